@@ -1,0 +1,1 @@
+"""Turn one photo into a singing meme."""
