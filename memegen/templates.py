@@ -1,0 +1,143 @@
+"""The registry of driving clips, as data, and the way from what a user typed to a clip on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from pathlib import Path
+
+from memegen.downloads import Mirror, asset, fetch, fetch_url
+from memegen.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """A driving clip with its song, times and credit.
+
+    Attributes:
+        name: What the user types.
+        title: What people call it.
+        credit: Whose performance and song it is.
+        licence: What may be done with it, or that nobody cleared it.
+        mirrors: Where to get a clip that does not travel with memegen, best first.
+        bundled: The asset's name, for a clip that does.
+        start: Where the performance begins in the clip, in seconds.
+        end: Where it ends, in seconds; None is the clip's own end.
+        crop: Left, top, right and bottom of the square around the performer, in pixels; None is to find the face.
+        path: The clip on this machine; None until the template is loaded.
+    """
+
+    name: str
+    title: str
+    credit: str
+    licence: str
+    mirrors: tuple[Mirror, ...] = ()
+    bundled: str | None = None
+    start: float = 0.0
+    end: float | None = None
+    crop: tuple[float, float, float, float] | None = None
+    path: Path | None = None
+
+
+TEMPLATES: tuple[Template, ...] = (
+    Template(
+        name="daisy-bell",
+        title="Daisy Bell",
+        credit='Drawn, performed and sung by the memegen project. Song: "Daisy Bell" by Harry Dacre, 1892.',
+        licence="Clip and recording: MIT, as memegen. Song: public domain.",
+        bundled="templates/daisy-bell.mp4",
+    ),
+    Template(
+        name="baka-mitai",
+        title="Baka Mitai (Dame Da Ne)",
+        credit='Song: "Baka Mitai" from the game series Ryu ga Gotoku (Yakuza) by SEGA. '
+        "Performance: the well-known Dame Da Ne template clip. Both belong to their makers.",
+        licence="not cleared: fetched at your word",
+        mirrors=(
+            Mirror(
+                "https://raw.githubusercontent.com/FuouM/ComfyUI-FirstOrderMM/"
+                "a957f6e8fed623c89ababdda938692f118b836e0/samples/damedane.mp4",
+                "03cb4f14024591ea11e87bb5d4a5c822c65cc9b39c8f6f0233ca61c6d2ea6db7",
+            ),
+            Mirror(  # another cut of the same performance; only the beginning of its checksum is known
+                "https://raw.githubusercontent.com/alanzhu39/dame-da-ne-bot/"
+                "1e494eecb0b7917ec2359e7673b2fbd22baeb0cb/files/04.mp4",
+                "f58e50b79cc3890b",
+            ),
+        ),
+    ),
+)
+
+
+def load_template(name: str, *, progress: bool = True) -> Template:
+    """Give a known template with its clip on this machine, fetching the clip at first use if it is not bundled.
+
+    Args:
+        name: One of the names in `TEMPLATES`.
+        progress: Whether to draw a progress bar on stderr while fetching.
+
+    Raises:
+        InputError: There is no such template; the message lists those there are.
+        DownloadError: The clip could not be fetched.
+        UnavailableError: The installation lacks the bundled clip.
+    """
+    template = next((template for template in TEMPLATES if template.name == name), None)
+    if template is None:
+        raise InputError(f"There is no template {name!r}. {_known(name)}")
+    return _located(template, progress=progress)
+
+
+def resolve_driving(source: str | Path | Template, *, progress: bool = True) -> Template:
+    """Turn whatever the user gave as the driving clip into a template with a local path.
+
+    Args:
+        source: A template's name, the path or http(s) address of any video, or a `Template`. A name goes before a file
+            of the same name in the current folder: write `./daisy-bell` for the file.
+        progress: Whether to draw a progress bar on stderr while fetching.
+
+    Raises:
+        InputError: It is no template, no file and no http(s) address.
+        DownloadError: The clip could not be fetched.
+        UnavailableError: The installation lacks the bundled clip.
+    """
+    if isinstance(source, Template):
+        return _located(source, progress=progress)
+    if isinstance(source, str) and any(template.name == source for template in TEMPLATES):
+        return load_template(source, progress=progress)
+    if isinstance(source, str) and re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]+://", source):
+        return _own(fetch_url(source, progress=progress), credit=source.strip())
+    return _own(_existing_file(source), credit="your own clip")
+
+
+def _located(template: Template, *, progress: bool) -> Template:
+    """Give the template with its clip's path on this machine."""
+    if template.path is not None:
+        return template
+    if template.bundled is not None:
+        return dataclasses.replace(template, path=asset(template.bundled))
+    path = fetch(f"{template.name}.mp4", template.mirrors, folder="templates", progress=progress)
+    return dataclasses.replace(template, path=path)
+
+
+def _own(path: Path, *, credit: str) -> Template:
+    return Template(name=path.stem, title=path.stem, credit=credit, licence="yours to know", path=path)
+
+
+def _existing_file(source: str | Path) -> Path:
+    try:
+        path = Path(source).expanduser()
+        path.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # missing, forbidden, no possible name, or no such home
+        raise InputError(f"There is no template or video file {str(source)!r}. {_known(str(source))}") from error
+    if not path.is_file():
+        raise InputError(f"{str(source)!r} is not a file: give a video file inside it, or a template. {_known()}")
+    return path
+
+
+def _known(name: str = "") -> str:
+    """List the templates, after the one that `name` may have been meant to be."""
+    names = [template.name for template in TEMPLATES]
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    question = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{question}Known templates: {', '.join(names)}; the path or web address of any video works too."
