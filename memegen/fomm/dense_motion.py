@@ -1,0 +1,127 @@
+"""The network that turns sparse keypoints into motion for every pixel, and says what the source cannot show."""
+
+from typing import NamedTuple, Self
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from memegen.fomm.layers import (
+    AntiAliasDownsample,
+    Hourglass,
+    State,
+    Widths,
+    block_widths,
+    coordinate_grid,
+    joined_heads,
+)
+from memegen.keypoints import Keypoints
+
+HEATMAP_VARIANCE = 0.01  # sigma of Eq. 6; the same in all published configurations
+
+
+class Motion(NamedTuple):
+    """How the source moves to show a driving frame.
+
+    Attributes:
+        deformation: (N, H, W, 2) x, y in [-1, 1], where in the source each driving pixel is taken from (backward).
+        occlusion_map: (N, 1, H, W) in [0, 1]; 0 where the source shows nothing of use and the generator must invent.
+        masks: (N, K + 1, H, W) shares of the background (first) and of each keypoint in the motion, adding up to 1.
+    """
+
+    deformation: Tensor
+    occlusion_map: Tensor
+    masks: Tensor
+
+
+class DenseMotion(nn.Module):
+    """Dense motion of the source towards each driving frame, at a fraction of the image's resolution (Sec. 3.2).
+
+    Args:
+        channels: of the image.
+        down: widths of the hourglass's encoder, finest first.
+        up: widths of its decoder, coarsest first.
+        keypoints: K.
+        blur: side of the Gaussian before downsampling.
+        align_corners: the convention of `grid_sample`, see `Generator`.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        down: Widths,
+        up: Widths,
+        keypoints: int,
+        blur: int,
+        align_corners: bool,
+    ) -> None:
+        super().__init__()
+        self.hourglass = Hourglass((keypoints + 1) * (channels + 1), down=down, up=up)
+        self.mask = nn.Conv2d(self.hourglass.outputs, keypoints + 1, 7, padding=3)
+        self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
+        self.down = AntiAliasDownsample(channels, kernel=blur)
+        self.align_corners = align_corners
+
+    @classmethod
+    def shaped_like(cls, state: State, *, prefix: str, align_corners: bool) -> Self:
+        """A network with the architecture, not the weights, of the state dict's part below `prefix`."""
+        return cls(
+            channels=state[f"{prefix}.down.weight"].shape[0],
+            down=block_widths(state, f"{prefix}.hourglass.encoder.down_blocks"),
+            up=block_widths(state, f"{prefix}.hourglass.decoder.up_blocks"),
+            keypoints=state[f"{prefix}.mask.weight"].shape[0] - 1,
+            blur=state[f"{prefix}.down.weight"].shape[-1],
+            align_corners=align_corners,
+        )
+
+    def forward(self, small: Tensor, source: Keypoints[Tensor], driving: Keypoints[Tensor]) -> Motion:
+        """Combine the keypoints' motions (Eq. 7).
+
+        Args:
+            small: (1, C, H, W) source image as `self.down` makes it.
+            source: keypoints of the source, N = 1.
+            driving: keypoints of N frames to show.
+
+        Returns:
+            `Motion` of N frames at the height and width of `small`.
+        """
+        h, w = small.shape[2:]
+        motions = sparse_motion(source, driving, height=h, width=w)
+        features = torch.stack([self._heatmaps(source, driving, motions[:, 0]), *self._moved(small, motions)], dim=2)
+        logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion, padded=True)
+        masks = logits.float().softmax(dim=1)
+        deformation = (masks[..., None] * motions).sum(dim=1)
+        return Motion(deformation, occlusion.float().sigmoid(), masks)
+
+    def _heatmaps(self, source: Keypoints[Tensor], driving: Keypoints[Tensor], grid: Tensor) -> Tensor:
+        """Where each keypoint arrives minus where it left (Eq. 6), nothing for the background; (N, K + 1, H, W)."""
+        arrives, leaves = (_gaussian(k.value, grid) for k in (driving, source))
+        return F.pad(arrives - leaves, (0, 0, 0, 0, 1, 0))
+
+    def _moved(self, small: Tensor, motions: Tensor) -> tuple[Tensor, ...]:
+        """The source moved by each sparse motion in one sampling; C channels of (N, K + 1, H, W)."""
+        n, k, h, w, _ = motions.shape
+        grid = motions.reshape(1, n * k * h, w, 2)
+        moved = F.grid_sample(small.to(grid.dtype), grid, align_corners=self.align_corners)
+        return moved.reshape(-1, n, k, h, w).unbind()
+
+
+def sparse_motion(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, height: int, width: int) -> Tensor:
+    """Motion of every pixel as each keypoint alone would have it (Eq. 4 with the J of Eq. 5), after a still background.
+
+    Returns:
+        (N, K + 1, H, W, 2) x, y in [-1, 1], where in the source each driving pixel is taken from.
+    """
+    n = driving.value.shape[0]
+    grid = coordinate_grid(height, width, like=driving.value)
+    offset = grid - driving.value[:, :, None, None]
+    jacobian = source.jacobian @ torch.linalg.inv_ex(driving.jacobian).inverse
+    moved = torch.einsum("nkij,nkhwj->nkhwi", jacobian, offset) + source.value[:, :, None, None]
+    return torch.cat([grid.expand(n, 1, -1, -1, -1), moved], dim=1)
+
+
+def _gaussian(points: Tensor, grid: Tensor) -> Tensor:
+    """Bumps of height 1 around (N, K, 2) points on an (N, H, W, 2) grid; (N, K, H, W)."""
+    distance = (grid[:, None] - points[:, :, None, None]).square().sum(dim=-1)
+    return torch.exp(-0.5 / HEATMAP_VARIANCE * distance)

@@ -1,0 +1,133 @@
+"""Rewrite loaded networks into ones that compute the same numbers, up to rounding, with far less work."""
+# ruff: noqa: D102 - each class says what its forward does
+
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from memegen.fomm.layers import ConvBlock, ResBlock, UpBlock
+
+Network = TypeVar("Network", bound=nn.Module)
+
+# Upsampling by repetition followed by a 3-tap filter is one 4-tap transposed filter: each tap sums those it overlaps.
+REPEAT_THEN_FILTER = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float64)
+
+
+def fuse(network: Network, *, winograd: bool = False) -> Network:
+    """Fold batch norms into convolutions and upsampling into transposed ones, in place.
+
+    Args:
+        network: in float32 and evaluation mode, as `from_state` returns it.
+        winograd: also compute the residual blocks' convolutions by `Winograd`; pays on CPUs without matrix units.
+
+    Returns:
+        The same network; its state dict no longer has the published names.
+    """
+    for name, child in network.named_children():
+        if isinstance(child, UpBlock):
+            network.add_module(name, SubpixelUp(child))
+        elif isinstance(child, ConvBlock):
+            child.norm = _fold(child.conv, child.norm)
+        elif isinstance(child, ResBlock):
+            child.norm2 = _fold(child.conv1, child.norm2)
+            if winograd:
+                child.add_module("conv1", Winograd(child.conv1))
+                child.add_module("conv2", Winograd(child.conv2))
+        else:
+            fuse(child, winograd=winograd)
+    return network.requires_grad_(False)
+
+
+def _fold(conv: nn.Conv2d, norm: nn.Module) -> nn.Identity:
+    """Make `conv` do what it and the batch norm after it did; returns what stands in the norm's place."""
+    scale, shift = _affine(norm)
+    conv.weight.copy_(conv.weight * scale[:, None, None, None])
+    _bias(conv).copy_(_bias(conv) * scale + shift)
+    return nn.Identity()
+
+
+def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """A batch norm in evaluation mode as (C,) factors and summands."""
+    if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
+        raise TypeError(f"not a batch norm with statistics: {norm}")
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    if conv.bias is None:
+        raise TypeError(f"a convolution without bias: {conv}")
+    return conv.bias
+
+
+class SubpixelUp(nn.Module):
+    """An `UpBlock` as one transposed convolution over the small map: 16 products for each pixel of it instead of 36."""
+
+    def __init__(self, block: UpBlock) -> None:
+        super().__init__()
+        block.norm = _fold(block.conv, block.norm)
+        taps = REPEAT_THEN_FILTER
+        weight = torch.einsum("ai,oxij,bj->xoab", taps, block.conv.weight.double(), taps)
+        self.conv = nn.ConvTranspose2d(block.conv.in_channels, block.conv.out_channels, 4, stride=2, padding=1)
+        self.conv.load_state_dict({"weight": weight, "bias": block.conv.bias})
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv(x), inplace=True)
+
+
+class Winograd(nn.Module):
+    """A 3x3 convolution by Winograd's minimal filtering F(4x4, 3x3): 36 products for 16 pixels instead of 144.
+
+    Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016. The interpolation points 0, ±1/2, ±3/2
+    and infinity keep the transforms' factors small, which bfloat16 needs: its error is half that of 0, ±1, ±2.
+    The input is (N, C, H, W) with H and W multiples of 4.
+    """
+
+    POINTS = (0.0, 0.5, -0.5, 1.5, -1.5)
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        inputs, filters, outputs = _toom_cook(self.POINTS)
+        weight = torch.einsum("ai,bj,oxij->abxo", filters, filters, conv.weight.double()).flatten(0, 1)
+        self.weight = nn.Parameter(weight.float().contiguous(), requires_grad=False)
+        self.bias = nn.Parameter(_bias(conv).clone(), requires_grad=False)
+        self.before: Tensor
+        self.after: Tensor
+        self.register_buffer("before", torch.kron(inputs, inputs).float())
+        self.register_buffer("after", torch.kron(outputs, outputs).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, channels, height, width = x.shape
+        padded = F.pad(x.movedim(1, -1), (0, 0, 1, 1, 1, 1))
+        rows, columns = height // 4, width // 4
+        s = padded.stride()
+        tiles = padded.as_strided((6, 6, n, rows, columns, channels), (s[1], s[2], s[0], 4 * s[1], 4 * s[2], s[3]))
+        spectrum = (self.before @ tiles.reshape(36, -1)).view(36, -1, channels)
+        product = torch.bmm(spectrum, self.weight)
+        out = (self.after @ product.flatten(1)).view(4, 4, n, rows, columns, -1)
+        image = out.permute(2, 3, 0, 4, 1, 5).reshape(n, height, width, -1) + self.bias
+        return image.movedim(-1, 1)
+
+
+def _toom_cook(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Transforms of the input, the filter and the output of a 3-tap filter, for the points given and infinity."""
+    n = len(points) + 1
+    x = torch.tensor(points, dtype=torch.float64)
+    differences = x[:, None] - x[None, :] + torch.eye(n - 1, dtype=torch.float64)
+    inputs = torch.zeros(n, n, dtype=torch.float64)
+    for row in range(n):
+        roots = [p for i, p in enumerate(points) if i != row]
+        inputs[row, : len(roots) + 1] = _polynomial(roots)
+    filters = torch.cat([x[:, None] ** torch.arange(3) / differences.prod(dim=1, keepdim=True), torch.eye(3)[2:]])
+    outputs = torch.cat([x ** torch.arange(n - 2)[:, None], torch.eye(n - 2)[:, -1:]], dim=1)
+    return inputs, filters, outputs
+
+
+def _polynomial(roots: list[float]) -> Tensor:
+    """Coefficients, constant first, of the monic polynomial with these roots."""
+    coefficients = torch.ones(1, dtype=torch.float64)
+    for root in roots:
+        coefficients = F.pad(coefficients, (1, 0)) - root * F.pad(coefficients, (0, 1))
+    return coefficients

@@ -1,0 +1,128 @@
+"""The network that renders: it moves the source's features and paints what the source cannot show."""
+
+from typing import NamedTuple, Self
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from memegen.fomm.dense_motion import DenseMotion, Motion
+from memegen.fomm.layers import ConvBlock, DownBlock, ResBlock, State, UpBlock, Widths, block_widths
+from memegen.keypoints import Keypoints
+
+
+class Source(NamedTuple):
+    """What a photo contributes to every frame, computed once.
+
+    Attributes:
+        features: (1, C, H/4, W/4) the encoder's output.
+        small: (1, 3, H/4, W/4) the photo as the dense motion network sees it.
+        keypoints: of the photo, N = 1.
+    """
+
+    features: Tensor
+    small: Tensor
+    keypoints: Keypoints[Tensor]
+
+
+class Generator(nn.Module):
+    """Occlusion-aware generator (Sec. 3.2): encode the source, warp and mask its features (Eq. 8), decode.
+
+    Args:
+        dense_motion: the network that says where everything goes.
+        channels: of the image.
+        first: channels after the first convolution.
+        down: widths of the blocks that follow it.
+        up: widths of the decoder's blocks.
+        bottleneck: number of residual blocks between them.
+
+    `align_corners` of `from_state` says what -1 and 1 mean to `grid_sample`: the centres of the outermost pixels (True)
+    or their outer edges (False). The default is True because the published checkpoints were trained that way: the
+    original code pins torch 1.0, which knew nothing else, and its coordinate grid puts -1 and 1 on pixel centres, so
+    that only with True does the identity motion leave the source where it is. torch 1.3 changed the silent default
+    to False, so whoever runs the original code on a newer torch gets the source shrunk by a pixel in 64 in every
+    warp, with a dark rim; False reproduces that.
+    """
+
+    def __init__(
+        self,
+        dense_motion: DenseMotion,
+        *,
+        channels: int,
+        first: int,
+        down: Widths,
+        up: Widths,
+        bottleneck: int,
+    ) -> None:
+        super().__init__()
+        self.dense_motion_network = dense_motion
+        self.first = ConvBlock(channels, first, kernel=7)
+        self.down_blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip((first, *down), down, strict=False))
+        self.up_blocks = nn.ModuleList(UpBlock(i, o) for i, o in zip((down[-1], *up), up, strict=False))
+        self.bottleneck = nn.Sequential()
+        for index in range(bottleneck):
+            self.bottleneck.add_module(f"r{index}", ResBlock(down[-1]))
+        self.final = nn.Conv2d(up[-1], channels, 7, padding=3)
+
+    @classmethod
+    def from_state(cls, state: State, *, align_corners: bool = True) -> Self:
+        """The network whose state dict this is, its architecture read off names and shapes, weights loaded.
+
+        Raises:
+            KeyError: a name that every generator has is missing.
+            RuntimeError: other names or shapes do not fit.
+        """
+        motion = DenseMotion.shaped_like(state, prefix="dense_motion_network", align_corners=align_corners)
+        network = cls(
+            motion,
+            channels=state["final.weight"].shape[0],
+            first=state["first.conv.weight"].shape[0],
+            down=block_widths(state, "down_blocks"),
+            up=block_widths(state, "up_blocks"),
+            bottleneck=sum(name.endswith(".conv1.weight") for name in state),
+        )
+        network.load_state_dict(state, strict=True)
+        return network.eval().requires_grad_(False)
+
+    def encode(self, image: Tensor, keypoints: Keypoints[Tensor]) -> Source:
+        """Everything about the source that does not depend on the driver.
+
+        Args:
+            image: (1, C, H, W) float32 RGB in [0, 1], H and W multiples of 4 times the dense motion's coarsest step.
+            keypoints: of that image.
+        """
+        features = self.first(image)
+        for block in self.down_blocks:
+            features = block(features)
+        return Source(features, self.dense_motion_network.down(image), keypoints)
+
+    def decode(self, source: Source, motion: Motion) -> Tensor:
+        """Render frames: warp the source's features, fade the occluded ones (Eq. 8) and decode.
+
+        Returns:
+            (N, C, H, W) float32 RGB in [0, 1].
+        """
+        out = self._warp(source.features, motion)
+        out = self.bottleneck(out)
+        for block in self.up_blocks:
+            out = block(out)
+        return torch.sigmoid(self.final(out).float())
+
+    def _warp(self, features: Tensor, motion: Motion) -> Tensor:
+        size = features.shape[2:]
+        field, occlusion = motion.deformation, motion.occlusion_map
+        if field.shape[1:3] != size:
+            field = F.interpolate(field.movedim(-1, 1), size=size, mode="bilinear").movedim(1, -1)
+            occlusion = F.interpolate(occlusion, size=size, mode="bilinear")
+        batch = features.expand(len(field), -1, -1, -1)
+        corners = self.dense_motion_network.align_corners
+        return F.grid_sample(batch, field.to(batch.dtype), align_corners=corners) * occlusion.to(batch.dtype)
+
+    def forward(self, source: Source, driving: Keypoints[Tensor]) -> tuple[Tensor, Motion]:
+        """Show the source in the pose of N driving frames.
+
+        Returns:
+            (N, C, H, W) float32 RGB in [0, 1], and the motion that led there.
+        """
+        motion: Motion = self.dense_motion_network(source.small, source.keypoints, driving)
+        return self.decode(source, motion), motion

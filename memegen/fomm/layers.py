@@ -1,0 +1,154 @@
+"""Building blocks of the First Order Motion Model's networks; their attributes are named as in the published files."""
+# ruff: noqa: D102 - each class says what its forward does
+
+from collections.abc import Iterator, Mapping
+from itertools import count
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+State = Mapping[str, Tensor]
+Widths = tuple[int, ...]
+
+
+class ConvBlock(nn.Module):
+    """Convolution that keeps height and width, batch norm, ReLU; (N, inputs, H, W) to (N, outputs, H, W)."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+class DownBlock(ConvBlock):
+    """A `ConvBlock`, then halved by averaging; (N, inputs, H, W) to (N, outputs, H/2, W/2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(super().forward(x), 2)
+
+
+class UpBlock(ConvBlock):
+    """Doubled by repeating pixels, then a `ConvBlock`; (N, inputs, H, W) to (N, outputs, 2H, 2W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2.0))
+
+
+class ResBlock(nn.Module):
+    """Pre-activation residual block: x + conv(relu(norm(conv(relu(norm(x)))))), same shape out as in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.norm2: nn.Module = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv1(F.relu(self.norm1(x), inplace=True))
+        out = self.conv2(F.relu(self.norm2(out), inplace=True))
+        return torch.add(x, out)
+
+
+class Encoder(nn.Module):
+    """`DownBlock`s; returns the input and every block's output, finest first."""
+
+    def __init__(self, channels: int, widths: Widths) -> None:
+        super().__init__()
+        inputs = (channels, *widths)
+        self.down_blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip(inputs, widths, strict=False))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = [x]
+        for block in self.down_blocks:
+            maps.append(block(maps[-1]))
+        return maps
+
+
+class Decoder(nn.Module):
+    """`UpBlock`s; each block's output is joined with the encoder's map of the same size."""
+
+    def __init__(self, skips: Widths, widths: Widths) -> None:
+        super().__init__()
+        inputs = (skips[-1], *(up + skip for up, skip in zip(widths, skips[-2::-1], strict=False)))
+        self.up_blocks = nn.ModuleList(UpBlock(i, o) for i, o in zip(inputs, widths, strict=False))
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        out = maps[-1]
+        for block, skip in zip(self.up_blocks, maps[-2::-1], strict=True):
+            out = torch.cat([block(out), skip], dim=1)
+        return out
+
+
+class Hourglass(nn.Module):
+    """U-Net of an `Encoder` and a `Decoder`; (N, channels, H, W) to (N, up[-1] + channels, H, W).
+
+    Args:
+        channels: channels of the input.
+        down: output channels of each encoder block, finest first.
+        up: output channels of each decoder block, coarsest first; as many as `down`.
+    """
+
+    def __init__(self, channels: int, *, down: Widths, up: Widths) -> None:
+        super().__init__()
+        self.encoder = Encoder(channels, down)
+        self.decoder = Decoder((channels, *down), up)
+        self.outputs = up[-1] + channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.decoder(self.encoder(x))
+        return out
+
+
+class AntiAliasDownsample(nn.Module):
+    """Gaussian blur, then every n-th pixel; (N, channels, H, W) to (N, channels, H/n, W/n).
+
+    Args:
+        channels: channels of the input, blurred each on its own.
+        kernel: odd side of the Gaussian; the step is (kernel + 3) / 4, so 13 means a quarter of the size.
+    """
+
+    def __init__(self, channels: int, *, kernel: int) -> None:
+        super().__init__()
+        self.step = (kernel + 3) // 4
+        sigma = (self.step - 1) / 2
+        line = torch.exp(-((torch.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
+        square = line[:, None] * line[None, :]
+        self.weight: Tensor
+        self.register_buffer("weight", (square / square.sum()).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, _, kernel, _ = self.weight.shape
+        return F.conv2d(x, self.weight, stride=self.step, padding=kernel // 2, groups=channels)
+
+
+def coordinate_grid(height: int, width: int, *, like: Tensor) -> Tensor:
+    """Pixel centres as (height, width, 2) x, y from -1 to 1, both ends included; dtype and device of `like`."""
+    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
+    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+
+
+def joined_heads(features: Tensor, *heads: nn.Conv2d, padded: bool) -> tuple[Tensor, ...]:
+    """Outputs of square convolutions of one size over the same features, computed as one convolution."""
+    weight = torch.cat([head.weight for head in heads])
+    bias = torch.cat([head.bias for head in heads if head.bias is not None])
+    out = F.conv2d(features, weight, bias, padding=heads[0].kernel_size[0] // 2 if padded else 0)
+    return torch.split(out, [head.out_channels for head in heads], dim=1)
+
+
+def block_widths(state: State, prefix: str) -> Widths:
+    """Output channels of the numbered convolution blocks below `prefix` in a state dict."""
+    return tuple(_widths(state, prefix))
+
+
+def _widths(state: State, prefix: str) -> Iterator[int]:
+    for index in count():
+        weight = state.get(f"{prefix}.{index}.conv.weight")
+        if weight is None:
+            return
+        yield weight.shape[0]
