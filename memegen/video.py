@@ -34,6 +34,7 @@ OUTPUT_SUFFIXES = (".mp4", ".mov", ".m4v")
 MAX_FPS = 60  # a faster clip is halved until it fits: nobody sees more, and each frame costs the animator
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
 SAMPLE_RATE = 48000
+SEEK_LEAD = 3  # seconds; a seek in a stream without an index may land late, on a picture that needs an earlier one
 
 _log = logging.getLogger(__name__)
 _AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
@@ -99,13 +100,18 @@ class Video:
     def _decoding(self, width: int, height: int) -> list[str]:
         """Return ffmpeg's arguments for the span as raw RGB frames of a size.
 
-        The seek lands half a frame early and the frame rate rounds down, so that jitter in the times of the file
-        never drops or doubles a frame; a file that ends a little early is filled with its last frame.
+        A seek lands some seconds early, as streams without an index need, and half a frame off the grid with the
+        rate rounding down, so that jitter in the file's times never drops or doubles a frame. A file that ends a
+        little early is filled with its last frame.
         """
-        seek = ["-ss", f"{self.start - 0.5 / float(self.fps):.6f}"] if self.start else []
-        rate = f"fps={self.fps}:start_time=0:round={'down' if self.start else 'near'}"
-        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,scale={width}:{height},setsar=1,format=rgb24"
-        count = ["-frames:v", str(self.frame_count)]
+        first = round(self.start * self.fps)
+        lead = min(first, round(SEEK_LEAD * self.fps))
+        half, rounding = (0.5, "down") if first > lead else (0.0, "near")
+        seek = ["-ss", f"{(first - lead - half) / float(self.fps):.6f}"] if half else []
+        rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding},setpts=PTS-STARTPTS"
+        size = f"scale={width}:{height}:flags=bilinear,setsar=1,format=rgb24"
+        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,{size}"
+        count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
         return [*seek, *_input(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
 
     def save(self, path: str | Path) -> Path:
@@ -522,10 +528,13 @@ def _soundtrack(source: Path, *, start: float, length: float, folder: Path, name
     ffmpeg decodes it first, because moviepy ignores where in a clip the sound begins; moviepy then makes the cut.
     """
     decoded, track = folder / "decoded.wav", folder / "track.wav"
-    skip = math.floor(start)  # seek to a whole second, so that a late span needn't decode all before it
-    in_step = ["-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ar", str(SAMPLE_RATE), "-ac", "2"]
+    skip = max(0, math.floor(start) - SEEK_LEAD)
     seek = ["-ss", str(skip)] if skip else []
-    done = _run(*seek, *_input(source), *in_step, "-t", f"{start - skip + length:.6f}", str(decoded))
+    until = ["-t", f"{start - skip + length:.6f}"]
+    timed = ["-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ar", str(SAMPLE_RATE), "-ac", "2"]
+    # Some streams start their clock at the first packet of what is mapped: map the picture too, to drop it.
+    dropped = ["-map", "0:a:0", "-map", "0:V:0?", "-c", "copy", *until, "-f", "null", "-"]
+    done = _run(*seek, *_input(source), *timed, *until, str(decoded), *dropped)
     if done.returncode:
         problem = _last_words(done.stderr)
         if "no space left" in problem.lower():
