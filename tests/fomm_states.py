@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 GOLDEN = Path(__file__).parent / "golden"
+torch.set_num_threads(1)  # tiny networks are faster so, and leave the machine to others
 States = dict[str, dict[str, Any]]
 
 

@@ -90,9 +90,9 @@ class DenseMotion(nn.Module):
         motions = sparse_motion(source, driving, height=h, width=w)
         features = torch.stack([self._heatmaps(source, driving, motions[:, 0]), *self._moved(small, motions)], dim=2)
         logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion, padded=True)
-        masks = logits.float().softmax(dim=1)
+        masks = logits.softmax(dim=1)
         deformation = (masks[..., None] * motions).sum(dim=1)
-        return Motion(deformation, occlusion.float().sigmoid(), masks)
+        return Motion(deformation, occlusion.sigmoid(), masks)
 
     def _heatmaps(self, source: Keypoints[Tensor], driving: Keypoints[Tensor], grid: Tensor) -> Tensor:
         """Where each keypoint arrives minus where it left (Eq. 6), nothing for the background; (N, K + 1, H, W)."""
@@ -103,7 +103,7 @@ class DenseMotion(nn.Module):
         """The source moved by each sparse motion in one sampling; C channels of (N, K + 1, H, W)."""
         n, k, h, w, _ = motions.shape
         grid = motions.reshape(1, n * k * h, w, 2)
-        moved = F.grid_sample(small.to(grid.dtype), grid, align_corners=self.align_corners)
+        moved = F.grid_sample(small, grid, align_corners=self.align_corners)
         return moved.reshape(-1, n, k, h, w).unbind()
 
 

@@ -14,6 +14,10 @@ Network = TypeVar("Network", bound=nn.Module)
 # Upsampling by repetition followed by a 3-tap filter is one 4-tap transposed filter: each tap sums those it overlaps.
 REPEAT_THEN_FILTER = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float64)
 
+SUBPIXEL_LIMIT = 2**22
+"""How many numbers an `UpBlock`'s filters may have: deep in a U-Net maps are so small that reading the filters takes
+all the time, and transposed ones have more."""
+
 
 def fuse(network: Network, *, winograd: bool = False) -> Network:
     """Fold batch norms into convolutions and upsampling into transposed ones, in place.
@@ -26,8 +30,10 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
         The same network; its state dict no longer has the published names.
     """
     for name, child in network.named_children():
-        if isinstance(child, UpBlock):
+        if isinstance(child, UpBlock) and child.conv.weight.numel() <= SUBPIXEL_LIMIT:
             network.add_module(name, SubpixelUp(child))
+        elif isinstance(child, nn.Conv2d) and name == "final":
+            network.add_module(name, split_head(child))
         elif isinstance(child, ConvBlock):
             child.norm = _fold(child.conv, child.norm)
         elif isinstance(child, ResBlock):
@@ -43,8 +49,8 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
 def _fold(conv: nn.Conv2d, norm: nn.Module) -> nn.Identity:
     """Make `conv` do what it and the batch norm after it did; returns what stands in the norm's place."""
     scale, shift = _affine(norm)
-    conv.weight.copy_(conv.weight * scale[:, None, None, None])
-    _bias(conv).copy_(_bias(conv) * scale + shift)
+    conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
+    conv.bias = nn.Parameter(_bias(conv) * scale + shift)
     return nn.Identity()
 
 
@@ -75,6 +81,22 @@ class SubpixelUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(x), inplace=True)
+
+
+def split_head(conv: nn.Conv2d) -> nn.Sequential:
+    """A square convolution to a few channels as a column of taps followed by a sum along rows.
+
+    CPUs compute 16 output channels at a time. With 3 of them most of that is lost; the column has one for every output
+    and tap of the row, 21 for the 7x7 convolution to RGB, and the sum is next to nothing.
+    """
+    outputs, inputs, taps, _ = conv.weight.shape
+    column = nn.Conv2d(inputs, taps * outputs, (taps, 1), padding=(taps // 2, 0), bias=False)
+    row = nn.Conv2d(taps * outputs, outputs, (1, taps), padding=(0, taps // 2))
+    column.weight = nn.Parameter(conv.weight.permute(3, 0, 1, 2).reshape(taps * outputs, inputs, taps, 1))
+    select = torch.einsum("uv,oq->ouqv", torch.eye(taps), torch.eye(outputs))
+    row.weight = nn.Parameter(select.reshape(outputs, taps * outputs, 1, taps))
+    row.bias = nn.Parameter(_bias(conv))
+    return nn.Sequential(column, row)
 
 
 class Winograd(nn.Module):

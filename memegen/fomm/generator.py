@@ -62,7 +62,7 @@ class Generator(nn.Module):
         self.bottleneck = nn.Sequential()
         for index in range(bottleneck):
             self.bottleneck.add_module(f"r{index}", ResBlock(down[-1]))
-        self.final = nn.Conv2d(up[-1], channels, 7, padding=3)
+        self.final: nn.Module = nn.Conv2d(up[-1], channels, 7, padding=3)
 
     @classmethod
     def from_state(cls, state: State, *, align_corners: bool = True) -> Self:
@@ -72,17 +72,29 @@ class Generator(nn.Module):
             KeyError: a name that every generator has is missing.
             RuntimeError: other names or shapes do not fit.
         """
-        motion = DenseMotion.shaped_like(state, prefix="dense_motion_network", align_corners=align_corners)
-        network = cls(
-            motion,
-            channels=state["final.weight"].shape[0],
-            first=state["first.conv.weight"].shape[0],
-            down=block_widths(state, "down_blocks"),
-            up=block_widths(state, "up_blocks"),
-            bottleneck=sum(name.endswith(".conv1.weight") for name in state),
-        )
-        network.load_state_dict(state, strict=True)
-        return network.eval().requires_grad_(False)
+        with torch.device("meta"):  # no numbers before the real ones
+            motion = DenseMotion.shaped_like(state, prefix="dense_motion_network", align_corners=align_corners)
+            network = cls(
+                motion,
+                channels=state["final.weight"].shape[0],
+                first=state["first.conv.weight"].shape[0],
+                down=block_widths(state, "down_blocks"),
+                up=block_widths(state, "up_blocks"),
+                bottleneck=sum(name.endswith(".conv1.weight") for name in state),
+            )
+        network.load_state_dict(state, strict=True, assign=True)
+        return network.float().eval().requires_grad_(False)
+
+    @property
+    def step(self) -> int:
+        """What an image's height and width must be multiples of."""
+        motion = self.dense_motion_network
+        return int(motion.down.step << len(motion.hourglass.encoder.down_blocks))
+
+    def set_decoder_dtype(self, dtype: torch.dtype) -> None:
+        """Let everything after the warp compute in `dtype`; the source's features and the motion stay in float32."""
+        for part in (self.bottleneck, self.up_blocks, self.final):
+            part.to(dtype)
 
     def encode(self, image: Tensor, keypoints: Keypoints[Tensor]) -> Source:
         """Everything about the source that does not depend on the driver.
@@ -102,7 +114,9 @@ class Generator(nn.Module):
         Returns:
             (N, C, H, W) float32 RGB in [0, 1].
         """
-        out = self._warp(source.features, motion)
+        out = self._warp(source.features, motion).to(
+            next(self.final.parameters()).dtype, memory_format=torch.channels_last
+        )
         out = self.bottleneck(out)
         for block in self.up_blocks:
             out = block(out)
@@ -115,8 +129,7 @@ class Generator(nn.Module):
             field = F.interpolate(field.movedim(-1, 1), size=size, mode="bilinear").movedim(1, -1)
             occlusion = F.interpolate(occlusion, size=size, mode="bilinear")
         batch = features.expand(len(field), -1, -1, -1)
-        corners = self.dense_motion_network.align_corners
-        return F.grid_sample(batch, field.to(batch.dtype), align_corners=corners) * occlusion.to(batch.dtype)
+        return F.grid_sample(batch, field, align_corners=self.dense_motion_network.align_corners) * occlusion
 
     def forward(self, source: Source, driving: Keypoints[Tensor]) -> tuple[Tensor, Motion]:
         """Show the source in the pose of N driving frames.

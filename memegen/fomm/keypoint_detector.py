@@ -2,6 +2,7 @@
 
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from memegen.fomm.layers import (
@@ -54,16 +55,17 @@ class KeypointDetector(nn.Module):
             KeyError: a name that every keypoint detector has is missing.
             RuntimeError: other names or shapes do not fit.
         """
-        network = cls(
-            channels=state["down.weight"].shape[0],
-            down=block_widths(state, "predictor.encoder.down_blocks"),
-            up=block_widths(state, "predictor.decoder.up_blocks"),
-            keypoints=state["kp.weight"].shape[0],
-            jacobian_maps=state["jacobian.weight"].shape[0] // 4,
-            blur=state["down.weight"].shape[-1],
-        )
-        network.load_state_dict(state, strict=True)
-        return network.eval().requires_grad_(False)
+        with torch.device("meta"):  # no numbers before the real ones
+            network = cls(
+                channels=state["down.weight"].shape[0],
+                down=block_widths(state, "predictor.encoder.down_blocks"),
+                up=block_widths(state, "predictor.decoder.up_blocks"),
+                keypoints=state["kp.weight"].shape[0],
+                jacobian_maps=state["jacobian.weight"].shape[0] // 4,
+                blur=state["down.weight"].shape[-1],
+            )
+        network.load_state_dict(state, strict=True, assign=True)
+        return network.float().eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> Keypoints[Tensor]:
         """Find keypoints.

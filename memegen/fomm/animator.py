@@ -1,0 +1,235 @@
+"""The learned engine: numpy pictures in and out, the networks in between."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from memegen.errors import InputError, UnavailableError
+from memegen.fomm.checkpoint import Networks
+from memegen.fomm.compute import Compute, choose_compute
+from memegen.fomm.dense_motion import Motion
+from memegen.fomm.fuse import fuse
+from memegen.fomm.generator import Source
+from memegen.keypoints import Keypoints, movement_scale, relative_motion
+
+Frame = NDArray[np.uint8]
+ArrayKeypoints = Keypoints[NDArray[np.float32]]
+MovementScale = float | Literal["auto"]
+Result = TypeVar("Result")
+
+SIZE = 256
+"""Side in pixels of the crops that all published checkpoints were trained on."""
+
+
+class FommAnimator:
+    """Animates square crops with the networks of one checkpoint.
+
+    The networks passed in are rewritten for speed and moved to the device: they belong to the animator afterwards.
+
+    Args:
+        networks: as `load_networks` gives them.
+        compute: device and precision; by default the fastest there is.
+    """
+
+    def __init__(self, networks: Networks, *, compute: Compute | None = None) -> None:
+        self.name = networks.name
+        self.compute = compute or choose_compute()
+        self._detector = fuse(networks.detector).to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._generator = fuse(networks.generator, winograd=self.compute.winograd)
+        self._generator.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._generator.set_decoder_dtype(self.compute.dtype)
+
+    def keypoints(self, crops: Iterable[Frame]) -> ArrayKeypoints:
+        """Keypoints of a whole clip, to be kept and given to `animate_keypoints` for one photo after another.
+
+        Args:
+            crops: uint8 RGB (H, W, 3), all of one size.
+
+        Returns:
+            float32 keypoints of N frames, 240 bytes a frame.
+
+        Raises:
+            InputError: there are no frames, or not of the kind asked for.
+        """
+        batches = list(self._detected(crops))
+        if not batches:
+            raise InputError("The driving clip has no frames.")
+        return _joined(batches)
+
+    def animate_crops(
+        self,
+        source_crop: Frame,
+        driving_crops: Iterable[Frame],
+        *,
+        relative: bool = True,
+        scale: MovementScale = "auto",
+        best_frame: int = 0,
+    ) -> Iterator[Frame]:
+        """Show the photo's subject making the driver's movements.
+
+        Memory does not grow with the clip: driving frames become keypoints as they come, and each output frame depends
+        only on its own and the best frame's keypoints.
+
+        Args:
+            source_crop: the photo, uint8 RGB (H, W, 3); `SIZE` squared is what checkpoints were trained on.
+            driving_crops: the driver's frames, of the same kind.
+            relative: carry over movement since the best frame; otherwise take the driver's keypoints as they are.
+            scale: factor on relative shifts; "auto" makes up for subjects of different size.
+            best_frame: index of the driving frame whose pose is nearest the photo's.
+
+        Yields:
+            uint8 RGB frames of the photo's size, one for each driving frame.
+
+        Raises:
+            InputError: crops of the wrong kind, a best frame beyond the end, or a checkpoint that gives no numbers.
+            UnavailableError: the device has too little memory even for a single frame.
+        """
+        yield from self._animated(
+            source_crop, self._detected(driving_crops), relative=relative, scale=scale, best_frame=best_frame
+        )
+
+    def animate_keypoints(
+        self,
+        source_crop: Frame,
+        driving: ArrayKeypoints,
+        *,
+        relative: bool = True,
+        scale: MovementScale = "auto",
+        best_frame: int = 0,
+    ) -> Iterator[Frame]:
+        """As `animate_crops`, for a driver whose `keypoints` are known."""
+        yield from self._animated(source_crop, iter([driving]), relative=relative, scale=scale, best_frame=best_frame)
+
+    def _animated(
+        self,
+        source_crop: Frame,
+        batches: Iterator[ArrayKeypoints],
+        *,
+        relative: bool,
+        scale: MovementScale,
+        best_frame: int,
+    ) -> Iterator[Frame]:
+        source = self._encoded(source_crop)
+        still = _to_arrays(source.keypoints)
+        initial, batches = _initial(batches, best_frame)
+        factor = movement_scale(still, initial) if scale == "auto" else float(scale)
+        parts = _Parts(self.compute.batch)
+        for batch in batches:
+            moved = relative_motion(still, batch, initial=initial, scale=factor) if relative else batch
+            for frames in parts.of(moved, step=lambda part: self._drawn(source, part)):
+                yield from frames
+
+    def _detected(self, crops: Iterable[Frame]) -> Iterator[ArrayKeypoints]:
+        """Keypoints of the crops, batch by batch as they come."""
+        iterator, parts = iter(crops), _Parts(self.compute.batch)
+        while batch := list(islice(iterator, self.compute.batch)):
+            for crop in batch:
+                self._check(crop)
+            yield from parts.of(np.stack(batch), step=self._found)
+
+    def _check(self, crop: Frame) -> None:
+        step = self._generator.step
+        if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8:
+            raise InputError(f"A crop must be uint8 RGB (height, width, 3), not {crop.dtype} {crop.shape}.")
+        if crop.shape[0] % step or crop.shape[1] % step:
+            raise InputError(
+                f"A crop of {crop.shape[1]}x{crop.shape[0]} pixels does not fit the networks: "
+                f"its sides must be multiples of {step}, best {SIZE}x{SIZE}."
+            )
+
+    @torch.inference_mode()
+    def _encoded(self, crop: Frame) -> Source:
+        self._check(crop)
+        image = self._image(crop[None])
+        with _exact():
+            return self._generator.encode(image, self._detector(image))
+
+    @torch.inference_mode()
+    def _found(self, crops: Frame) -> ArrayKeypoints:
+        with _exact():
+            return _to_arrays(self._detector(self._image(crops)))
+
+    @torch.inference_mode()
+    def _drawn(self, source: Source, driving: ArrayKeypoints) -> Frame:
+        moved = Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in driving))
+        with _exact():
+            motion = self._generator.dense_motion_network(source.small, source.keypoints, moved)
+        parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
+        picture = torch.cat([self._generator.decode(source, Motion(*part)) for part in parts])
+        if not bool(torch.isfinite(picture).all()):
+            raise InputError(
+                f"The checkpoint {self.name} gave pictures that are not numbers: its file is damaged, or "
+                f"{str(self.compute.dtype).removeprefix('torch.')} is too coarse for it (then ask for float32)."
+            )
+        frames: Frame = (picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
+        return frames
+
+    def _image(self, crops: Frame) -> Tensor:
+        """(N, H, W, 3) uint8 as (N, 3, H, W) float32 in [0, 1] on the device, channels last in memory."""
+        return torch.from_numpy(crops).to(self.compute.device).movedim(-1, 1).float() / 255
+
+
+class _Parts:
+    """Takes batches in parts that fit the device's memory: smaller ones from the first failure on."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def of(self, batch: Any, *, step: Callable[[Any], Result]) -> Iterator[Result]:
+        """`step` of consecutive parts of a batch, an array or keypoints."""
+        count, start = len(batch[0]) if isinstance(batch, Keypoints) else len(batch), 0
+        while start < count:
+            cut = slice(start, start + self.size)
+            part = Keypoints(*(a[cut] for a in batch)) if isinstance(batch, Keypoints) else batch[cut]
+            try:
+                result = step(part)
+            except torch.cuda.OutOfMemoryError as error:
+                self._shrink(error)
+                continue
+            start += self.size
+            yield result
+
+    def _shrink(self, error: Exception) -> None:
+        if self.size == 1:
+            raise UnavailableError(
+                "The GPU has too little free memory for even a single frame: close what else uses it, "
+                "or run on the CPU (--device cpu)."
+            ) from error
+        self.size //= 2
+        torch.cuda.empty_cache()
+
+
+def _exact() -> Any:
+    """Keeps Nvidia GPUs from rounding float32 to 10 bits."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def _to_arrays(keypoints: Keypoints[Tensor]) -> ArrayKeypoints:
+    return Keypoints(*(part.float().cpu().numpy() for part in keypoints))
+
+
+def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:
+    return Keypoints(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+
+
+def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoints, Iterator[ArrayKeypoints]]:
+    """Keypoints of one frame of a stream, and the stream again from its beginning."""
+    seen: list[ArrayKeypoints] = []
+    count = 0
+    while count <= index or not seen:
+        batch = next(batches, None)
+        if batch is None:
+            raise InputError(
+                f"The best frame {index} is beyond the driving clip's end: it has {count} frames."
+                if count
+                else "The driving clip has no frames."
+            )
+        seen.append(batch)
+        count += len(batch.value)
+    value, jacobian = _joined(seen)
+    return Keypoints(value[index : index + 1], jacobian[index : index + 1]), chain(seen, batches)
