@@ -1,6 +1,6 @@
 """Speed, error and memory of the learned engine against the original code, on the same weights and frames.
 
-    python benchmarks/fomm_speed.py --peer DIR [--device cpu] [--rounds 5] [--frames 8] [--memory]
+    python benchmarks/fomm_speed.py --peer DIR [--device cpu] [--rounds 5] [--frames 24] [--memory]
 
 DIR is a checkout of https://github.com/AliaksandrSiarohin/first-order-model. Its own modules and its own
 `make_animation` run in turn with ours, so that what else the machine does hits both alike; the ratio is the median over
@@ -17,8 +17,11 @@ import importlib.abc
 import importlib.machinery
 import io
 import os
+import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import types
 import warnings
@@ -30,7 +33,7 @@ import numpy as np
 import torch
 
 from memegen.fomm.animator import FommAnimator
-from memegen.fomm.checkpoint import States, build_networks
+from memegen.fomm.checkpoint import States, build_networks, load_networks, read_states, slim_copy
 from memegen.fomm.compute import choose_compute
 
 Frames = list[np.ndarray]
@@ -71,7 +74,7 @@ def seeded_states(peer: Peer, frames: Frames) -> States:
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):
                 torch.nn.init.kaiming_normal_(module.weight)
-                torch.nn.init.zeros_(module.bias)
+                module.bias.data.zero_()  # type: ignore[union-attr]
             elif isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # the plain mean over all frames seen
     torch.nn.init.normal_(detector.jacobian.weight, std=0.01)
@@ -162,11 +165,11 @@ def foreign_load() -> Callable[[], float]:
     return lambda: (busy() - others - (time.process_time() - own)) / (time.perf_counter() - began)
 
 
-def timed(step: Callable[[], Frames]) -> tuple[float, Frames]:
-    """Milliseconds per frame, and the frames."""
-    began = time.perf_counter()
+def timed(step: Callable[[], Frames], clock: Callable[[], float]) -> float:
+    """Milliseconds per frame."""
+    began = clock()
     frames = step()
-    return (time.perf_counter() - began) * 1e3 / len(frames), frames
+    return (clock() - began) * 1e3 / len(frames)
 
 
 def compare(got: Frames, want: Frames) -> str:
@@ -186,7 +189,7 @@ def rows(states: States, device: str) -> Iterator[tuple[str, FommAnimator]]:
         yield label, FommAnimator(networks, compute=compute)
 
 
-def speed(peer: Peer, *, device: str, rounds: int, frames: int) -> None:
+def speed(peer: Peer, *, device: str, rounds: int, frames: int, clock: Callable[[], float]) -> None:
     source, driving = clip(1, seed=1)[0], clip(frames)
     states = seeded_states(peer, driving)
     original = peer.networks(states, device=device)
@@ -200,7 +203,7 @@ def speed(peer: Peer, *, device: str, rounds: int, frames: int) -> None:
     watch = foreign_load()
     for _ in range(rounds):
         for label, step in contenders.items():
-            times[label].append(timed(step)[0])
+            times[label].append(timed(step, clock))
     print(f"{frames} frames, {rounds} rounds, {torch.get_num_threads()} threads; others kept {watch():.2f} CPUs busy")
     for label, measured in times.items():
         ratios = [a / b for a, b in zip(times["original"], measured, strict=True)]
@@ -210,14 +213,61 @@ def speed(peer: Peer, *, device: str, rounds: int, frames: int) -> None:
         )
 
 
+def memory(folder: Path, *, device: str, frames: int) -> None:
+    """Peak memory of a process of its own that loads a checkpoint and animates a short clip, and a long one."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "seeded.safetensors"
+        slim_copy(seeded_states(Peer(folder), clip(4)), path)
+        for label in ("original", "float32", "auto"):
+            peaks = []
+            for count in (frames // 8, frames):
+                command = [sys.executable, __file__, "--peer", str(folder), "--device", device, "--frames", str(count)]
+                child = [*command, "--peak", label, str(path)]
+                peaks.append(int(subprocess.run(child, check=True, capture_output=True, text=True).stdout))
+            print(f"{label:10s} {frames // 8:4d} frames {peaks[0]:6d} MB, {frames:4d} frames {peaks[1]:6d} MB")
+
+
+def peak(folder: Path, label: str, path: Path, *, device: str, frames: int) -> int:
+    """Megabytes this process took at most to animate a clip."""
+    began = time.perf_counter()
+    if label == "original":
+        peer = Peer(folder)
+        original = peer.networks(read_states(path), device=device)
+        peer.animate(original, clip(1, seed=1)[0], clip(frames), device=device)
+    else:
+        compute = choose_compute(device=device, precision=label)  # type: ignore[arg-type]
+        networks = load_networks(path)
+        print(f"loaded in {time.perf_counter() - began:.2f} s", file=sys.stderr)
+        stream = (clip(1, seed=index)[0] for index in range(frames))
+        for _ in FommAnimator(networks, compute=compute).animate_crops(clip(1, seed=1)[0], stream):
+            pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", type=Path, required=True, help="checkout of the original repository")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda", "mps"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--threads", type=int, help="threads of torch; by default one for each core")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="count processor time, for a machine busy with other work"
+    )
+    parser.add_argument("--memory", action="store_true", help="measure peak memory instead of speed")
+    parser.add_argument("--peak", nargs=2, metavar=("LABEL", "CHECKPOINT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    speed(Peer(options.peer), device=options.device, rounds=options.rounds, frames=options.frames)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.peak:
+        label, path = options.peak
+        print(peak(options.peer, label, Path(path), device=options.device, frames=options.frames))
+        return
+    if options.memory:
+        memory(options.peer, device=options.device, frames=options.frames)
+        return
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    speed(Peer(options.peer), device=options.device, rounds=options.rounds, frames=options.frames, clock=clock)
 
 
 if __name__ == "__main__":

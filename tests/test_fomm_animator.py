@@ -59,6 +59,11 @@ def test_known_keypoints_give_the_same_frames(arrays: dict[str, np.ndarray]) -> 
     np.testing.assert_array_equal(frames, again)
 
 
+def test_keypoints_of_another_checkpoint_have_another_key() -> None:
+    other = FommAnimator(build_networks(golden("tiny_mgif")[1], name="other"), compute=EXACT)
+    assert animator().keypoints_key == animator(choose_compute(device="cpu")).keypoints_key != other.keypoints_key
+
+
 def test_at_the_best_frame_the_photo_is_itself(arrays: dict[str, np.ndarray]) -> None:
     engine = animator()
     frames = list(engine.animate_crops(arrays["source"], arrays["driving"], best_frame=2))

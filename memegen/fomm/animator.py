@@ -1,6 +1,7 @@
 """The learned engine: numpy pictures in and out, the networks in between."""
 
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from itertools import chain, islice
 from typing import Any, Literal, TypeVar
 
@@ -43,6 +44,12 @@ class FommAnimator:
         self._generator = fuse(networks.generator, winograd=self.compute.winograd)
         self._generator.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._generator.set_decoder_dtype(self.compute.dtype)
+
+    @property
+    def keypoints_key(self) -> str:
+        """16 hexadecimal digits that differ from checkpoint to checkpoint, to name files of kept `keypoints` by."""
+        head: Tensor = self._detector.kp.weight
+        return sha256(head.cpu().numpy().tobytes()).hexdigest()[:16]
 
     def keypoints(self, crops: Iterable[Frame]) -> ArrayKeypoints:
         """Keypoints of a whole clip, to be kept and given to `animate_keypoints` for one photo after another.
