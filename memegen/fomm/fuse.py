@@ -68,16 +68,22 @@ def _bias(conv: nn.Conv2d) -> Tensor:
     return conv.bias
 
 
+def _transformed(conv: nn.Conv2d, matrix: Tensor) -> Tensor:
+    """3x3 filters with an (n, 3) matrix applied to their rows and columns, as (n * n, inputs, outputs)."""
+    outputs, inputs, _, _ = conv.weight.shape
+    taps = conv.weight.permute(2, 3, 1, 0).reshape(9, -1).double()
+    return (torch.kron(matrix, matrix) @ taps).float().view(-1, inputs, outputs)
+
+
 class SubpixelUp(nn.Module):
     """An `UpBlock` as one transposed convolution over the small map: 16 products for each pixel of it instead of 36."""
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
         block.norm = _fold(block.conv, block.norm)
-        taps = REPEAT_THEN_FILTER
-        weight = torch.einsum("ai,oxij,bj->xoab", taps, block.conv.weight.double(), taps)
+        weight = _transformed(block.conv, REPEAT_THEN_FILTER).movedim(0, -1)
         self.conv = nn.ConvTranspose2d(block.conv.in_channels, block.conv.out_channels, 4, stride=2, padding=1)
-        self.conv.load_state_dict({"weight": weight, "bias": block.conv.bias})
+        self.conv.load_state_dict({"weight": weight.reshape(self.conv.weight.shape), "bias": block.conv.bias})
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(x), inplace=True)
@@ -112,8 +118,7 @@ class Winograd(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         inputs, filters, outputs = _toom_cook(self.POINTS)
-        weight = torch.einsum("ai,bj,oxij->abxo", filters, filters, conv.weight.double()).flatten(0, 1)
-        self.weight = nn.Parameter(weight.float().contiguous(), requires_grad=False)
+        self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
         self.bias = nn.Parameter(_bias(conv).clone(), requires_grad=False)
         self.before: Tensor
         self.after: Tensor
