@@ -220,11 +220,11 @@ def memory(folder: Path, *, device: str, frames: int) -> None:
         slim_copy(seeded_states(Peer(folder), clip(4)), path)
         for label in ("original", "float32", "auto"):
             peaks = []
-            for count in (frames // 8, frames):
+            for count in (frames // 4, frames):
                 command = [sys.executable, __file__, "--peer", str(folder), "--device", device, "--frames", str(count)]
                 child = [*command, "--peak", label, str(path)]
                 peaks.append(int(subprocess.run(child, check=True, capture_output=True, text=True).stdout))
-            print(f"{label:10s} {frames // 8:4d} frames {peaks[0]:6d} MB, {frames:4d} frames {peaks[1]:6d} MB")
+            print(f"{label:10s} {frames // 4:4d} frames {peaks[0]:6d} MB, {frames:4d} frames {peaks[1]:6d} MB")
 
 
 def peak(folder: Path, label: str, path: Path, *, device: str, frames: int) -> int:

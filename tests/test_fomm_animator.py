@@ -72,6 +72,15 @@ def test_at_the_best_frame_the_photo_is_itself(arrays: dict[str, np.ndarray]) ->
     assert np.abs(frames[0].astype(int) - itself).max() > 10
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_driver_whose_every_movement_is_damped_away_gives_one_still_frame(
+    arrays: dict[str, np.ndarray], relative: bool
+) -> None:
+    options = {"relative": relative, "expression": 0.0, "motion": 0.0}
+    frames = np.stack(list(animator().animate_crops(arrays["source"], arrays["driving"], **options)))
+    assert np.abs(frames.astype(int) - frames[0]).max() <= ONE_GREY_LEVEL
+
+
 def test_frames_come_while_the_driver_is_still_running(arrays: dict[str, np.ndarray]) -> None:
     taken = 0
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memegen.keypoints import Keypoints, movement_scale, relative_motion
+from memegen.keypoints import Keypoints, movement_scale, relative_motion, with_gains
 
 
 def random_keypoints(frames: int, *, seed: int) -> Keypoints[np.ndarray]:
@@ -44,3 +44,44 @@ def test_movement_scale_of_points_without_area_is_one() -> None:
     flat = Keypoints(np.zeros((1, 10, 2)), driver.jacobian)
     assert movement_scale(driver, flat) == 1.0
     assert movement_scale(flat, driver) == 1.0
+
+
+def nodding(frames: int) -> tuple[Keypoints[np.ndarray], Keypoints[np.ndarray], np.ndarray]:
+    """A driver that turns, grows and shifts as a whole; its initial frame; its angles."""
+    initial = random_keypoints(1, seed=3)
+    angles = np.linspace(0, 0.6, frames)
+    turns = np.stack([(1 + a) * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles])
+    middle = initial.value.mean(axis=1, keepdims=True)
+    value = (initial.value - middle) @ turns.swapaxes(-1, -2) + middle + 0.2 * angles[:, None, None]
+    return Keypoints(value, turns[:, None] @ initial.jacobian), initial, angles
+
+
+def test_gains_of_one_change_nothing() -> None:
+    driving = random_keypoints(4, seed=4)
+    same = with_gains(driving, initial=frame(driving, 1))
+    np.testing.assert_allclose(same.value, driving.value, atol=1e-12)
+    np.testing.assert_allclose(same.jacobian, driving.jacobian, atol=1e-12)
+
+
+def test_without_motion_a_nodding_head_stays_and_with_half_it_nods_half_as_far() -> None:
+    driving, initial, angles = nodding(5)
+    still = with_gains(driving, initial=initial, motion=0.0)
+    np.testing.assert_allclose(still.value, np.repeat(initial.value, 5, axis=0), atol=1e-12)
+    np.testing.assert_allclose(still.jacobian, np.repeat(initial.jacobian, 5, axis=0), atol=1e-12)
+    half = with_gains(driving, initial=initial, motion=0.5)
+    turned = (half.jacobian @ np.linalg.inv(initial.jacobian))[:, 0]
+    np.testing.assert_allclose(np.arctan2(turned[:, 1, 0], turned[:, 0, 0]), angles / 2, atol=1e-12)
+    shift = (half.value - initial.value).mean(axis=1)
+    np.testing.assert_allclose(shift, np.repeat(0.1 * angles[:, None], 2, axis=1), atol=1e-12)
+
+
+def test_the_expression_gain_leaves_a_nodding_head_alone_and_widens_a_mouth() -> None:
+    driving, initial, _ = nodding(5)
+    np.testing.assert_allclose(with_gains(driving, initial=initial, expression=3.0).value, driving.value, atol=1e-12)
+    mouth = initial.value + np.zeros((2, 1, 1))
+    mouth[1, 0, 1] += 0.05
+    mouth[1, 1, 1] -= 0.05
+    opened = with_gains(Keypoints(mouth, np.repeat(initial.jacobian, 2, axis=0)), initial=initial, expression=2.0)
+    gaps = np.diff(opened.value[:, :2, 1] - initial.value[:, :2, 1], axis=1)[:, 0]
+    assert gaps[0] == pytest.approx(0.0, abs=1e-12)
+    assert gaps[1] == pytest.approx(-0.2, rel=0.1)

@@ -16,7 +16,7 @@ from memegen.fomm.compute import Compute, choose_compute
 from memegen.fomm.dense_motion import Motion
 from memegen.fomm.fuse import fuse
 from memegen.fomm.generator import Source
-from memegen.keypoints import Keypoints, movement_scale, relative_motion
+from memegen.keypoints import Keypoints, movement_scale, relative_motion, with_gains
 
 Frame = NDArray[np.uint8]
 ArrayKeypoints = Keypoints[NDArray[np.float32]]
@@ -76,6 +76,8 @@ class FommAnimator:
         relative: bool = True,
         scale: MovementScale = "auto",
         best_frame: int = 0,
+        expression: float = 1.0,
+        motion: float = 1.0,
     ) -> Iterator[Frame]:
         """Show the photo's subject making the driver's movements.
 
@@ -88,6 +90,8 @@ class FommAnimator:
             relative: carry over movement since the best frame; otherwise take the driver's keypoints as they are.
             scale: factor on relative shifts; "auto" makes up for subjects of different size.
             best_frame: index of the driving frame whose pose is nearest the photo's.
+            expression: gain of the driver's expression since the best frame; 1 is as driven.
+            motion: gain of the driver's head motion since the best frame; 1 is as driven.
 
         Yields:
             uint8 RGB frames of the photo's size, one for each driving frame.
@@ -96,9 +100,9 @@ class FommAnimator:
             InputError: crops of the wrong kind, a best frame beyond the end, or a checkpoint that gives no numbers.
             UnavailableError: the device has too little memory even for a single frame.
         """
-        yield from self._animated(
-            source_crop, self._detected(driving_crops), relative=relative, scale=scale, best_frame=best_frame
-        )
+        batches = self._detected(driving_crops)
+        gains = {"expression": expression, "motion": motion}
+        yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
 
     def animate_keypoints(
         self,
@@ -108,14 +112,19 @@ class FommAnimator:
         relative: bool = True,
         scale: MovementScale = "auto",
         best_frame: int = 0,
+        expression: float = 1.0,
+        motion: float = 1.0,
     ) -> Iterator[Frame]:
         """As `animate_crops`, for a driver whose `keypoints` are known."""
-        yield from self._animated(source_crop, iter([driving]), relative=relative, scale=scale, best_frame=best_frame)
+        batches = iter([driving])
+        gains = {"expression": expression, "motion": motion}
+        yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
 
     def _animated(
         self,
         source_crop: Frame,
         batches: Iterator[ArrayKeypoints],
+        gains: dict[str, float],
         *,
         relative: bool,
         scale: MovementScale,
@@ -127,7 +136,8 @@ class FommAnimator:
         factor = movement_scale(still, initial) if scale == "auto" else float(scale)
         parts = _Parts(self.compute.batch)
         for batch in batches:
-            moved = relative_motion(still, batch, initial=initial, scale=factor) if relative else batch
+            own = batch if set(gains.values()) == {1.0} else with_gains(batch, initial=initial, **gains)
+            moved = relative_motion(still, own, initial=initial, scale=factor) if relative else own
             for frames in parts.of(moved, step=lambda part: self._drawn(source, part)):
                 yield from frames
 
