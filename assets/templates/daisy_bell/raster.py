@@ -1,0 +1,121 @@
+"""Draws smooth textured surfaces with numpy and OpenCV alone: the small renderer behind the Daisy Bell singer."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+STEP = 4  # texels to one drawn quad
+
+
+def curve(knots: npt.ArrayLike, samples: npt.ArrayLike) -> Array:
+    """A smooth (Catmull-Rom) curve through the rows of `knots` (K, D) at `samples` in [0, K - 1]."""
+    points = np.asarray(knots, float)
+    points = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    s = np.asarray(samples, float)
+    i = np.clip(s.astype(int), 0, len(points) - 4)
+    t = (s - i)[..., None]
+    a, b, c, d = (points[i + k] for k in range(4))
+    value = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    return np.asarray(value, np.float32)
+
+
+def smoothstep(low: float, high: float, x: Any) -> Any:
+    """0 below `low`, 1 above `high`, smooth between; `low` may be the larger."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def bump(x: Any, y: Any, centre: tuple[float, float], size: tuple[float, float]) -> Any:
+    """A Gaussian hill of height 1."""
+    return np.exp(-(((x - centre[0]) / size[0]) ** 2) - ((y - centre[1]) / size[1]) ** 2)
+
+
+def linear(*srgb: float) -> Array:
+    """A colour given in 0-255 sRGB as linear light in [0, 1]."""
+    return np.asarray((np.asarray(srgb) / 255) ** 2.2, np.float32)
+
+
+def mix(a: Any, b: Any, weight: Any) -> Any:
+    """Blend colour `a` into `b` by `weight` (H, W)."""
+    w = np.asarray(weight, np.float32)[..., None]
+    return a + (b - a) * w
+
+
+def normals(points: Array) -> Array:
+    """Unit normals (H, W, 3) of a surface grid, facing outwards when columns run right and rows run down."""
+    across = np.gradient(points, axis=1)
+    down = np.gradient(points, axis=0)
+    n = np.cross(down, across)
+    return np.asarray(n / (np.linalg.norm(n, axis=-1, keepdims=True) + 1e-9), np.float32)
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> Array:
+    """Rotation matrix of degrees: positive yaw turns to the picture's right, pitch looks up, roll tilts clockwise."""
+    y, p, r = np.radians([yaw, -pitch, -roll])
+    turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    tilt = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return np.asarray(tilt @ turn @ nod, np.float32)
+
+
+def _coarse(length: int) -> npt.NDArray[np.int32]:
+    return np.unique(np.r_[np.arange(0, length, STEP), length - 1]).astype(np.int32)
+
+
+def draw(canvas: Array, screen: Array, paint: Array) -> None:
+    """Draw one surface over the canvas, far parts first.
+
+    Args:
+        canvas: (S, S, 3) linear light, changed in place.
+        screen: (H, W, 3) where each texel lands: x and y in canvas pixels, and depth, larger is nearer.
+        paint: (H, W, 4) linear light times alpha, and alpha.
+    """
+    rows, columns = _coarse(screen.shape[0]), _coarse(screen.shape[1])
+    grid = screen[np.ix_(rows, columns)]
+    corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2)
+    shape = corners.shape[:2]
+    corners = corners.reshape(-1, 4, 3)
+    one, two = corners[:, 2, :2] - corners[:, 0, :2], corners[:, 3, :2] - corners[:, 1, :2]
+    facing = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0] > 0
+    order = np.flatnonzero(facing)
+    order = order[np.argsort(corners[order, :, 2].mean(axis=1), kind="stable")]
+    size = canvas.shape[0]
+    owner = np.zeros((size, size), np.int32)
+    pixels = np.round(corners[..., :2] * 16).astype(np.int32)
+    for k in order.tolist():
+        cv2.fillConvexPoly(owner, pixels[k], k + 1, cv2.LINE_8, 4)
+    ys, xs = np.nonzero(owner)
+    if not len(ys):
+        return
+    quad = owner[ys, xs] - 1
+    across, down = _inside(corners[quad], np.stack([xs, ys], axis=1))
+    i, j = np.divmod(quad, shape[1])
+    u = columns[j] + across * (columns[j + 1] - columns[j])
+    v = rows[i] + down * (rows[i + 1] - rows[i])
+    colour = sample(paint, u, v)
+    canvas[ys, xs] = canvas[ys, xs] * (1 - colour[:, 3:]) + colour[:, :3]
+
+
+def _inside(corners: Array, points: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where points lie in their quads, as fractions across and down (the quad taken as a parallelogram)."""
+    across = (corners[:, 1, :2] - corners[:, 0, :2] + corners[:, 2, :2] - corners[:, 3, :2]) / 2
+    down = (corners[:, 3, :2] - corners[:, 0, :2] + corners[:, 2, :2] - corners[:, 1, :2]) / 2
+    d = points - corners[..., :2].mean(axis=1)
+    area = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+    area = np.where(np.abs(area) < 1e-3, 1e-3, area)
+    a = (d[:, 0] * down[:, 1] - d[:, 1] * down[:, 0]) / area + 0.5
+    b = (across[:, 0] * d[:, 1] - across[:, 1] * d[:, 0]) / area + 0.5
+    return np.clip(a, 0, 1).astype(np.float32), np.clip(b, 0, 1).astype(np.float32)
+
+
+def sample(image: Array, u: Array, v: Array) -> Array:
+    """Bilinear samples (N, C) of an image at N points."""
+    width = 4096
+    pad = -len(u) % width
+    maps = [np.pad(m, (0, pad)).reshape(-1, width).astype(np.float32) for m in (u, v)]
+    out = cv2.remap(np.ascontiguousarray(image), maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out.reshape(-1, image.shape[2])[: len(u)], np.float32)
