@@ -1,1 +1,78 @@
-"""Turn one photo into a singing meme."""
+"""Turn one photo into a singing meme.
+
+    import memegen
+    meme = memegen.make_meme("me.jpg", "daisy-bell")  # a template's name, or any video file
+    meme.save("me.mp4")                               # in a notebook, `meme` as a cell's last line plays
+
+The same thing spelled out:
+
+    template = memegen.load_template("daisy-bell")
+    driving = memegen.open_video(template.path)
+    photo = memegen.read_image("me.jpg")
+    animator = memegen.load_animator("mesh")
+    frames = animator.animate(photo, driving)         # a generator, frame by frame
+    meme = memegen.write_video("me.mp4", frames, fps=driving.fps, audio=driving)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memegen.animator import Animator, load_animator
+    from memegen.errors import DownloadError, InputError, MemegenError, NoFaceError, OutputError, UnavailableError
+    from memegen.faces import FaceBox, crop_face, detect_faces, face_mesh
+    from memegen.images import read_image
+    from memegen.meme import make_meme
+    from memegen.templates import TEMPLATES, Template, load_template
+    from memegen.tracking import crop_video, track_face
+    from memegen.video import Video, open_video, write_video
+
+__version__ = "0.1.0"
+
+_HOMES = {  # public name: module, imported at first use so that `import memegen` and `memegen --help` are instant
+    **dict.fromkeys(["Animator", "load_animator"], "animator"),
+    **dict.fromkeys(
+        ["MemegenError", "InputError", "NoFaceError", "DownloadError", "OutputError", "UnavailableError"], "errors"
+    ),
+    **dict.fromkeys(["FaceBox", "crop_face", "detect_faces", "face_mesh"], "faces"),
+    **dict.fromkeys(["crop_video", "track_face"], "tracking"),
+    "read_image": "images",
+    "make_meme": "meme",
+    **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
+    **dict.fromkeys(["Video", "open_video", "write_video"], "video"),
+}
+
+__all__ = [
+    "TEMPLATES",
+    "Animator",
+    "DownloadError",
+    "FaceBox",
+    "InputError",
+    "MemegenError",
+    "NoFaceError",
+    "OutputError",
+    "Template",
+    "UnavailableError",
+    "Video",
+    "crop_face",
+    "crop_video",
+    "detect_faces",
+    "face_mesh",
+    "load_animator",
+    "load_template",
+    "make_meme",
+    "open_video",
+    "read_image",
+    "track_face",
+    "write_video",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'memegen' has no attribute {name!r}")
+    return getattr(import_module(f"memegen.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

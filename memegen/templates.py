@@ -39,6 +39,13 @@ class Template:
     crop: tuple[float, float, float, float] | None = None
     path: Path | None = None
 
+    @property
+    def local_path(self) -> Path:
+        """The clip on this machine, of a loaded template."""
+        if self.path is None:
+            raise InputError(f"The template {self.name} is not loaded: call load_template({self.name!r}).")
+        return self.path
+
 
 TEMPLATES: tuple[Template, ...] = (
     Template(

@@ -40,9 +40,10 @@ _log = logging.getLogger(__name__)
 _AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
 _DAMAGE = re.compile(r"partial file|ended prematurely|corrupt", re.IGNORECASE)
 # Frames are RGB; the matrix used for the conversion and the tags that name it have to agree.
-_EVEN_YUV = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+_EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # else every round trip darkens the picture by a grey level
+_EVEN_YUV = f"crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format=yuv420p"
 _TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-_TO_H264 = ("-vf", f"{_EVEN_YUV},{_TAGS}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "19")
+_TO_H264 = ("-vf", f"{_EVEN_YUV},{_TAGS}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "17")
 _BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 
 
@@ -109,7 +110,7 @@ class Video:
         half, rounding = (0.5, "down") if first > lead else (0.0, "near")
         seek = ["-ss", f"{(first - lead - half) / float(self.fps):.6f}"] if half else []
         rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding},setpts=PTS-STARTPTS"
-        size = f"scale={width}:{height}:flags=bilinear,setsar=1,format=rgb24"
+        size = f"scale={width}:{height}:{_EXACT},setsar=1,format=rgb24"
         filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,{size}"
         count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
         return [*seek, *_input(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]

@@ -1,0 +1,7 @@
+"""`python -m memegen` is the command line."""
+
+import sys
+
+from memegen.cli import main
+
+sys.exit(main())

@@ -1,0 +1,193 @@
+"""One face followed through a clip: found in every frame, bridged where it is lost, steadied and lightly smoothed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memegen.errors import NoFaceError
+from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, refind_face
+
+SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
+JITTER = 0.012  # what the landmark network trembles by at most, over the inter-ocular distance
+STEADY = 4.0  # seconds over which the optical flow is believed rather than the landmarks
+STILL = 0.01  # mean flow per frame over the inter-ocular distance up to which it is believed
+FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
+# Points over bone: forehead, nose, corners of the eyes and temples; then ears and cheekbones, which yield a little.
+BONE = [10, 338, 297, 67, 109, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 127, 356, 162, 389]
+RIGID = [*BONE, 234, 454, 93, 323, 50, 280, 205, 425, 117, 346, 123, 352, 116, 345, 143, 372]
+
+Complex = NDArray[np.complexfloating[Any, Any]]
+
+
+class FaceTrack(NamedTuple):
+    """One face followed through a clip.
+
+    Attributes:
+        landmarks: N arrays of shape (468, 3), float32: x and y in pixels, z in the same unit, smaller is nearer.
+        found: N booleans; False where the face was lost and its landmarks are bridged from the frames around.
+    """
+
+    landmarks: list[Landmarks]
+    found: list[bool]
+
+    @property
+    def lost(self) -> int:
+        """How many frames are bridged."""
+        return self.found.count(False)
+
+
+def track_face(
+    frames: Iterable[Image],
+    *,
+    fps: float = 25.0,
+    start: float = 0.0,
+    name: str = "the driving clip",
+    smooth: bool = True,
+) -> FaceTrack:
+    """Follow the largest face through a clip.
+
+    Frames without a face borrow from those before and after, in proportion. The landmark network sways a little with
+    every syllable; the optical flow of the bony parts tells what of it is the head, and the rest is taken off. A
+    quadratic fit over five frames takes the jitter off and keeps the peaks of a singing mouth.
+
+    Args:
+        frames: uint8 RGB (H, W, 3), all of one size; consumed one by one.
+        fps: Frames per second.
+        start: The clip's own time of its first frame, seconds, to name times in an error.
+        name: What to call the clip in an error.
+        smooth: Whether to steady and smooth; measurements of the tracker itself do without.
+
+    Raises:
+        NoFaceError: The face is in less than half of the frames; the message names the time span.
+    """
+    meshes: list[Landmarks | None] = []
+    sway: list[tuple[complex, complex]] = []
+    before: Image | None = None
+    for frame in frames:
+        last = meshes[-1] if meshes else None
+        mesh = refind_face(frame, last)
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        sway.append(_sway(before, grey, last, mesh) if smooth else (0j, 0j))
+        meshes.append(mesh)
+        before = grey
+    found = [mesh is not None for mesh in meshes]
+    if not found or 2 * sum(found) < len(found):
+        first, end = _longest_gap(found)
+        raise NoFaceError(
+            f"No face was found in {name} between {start + first / fps:.1f} s and {start + end / fps:.1f} s: "
+            "choose a clip, or a part of it, in which one face stays in view."
+        )
+    landmarks = _bridge(meshes)
+    return FaceTrack(_smooth(_steady(landmarks, sway, fps)) if smooth else landmarks, found)
+
+
+def crop_video(track: FaceTrack) -> FaceBox:
+    """Return one box that holds the face in every frame of a clip, so that a crop of it does not shake."""
+    box = mesh_box(track.landmarks[0])
+    for landmarks in track.landmarks[1:]:
+        box = box.union(mesh_box(landmarks))
+    return replace(box, roll=0.0)
+
+
+def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
+    """Return the longest run of frames without a face, as (first, one past the last)."""
+    best, start = (0, 0), 0
+    for number, present in enumerate([*found, True]):
+        if present:
+            best, start = max(best, (start, number), key=lambda run: run[1] - run[0]), number + 1
+    return best
+
+
+def _bridge(meshes: list[Landmarks | None]) -> list[Landmarks]:
+    """Fill each None in proportion between its neighbours in time; ends repeat the nearest."""
+    known = [number for number, mesh in enumerate(meshes) if mesh is not None]
+    stack = [mesh for mesh in meshes if mesh is not None]
+    bridged = []
+    for number, mesh in enumerate(meshes):
+        if mesh is None:
+            place = float(np.interp(number, known, range(len(known))))
+            low, part = stack[int(place)], place % 1
+            high = stack[min(int(place) + 1, len(stack) - 1)]
+            mesh = ((1 - part) * low + part * high).astype(np.float32)
+        bridged.append(mesh)
+    return bridged
+
+
+def _sway(
+    before: Image | None, after: Image, landmarks: Landmarks | None, now: Landmarks | None
+) -> tuple[complex, complex]:
+    """What the flow between two grey frames has over the landmarks' own step: log of turn and growth, and a shift.
+
+    A complex number is a point or a shift (x + iy, pixels) or a turn and growth; (0, 0) where the flow is no help.
+    """
+    if before is None or landmarks is None or now is None:
+        return 0j, 0j
+    scale = FLOW_EYES / max(float(np.linalg.norm(landmarks[RIGHT_EYE, :2] - landmarks[LEFT_EYE, :2])), 1.0)
+    box = mesh_box(landmarks).union(mesh_box(now)).scaled(1.2).clip(after.shape[1], after.shape[0])
+    window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
+    small = [
+        cv2.resize(grey[window], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for grey in (before, after)
+    ]
+    corner = np.array([int(box.left), int(box.top)])
+    old, new = (((mesh[BONE, :2] - corner) * scale).astype(np.float32) for mesh in (landmarks, now))
+    moved, seen, _ = cv2.calcOpticalFlowPyrLK(*small, old, None, winSize=(13, 13), maxLevel=2)
+    sound = seen.ravel() > 0
+    old, new, moved = old[sound], new[sound], moved[sound]
+    matrix, kept = cv2.estimateAffinePartial2D(old, moved, ransacReprojThreshold=1.0)
+    if matrix is None or kept.sum() < 0.6 * len(BONE):
+        return 0j, 0j
+    z, flow, own = (_complex(points[kept.ravel() > 0]) for points in (old, moved, new))
+    trust = float(np.exp(-((np.abs(flow - z).mean() / (STILL * FLOW_EYES)) ** 2)))
+    return trust * complex(np.log(abs(_turn(z, flow) / _turn(z, own)))), trust * complex(
+        flow.mean() - own.mean()
+    ) / scale
+
+
+def _turn(z: Complex, w: Complex) -> complex:
+    """The turn and growth that takes the points z nearest to w, least squares."""
+    z = z - z.mean()
+    return complex(np.vdot(z, w) / np.vdot(z, z))
+
+
+def _complex(points: Landmarks) -> Complex:
+    return np.asarray(points[:, 0] + 1j * points[:, 1])
+
+
+def _steady(meshes: list[Landmarks], sway: Sequence[tuple[complex, complex]], fps: float) -> list[Landmarks]:
+    """Take the sway off: its sum over time, less what is slower than STEADY, for there the flow drifts."""
+    path = np.cumsum(np.array(sway), axis=0)
+    path -= _blur(path, STEADY * fps)
+    steadied = []
+    for mesh, (turn, shift) in zip(meshes, path, strict=True):
+        middle = mesh[RIGID].mean(0)
+        xy = np.exp(turn) * _complex(mesh[:, :2] - middle[:2]) + shift
+        z = (mesh[:, 2] - middle[2]) * abs(np.exp(turn))
+        steadied.append((np.column_stack([xy.real, xy.imag, z]) + middle).astype(np.float32))
+    return steadied
+
+
+def _blur(values: Complex, sigma: float) -> Complex:
+    """Gaussian blur along time (N, C), the ends mirrored."""
+    reach = min(round(3 * sigma), len(values) - 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect")
+    return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], 1)
+
+
+def _smooth(meshes: list[Landmarks]) -> list[Landmarks]:
+    """Replace each point by a quadratic fit over five frames, the ends repeat; what that would change a lot is singing."""
+    last = len(meshes) - 1
+    smooth = []
+    for number, mesh in enumerate(meshes):
+        five = np.stack([meshes[min(max(number + k, 0), last)] for k in range(-2, 3)])
+        change = np.tensordot(SMOOTHING, five, 1) - mesh
+        eyes = np.linalg.norm(mesh[RIGHT_EYE] - mesh[LEFT_EYE])
+        jitter = np.exp(-((np.linalg.norm(change, axis=1, keepdims=True) / (JITTER * eyes)) ** 2))
+        smooth.append((mesh + jitter * change).astype(np.float32))
+    return smooth
