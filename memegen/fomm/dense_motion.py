@@ -17,7 +17,7 @@ from memegen.fomm.layers import (
 )
 from memegen.keypoints import Keypoints
 
-HEATMAP_VARIANCE = 0.01  # sigma of Eq. 6; the same in all published configurations
+SPREAD = 0.02  # sigma of Eq. 6, twice the variance; the same in all published configurations
 
 
 class Motion(NamedTuple):
@@ -88,16 +88,11 @@ class DenseMotion(nn.Module):
         """
         h, w = small.shape[2:]
         motions = sparse_motion(source, driving, height=h, width=w)
-        features = torch.stack([self._heatmaps(source, driving, motions[:, 0]), *self._moved(small, motions)], dim=2)
+        features = torch.stack([_heatmaps(source, driving, like=small), *self._moved(small, motions)], dim=2)
         logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion, padded=True)
         masks = logits.softmax(dim=1)
         deformation = (masks[..., None] * motions).sum(dim=1)
         return Motion(deformation, occlusion.sigmoid(), masks)
-
-    def _heatmaps(self, source: Keypoints[Tensor], driving: Keypoints[Tensor], grid: Tensor) -> Tensor:
-        """Where each keypoint arrives minus where it left (Eq. 6), nothing for the background; (N, K + 1, H, W)."""
-        arrives, leaves = (_gaussian(k.value, grid) for k in (driving, source))
-        return F.pad(arrives - leaves, (0, 0, 0, 0, 1, 0))
 
     def _moved(self, small: Tensor, motions: Tensor) -> tuple[Tensor, ...]:
         """The source moved by each sparse motion in one sampling; C channels of (N, K + 1, H, W)."""
@@ -121,7 +116,16 @@ def sparse_motion(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, heig
     return torch.cat([grid.expand(n, 1, -1, -1, -1), moved], dim=1)
 
 
-def _gaussian(points: Tensor, grid: Tensor) -> Tensor:
-    """Bumps of height 1 around (N, K, 2) points on an (N, H, W, 2) grid; (N, K, H, W)."""
-    distance = (grid[:, None] - points[:, :, None, None]).square().sum(dim=-1)
-    return torch.exp(-0.5 / HEATMAP_VARIANCE * distance)
+def _heatmaps(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, like: Tensor) -> Tensor:
+    """Where each keypoint arrives minus where it left (Eq. 6), after nothing for the background; (N, K + 1, H, W)."""
+    arrives, leaves = (_gaussian(k.value, like) for k in (driving, source))
+    return F.pad(arrives - leaves, (0, 0, 0, 0, 1, 0))
+
+
+def _gaussian(points: Tensor, image: Tensor) -> Tensor:
+    """Bumps of height 1 around (N, K, 2) points, of the image's height and width; (N, K, H, W)."""
+    across, down = (
+        torch.exp((torch.linspace(-1, 1, size, device=points.device) - points[..., axis, None]) ** 2 / -SPREAD)
+        for axis, size in enumerate((image.shape[3], image.shape[2]))
+    )
+    return down[..., :, None] * across[..., None, :]

@@ -134,8 +134,8 @@ class Winograd(nn.Module):
         spectrum = (self.before @ tiles.reshape(36, -1)).view(36, -1, channels)
         product = torch.bmm(spectrum, self.weight)
         out = (self.after @ product.flatten(1)).view(4, 4, n, rows, columns, -1)
-        image = out.permute(2, 3, 0, 4, 1, 5).reshape(n, height, width, -1) + self.bias
-        return image.movedim(-1, 1)
+        image = out.permute(2, 3, 0, 4, 1, 5).reshape(n, height, width, -1)
+        return image.add_(self.bias).movedim(-1, 1)
 
 
 def _toom_cook(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
