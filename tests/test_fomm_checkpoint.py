@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from fomm_states import full_size, golden  # noqa: E402
 from http_server import QUOTA_PAGE, HttpServer  # noqa: E402
 
 from memegen.downloads import Mirror  # noqa: E402
-from memegen.errors import DownloadError, InputError, OutputError  # noqa: E402
+from memegen.errors import DownloadError, InputError, OutputError, UnavailableError  # noqa: E402
 from memegen.fomm import checkpoint as checkpoint_module  # noqa: E402
 from memegen.fomm.checkpoint import (  # noqa: E402
     CHECKPOINTS,
@@ -30,6 +32,8 @@ from memegen.fomm.checkpoint import (  # noqa: E402
     read_states,
     slim_copy,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +177,22 @@ def test_unusable_files_are_refused_in_one_plain_line(tmp_path: Path, states: An
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("module", ["torch", "safetensors"])
+def test_without_torch_nothing_is_fetched_and_the_way_on_is_told(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    register(monkeypatch, server.url + "/vox", body=b"")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UnavailableError, match=r"memegen\[fomm\].*--engine mesh"):
+        load_networks("vox", progress=False)
+    assert server.requests == []
+
+
+def test_the_registry_needs_no_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; from memegen.fomm.checkpoint import CHECKPOINTS, find_checkpoint"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_unknown_names_list_the_known_ones() -> None:

@@ -8,11 +8,12 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memegen.downloads import Mirror, cache_dir, fetch
-from memegen.errors import DownloadError, InputError, OutputError
+from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -136,7 +137,13 @@ def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progres
         InputError: no such name or file, or the file can't be used; the message says why.
         DownloadError: no mirror gave the file.
         OutputError: the slim copy could not be written.
+        UnavailableError: torch is not installed.
     """
+    for module in ("torch", "safetensors"):
+        if not _installed(module):
+            raise UnavailableError(
+                f"The fomm engine needs {module}: pip install 'memegen[fomm]', or use --engine mesh."
+            )
     path = Path(checkpoint).expanduser()
     if not path.exists() and not path.suffixes and path.name == str(checkpoint):
         path = obtain(find_checkpoint(str(checkpoint)), progress=progress)
@@ -239,6 +246,13 @@ def slim_copy(states: States, target: Path) -> Path:
             "make room there, or set MEMEGEN_CACHE to another folder."
         ) from error
     return target
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:
+        return False
 
 
 def _slim(tensor: Tensor) -> Tensor:
