@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,7 +30,7 @@ RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners; right and left are the person's 
 RIGHT_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
 LEFT_LIDS = ((263, 466, 388, 387, 386, 385, 384, 398, 362), (263, 249, 390, 373, 374, 380, 381, 382, 362))
 
-_net_lock = threading.Lock()  # OpenCV's networks keep their input: one caller at a time
+_locks = defaultdict[str, threading.Lock](threading.Lock)  # OpenCV's networks keep their input: one caller at a time
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,14 @@ def face_mesh(image: Image, box: FaceBox) -> Landmarks:
 
     Returns:
         (468, 3) float32: x and y in pixels of `image`; z in the same unit, 0 near the head's middle, smaller is nearer.
+
+    Raises:
+        InputError: The box is empty.
     """
+    _refuse_empty(box)
     rough, _ = _mesh_in(image, _box_crop(box))
     landmarks, _ = _mesh_in(image, _landmark_crop(rough))
-    return _refine_lids(image, landmarks)
+    return refine_lids(image, landmarks)
 
 
 def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
@@ -160,18 +165,50 @@ def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
         landmarks: (468, 3) pixels of the frame before; None when there is none.
 
     Returns:
-        (468, 3) float32 as `face_mesh`; None when there is no face.
+        (468, 3) float32 as `face_mesh`, before `refine_lids`; None when there is no face.
     """
     if landmarks is not None:
         near, flag = _mesh_in(image, _landmark_crop(landmarks))
         if flag > 0:
-            return _refine_lids(image, near)
+            return near
     faces = detect_faces(image)
     if not faces:
         return None
     rough, _ = _mesh_in(image, _box_crop(max(faces, key=lambda face: face.width * face.height)))
     found, flag = _mesh_in(image, _landmark_crop(rough))
-    return _refine_lids(image, found) if flag > 0 else None
+    return found if flag > 0 else None
+
+
+def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
+    """Move the lids to where the eye network sees them (Ablavatski et al., 2020): the mesh hardly notices a blink.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        landmarks: (468, 3) pixels.
+
+    Returns:
+        A copy whose 32 lid points lie where the eye network puts them.
+    """
+    eyes, backs = [], []
+    for (outer, *_, inner), mirrored in ((RIGHT_LIDS[0], False), (LEFT_LIDS[0], True)):
+        a, b = landmarks[outer, :2].astype(float), landmarks[inner, :2].astype(float)
+        first, second = (b, a) if mirrored else (a, b)
+        middle = (a + b) / 2
+        crop = _Crop(
+            float(middle[0]),
+            float(middle[1]),
+            EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0),
+            _roll(first, second),
+        )
+        pixels, back = _cut(image, crop, EYE_SIDE)
+        eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
+        backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
+    contours = next(output for output in _run("iris_landmark", eyes) if output.shape[1] == 71 * 3)
+    refined = landmarks.copy()
+    for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
+        xy = contour[:16, :2] @ back[:, :2].T + back[:, 2]
+        refined[[*lower, *upper[1:-1]], :2] = xy
+    return refined
 
 
 def mesh_box(landmarks: Landmarks) -> FaceBox:
@@ -195,9 +232,8 @@ def crop_face(image: Image, box: FaceBox, *, margin: float = 0.4, side: int = 25
     Raises:
         InputError: The box is empty.
     """
+    _refuse_empty(box)
     square = box.square(margin)
-    if square.width < 1:
-        raise InputError(f"The face box {box} is empty: give left < right and top < bottom in pixels.")
     scale = side / square.width
     centres = scale / 2 - 0.5  # pixel centres stay pixel centres
     matrix = np.array([[scale, 0, centres - scale * square.left], [0, scale, centres - scale * square.top]])
@@ -207,6 +243,11 @@ def crop_face(image: Image, box: FaceBox, *, margin: float = 0.4, side: int = 25
     return np.asarray(
         cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
+
+
+def _refuse_empty(box: FaceBox) -> None:
+    if not (box.width > 0 and box.height > 0):
+        raise InputError(f"The face box {box} is empty: give left < right and top < bottom in pixels.")
 
 
 class _Crop(NamedTuple):
@@ -241,7 +282,7 @@ def _net(name: str) -> Any:
 
 def _run(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
     """Run a network on square pictures of its size; its outputs, flat but for the pictures."""
-    with _net_lock:
+    with _locks[name]:
         net = _net(name)
         net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
         outputs = net.forward(net.getUnconnectedOutLayersNames())
@@ -254,7 +295,7 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    with _net_lock:
+    with _locks["detector"]:
         detector = _detector(threshold)
         detector.setInputSize(size)
         rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
@@ -292,22 +333,3 @@ def _cut(image: Image, crop: _Crop, side: int) -> tuple[Image, NDArray[np.float6
     matrix = cv2.getRotationMatrix2D((crop.x, crop.y), math.degrees(crop.roll), side / crop.side)
     matrix[:, 2] += np.array([side / 2 - crop.x, side / 2 - crop.y])
     return cv2.warpAffine(image, matrix, (side, side)), cv2.invertAffineTransform(matrix)
-
-
-def _refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
-    """Move the lids to where the eye network sees them (Ablavatski et al., 2020): the mesh hardly notices a blink."""
-    eyes, backs = [], []
-    for (outer, *_, inner), mirrored in ((RIGHT_LIDS[0], False), (LEFT_LIDS[0], True)):
-        a, b = landmarks[outer, :2].astype(float), landmarks[inner, :2].astype(float)
-        first, second = (b, a) if mirrored else (a, b)
-        middle = (a + b) / 2
-        crop = _Crop(*middle, EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0), _roll(first, second))
-        pixels, back = _cut(image, crop, EYE_SIDE)
-        eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
-        backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
-    contours = next(output for output in _run("iris_landmark", eyes) if output.shape[1] == 71 * 3)
-    refined = landmarks.copy()
-    for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
-        xy = contour[:16, :2] @ back[:, :2].T + back[:, 2]
-        refined[[*lower, *upper[1:-1]], :2] = xy
-    return refined

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cv2
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.errors import NoFaceError
-from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, refind_face
+from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, refind_face, refine_lids
+from memegen.parallel import in_parallel
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
 JITTER = 0.012  # what the landmark network trembles by at most, over the inter-ocular distance
@@ -23,6 +26,7 @@ BONE = [10, 338, 297, 67, 109, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 36
 RIGID = [*BONE, 234, 454, 93, 323, 50, 280, 205, 425, 117, 346, 123, 352, 116, 345, 143, 372]
 
 Complex = NDArray[np.complexfloating[Any, Any]]
+Sway = tuple[complex, complex]
 
 
 class FaceTrack(NamedTuple):
@@ -67,15 +71,10 @@ def track_face(
         NoFaceError: The face is in less than half of the frames; the message names the time span.
     """
     meshes: list[Landmarks | None] = []
-    sway: list[tuple[complex, complex]] = []
-    before: Image | None = None
-    for frame in frames:
-        last = meshes[-1] if meshes else None
-        mesh = refind_face(frame, last)
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        sway.append(_sway(before, grey, last, mesh) if smooth else (0j, 0j))
+    sway: list[Sway] = []
+    for mesh, step in in_parallel(_look_closer, pairwise(_sightings(frames))):
         meshes.append(mesh)
-        before = grey
+        sway.append(step)
     found = [mesh is not None for mesh in meshes]
     if not found or 2 * sum(found) < len(found):
         first, end = _longest_gap(found)
@@ -84,7 +83,38 @@ def track_face(
             "choose a clip, or a part of it, in which one face stays in view."
         )
     landmarks = _bridge(meshes)
-    return FaceTrack(_smooth(_steady(landmarks, sway, fps)) if smooth else landmarks, found)
+    if smooth:
+        _steady(landmarks, sway, fps)
+        _smooth(landmarks)
+    return FaceTrack(landmarks, found)
+
+
+class _Sighting(NamedTuple):
+    """A frame in colour and in grey, and the face in it."""
+
+    frame: Image
+    grey: Image
+    mesh: Landmarks | None
+
+
+def _sightings(frames: Iterable[Image]) -> Iterator[_Sighting | None]:
+    """Find the face in frame after frame, each near where it was in the one before; None stands before the first."""
+    yield None
+    mesh = None
+    for frame in frames:
+        mesh = refind_face(frame, mesh)
+        yield _Sighting(frame, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), mesh)
+
+
+def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landmarks | None, Sway]:
+    """Refine the second sighting of a pair, and measure the sway since the first."""
+    before, now = pair
+    if now is None or now.mesh is None:
+        return None, (0j, 0j)
+    lids = refine_lids(now.frame, now.mesh)
+    if before is None or before.mesh is None:
+        return lids, (0j, 0j)
+    return lids, _sway(before.grey, now.grey, before.mesh, now.mesh)
 
 
 def crop_video(track: FaceTrack) -> FaceBox:
@@ -119,15 +149,11 @@ def _bridge(meshes: list[Landmarks | None]) -> list[Landmarks]:
     return bridged
 
 
-def _sway(
-    before: Image | None, after: Image, landmarks: Landmarks | None, now: Landmarks | None
-) -> tuple[complex, complex]:
+def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> Sway:
     """What the flow between two grey frames has over the landmarks' own step: log of turn and growth, and a shift.
 
     A complex number is a point or a shift (x + iy, pixels) or a turn and growth; (0, 0) where the flow is no help.
     """
-    if before is None or landmarks is None or now is None:
-        return 0j, 0j
     scale = FLOW_EYES / max(float(np.linalg.norm(landmarks[RIGHT_EYE, :2] - landmarks[LEFT_EYE, :2])), 1.0)
     box = mesh_box(landmarks).union(mesh_box(now)).scaled(1.2).clip(after.shape[1], after.shape[0])
     window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
@@ -159,17 +185,16 @@ def _complex(points: Landmarks) -> Complex:
     return np.asarray(points[:, 0] + 1j * points[:, 1])
 
 
-def _steady(meshes: list[Landmarks], sway: Sequence[tuple[complex, complex]], fps: float) -> list[Landmarks]:
-    """Take the sway off: its sum over time, less what is slower than STEADY, for there the flow drifts."""
+def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
+    """Take the sway off, in place: its sum over time, less what is slower than STEADY, for there the flow drifts."""
     path = np.cumsum(np.array(sway), axis=0)
     path -= _blur(path, STEADY * fps)
-    steadied = []
-    for mesh, (turn, shift) in zip(meshes, path, strict=True):
+    for number, (turn, shift) in enumerate(path):
+        mesh = meshes[number]
         middle = mesh[RIGID].mean(0)
         xy = np.exp(turn) * _complex(mesh[:, :2] - middle[:2]) + shift
         z = (mesh[:, 2] - middle[2]) * abs(np.exp(turn))
-        steadied.append((np.column_stack([xy.real, xy.imag, z]) + middle).astype(np.float32))
-    return steadied
+        meshes[number] = (np.column_stack([xy.real, xy.imag, z]) + middle).astype(np.float32)
 
 
 def _blur(values: Complex, sigma: float) -> Complex:
@@ -180,14 +205,12 @@ def _blur(values: Complex, sigma: float) -> Complex:
     return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], 1)
 
 
-def _smooth(meshes: list[Landmarks]) -> list[Landmarks]:
-    """Replace each point by a quadratic fit over five frames, the ends repeat; what that would change a lot is singing."""
-    last = len(meshes) - 1
-    smooth = []
+def _smooth(meshes: list[Landmarks]) -> None:
+    """Fit a quadratic to every point over five frames, in place; what that would change much is singing, and stays."""
+    window = deque([meshes[0]] * 3 + meshes[1:3] + [meshes[-1]] * (3 - len(meshes[:3])), maxlen=5)
     for number, mesh in enumerate(meshes):
-        five = np.stack([meshes[min(max(number + k, 0), last)] for k in range(-2, 3)])
-        change = np.tensordot(SMOOTHING, five, 1) - mesh
+        change = np.tensordot(SMOOTHING, np.stack(window), 1) - mesh
         eyes = np.linalg.norm(mesh[RIGHT_EYE] - mesh[LEFT_EYE])
         jitter = np.exp(-((np.linalg.norm(change, axis=1, keepdims=True) / (JITTER * eyes)) ** 2))
-        smooth.append((mesh + jitter * change).astype(np.float32))
-    return smooth
+        meshes[number] = (mesh + jitter * change).astype(np.float32)
+        window.append(meshes[min(number + 3, len(meshes) - 1)])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from memegen.faces import Image, Landmarks, choose_face, face_mesh
 from memegen.mesh.motion import find_reference, fit_pose, openings, place, retarget, shape_of
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
 from memegen.mesh.warp import follow, render, set_stage
+from memegen.parallel import in_parallel
 from memegen.progress import Progress, counted
 from memegen.tracking import track_face
 
@@ -69,16 +69,18 @@ class MeshAnimator:
         stage, mine = set_stage(photo, landmarks), fit_pose(landmarks)
         reference = find_reference(landmarks, driving)
         own = float(openings(shape_of(landmarks, mine))[0])
-        corner = np.array([*stage.corner, 0])
-        tint = None
-        for frame, theirs in zip(frames, driving, strict=False):
-            if tint is None:
-                tint = match_colours(photo, landmarks, frame, theirs)
+        first = next(frames)
+        tint = match_colours(photo, landmarks, first, driving[0])
+
+        def draw(pair: tuple[Image, Landmarks]) -> Image:
+            frame, theirs = pair
             face = retarget(landmarks, theirs, reference, expression=self.expression, motion=self.motion)
             rigid = place(stage.rest - mine.shift, mine, fit_pose(theirs), reference.pose, self.motion)
             region = render(stage, follow(stage, rigid, face))
             opacity = mouth_opacity(float(openings(face)[0]), own)
-            paint_mouth(region, face - corner, frame, theirs, tint=tint, opacity=opacity)
+            paint_mouth(region, face - [*stage.corner, 0], frame, theirs, tint=tint, opacity=opacity)
             picture = photo.copy()
             picture[stage.window] = region
-            yield picture
+            return picture
+
+        yield from in_parallel(draw, zip(chain([first], frames), driving, strict=False))

@@ -175,9 +175,11 @@ def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tu
     slopes = np.linalg.solve(square.astype(np.float64), values).astype(np.float32)
     covered = labels >= 0
     row, column = np.nonzero(covered)
-    affine = slopes[labels[row, column]]
+    owner = labels[row, column]
+    affine = slopes[owner]
+    plane = affine[:, 0] * column[:, None] + affine[:, 1] * row[:, None] + affine[:, 2]
     spread = np.zeros((*covered.shape, values.shape[2]), np.float32)
-    spread[row, column] = affine[:, 0] * column[:, None] + affine[:, 1] * row[:, None] + affine[:, 2]
+    spread[row, column] = np.clip(plane, values.min(1)[owner], values.max(1)[owner])  # slivers shoot over
     return spread, covered
 
 
