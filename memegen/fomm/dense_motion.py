@@ -17,7 +17,7 @@ from memegen.fomm.layers import (
 )
 from memegen.keypoints import Keypoints
 
-SPREAD = 0.02  # sigma of Eq. 6, twice the variance; the same in all published configurations
+SPREAD = 0.02  # twice the variance of the bumps of Eq. 6; the same in all published configurations
 
 
 class Motion(NamedTuple):
@@ -97,9 +97,9 @@ class DenseMotion(nn.Module):
     def _moved(self, small: Tensor, motions: Tensor) -> tuple[Tensor, ...]:
         """The source moved by each sparse motion in one sampling; C channels of (N, K + 1, H, W)."""
         n, k, h, w, _ = motions.shape
-        grid = motions.reshape(1, n * k * h, w, 2)
-        moved = F.grid_sample(small, grid, align_corners=self.align_corners)
-        return moved.reshape(-1, n, k, h, w).unbind()
+        batch = small.expand(n, -1, -1, -1)
+        moved = F.grid_sample(batch, motions.reshape(n, k * h, w, 2), align_corners=self.align_corners)
+        return moved.reshape(n, -1, k, h, w).unbind(1)
 
 
 def sparse_motion(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, height: int, width: int) -> Tensor:
