@@ -18,6 +18,7 @@ test: $(VENV)/test
 
 assets: $(VENV)/run
 	$(PYTHON) assets/templates/daisy_bell/make.py assets/templates/daisy-bell.mp4
+	$(PYTHON) docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) memegen-demo.mp4

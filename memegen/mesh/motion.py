@@ -19,7 +19,7 @@ from memegen.tracking import RIGID
 
 Array = NDArray[np.floating[Any]]
 
-MAX_TURN = 0.75  # radians out of the picture's plane, beyond which a flat photo has nothing to show
+MAX_TURN = 0.9  # radians out of the picture's plane, beyond which a flat photo has nothing to show
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # what counts as a difference in yaw, pitch, roll, mouth's opening, width
 BLINK = 2.0  # the landmarks of a shut eye stay a little open: what they show less of is made up for
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
