@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
 
 from memegen.errors import InputError
-from memegen.faces import Image
+from memegen.faces import FaceBox, Image
 from memegen.progress import Progress
 
 if TYPE_CHECKING:
     from memegen.video import Video
 
-ENGINES = ("mesh",)
 GAINS = (0.0, 3.0)  # sensible range of `expression` and `motion`
+
+
+class FommOptions(TypedDict, total=False):
+    """Options of the engine that runs checkpoints.
+
+    Attributes:
+        crop: "face" (default), "none" for the middle squares, or a FaceBox around the subject in the photo, pixels.
+        relative: Carry over the driver's movement since its best frame (default), or its keypoints as they are.
+        best_frame: Count from the driving frame that is most like the photo (default), or from the first.
+        device: "auto" (default), "cpu", "cuda" or "mps".
+        precision: "auto" (default), or "float32" for exact frames.
+    """
+
+    crop: Literal["face", "none"] | FaceBox
+    relative: bool
+    best_frame: bool
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "float32"]
 
 
 class Animator(Protocol):
@@ -43,18 +60,23 @@ def load_animator(
     expression: float = 1.0,
     motion: float = 1.0,
     progress: Progress | None = None,
+    **fomm: Unpack[FommOptions],
 ) -> Animator:
     """Load an engine.
 
     Args:
-        name: "mesh", the engine that travels with the package: no download, no GPU.
+        name: "mesh", the engine that travels with the package: no download, no GPU. Or a checkpoint of the First Order
+            Motion Model: "vox", "vox-adv" and the like, fetched at first use, or the path of such a file.
         face: Which face of the photo, counted from 0 at the left; the largest when None.
         expression: Gain of mouth, brows and eyes, 0 to 3; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing, 0 to 3; 1 is the driver's own.
         progress: Told how far the driver's analysis is.
+        **fomm: Only for checkpoints, see FommOptions.
 
     Raises:
-        InputError: The name or a gain makes no sense.
+        InputError: The name, a gain or a checkpoint's file makes no sense.
+        DownloadError: No mirror gave the checkpoint.
+        UnavailableError: torch is not installed.
     """
     for what, gain in (("expression", expression), ("motion", motion)):
         if not GAINS[0] <= gain <= GAINS[1]:
@@ -64,5 +86,25 @@ def load_animator(
     if str(name) == "mesh":
         from memegen.mesh.engine import MeshAnimator
 
+        if fomm:
+            raise InputError(f"The mesh engine takes no {', '.join(fomm)}: leave it out, or choose a checkpoint.")
         return MeshAnimator(face, expression, motion, progress)
-    raise InputError(f"There is no engine {str(name)!r}: choose one of {', '.join(ENGINES)}.")
+    return _load_fomm(name, face=face, expression=expression, motion=motion, progress=progress, **fomm)
+
+
+def _load_fomm(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    **options: Any,
+) -> Animator:
+    from memegen.fomm.checkpoint import load_networks
+
+    networks = load_networks(name, progress=options["progress"] is not None)
+    from memegen.fomm.animator import FommAnimator
+    from memegen.fomm.compute import choose_compute
+    from memegen.fomm.engine import FommEngine
+
+    compute = choose_compute(device=device, precision=precision)  # type: ignore[arg-type]
+    return FommEngine(FommAnimator(networks, compute=compute), **options)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memegen.animator import load_animator
+from memegen.animator import Animator, load_animator
 from memegen.images import read_image
 from memegen.progress import Progress, counted
 from memegen.templates import Template, resolve_driving
@@ -23,7 +23,7 @@ def make_meme(
     template: str | Path | Template = "daisy-bell",
     *,
     out: str | Path | None = None,
-    engine: str = "mesh",
+    engine: str | Path | Animator = "mesh",
     start: float | None = None,
     duration: float | None = None,
     face: int | None = None,
@@ -39,7 +39,7 @@ def make_meme(
         photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`.
         template: The driving clip: a template's name, or the path or address of any video.
         out: The file to write, .mp4; None writes a temporary one that lives as long as the result: `save` it.
-        engine: See `load_animator`.
+        engine: A name or file for `load_animator`, or what it gave; then `face`, `expression` and `motion` are its own.
         start: Where to begin in the driving clip, seconds; None for the template's own start.
         duration: How much of it to use, seconds; None for all.
         face: Which face of the photo, counted from 0 at the left; the largest when None.
@@ -58,8 +58,9 @@ def make_meme(
     picture = read_image(photo)
     clip = resolve_driving(template, progress=progress is not None)
     begin = clip.start if start is None else start
-    length = clip.end - begin if duration is None and clip.end is not None else duration
-    driving = open_video(clip.local_path, start=begin, duration=length)
+    if duration is None and clip.end is not None and begin < clip.end:
+        duration = clip.end - begin
+    driving = open_video(clip.local_path, start=begin, duration=duration)
     with ExitStack() as stack:
         if out is None:
             folder = tempfile.TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)
@@ -67,8 +68,9 @@ def make_meme(
         path = check_output(
             out, inputs=[file for file in (photo, clip.local_path, audio) if isinstance(file, str | Path)]
         )
-        animator = load_animator(engine, face=face, expression=expression, motion=motion, progress=progress)
-        sung = animator.animate(picture, driving)
+        if isinstance(engine, str | Path):
+            engine = load_animator(engine, face=face, expression=expression, motion=motion, progress=progress)
+        sung = engine.animate(picture, driving)
         frames = counted(sung, stage="Singing", total=driving.frame_count, progress=progress)
         meme = write_video(path, frames, fps=driving.fps, audio=None if mute else audio or driving)
         weakref.finalize(meme, stack.pop_all().close)

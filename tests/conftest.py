@@ -1,0 +1,64 @@
+"""What several test files share: the bundled portrait, a span of the bundled clip, and one short meme of the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from memegen.animator import load_animator
+from memegen.downloads import asset
+from memegen.images import read_image
+from memegen.tracking import FaceTrack, track_face
+from memegen.video import Video, open_video
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """A real face that looks at the camera with its mouth shut, 512 x 600."""
+    photo = read_image(asset("portrait.jpg"))
+    photo.setflags(write=False)
+    return photo
+
+
+@pytest.fixture(scope="session")
+def small_portrait(portrait: np.ndarray) -> np.ndarray:
+    """The same at 205 x 240, for speed."""
+    photo = np.asarray(cv2.resize(portrait, (205, 240), interpolation=cv2.INTER_AREA))
+    photo.setflags(write=False)
+    return photo
+
+
+@pytest.fixture(scope="session")
+def small_photo(small_portrait: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small portrait as a file."""
+    path = tmp_path_factory.mktemp("photo") / "me.png"
+    cv2.imwrite(str(path), small_portrait[..., ::-1])
+    return path
+
+
+@pytest.fixture(scope="session")
+def singer() -> Video:
+    """The first second of the bundled clip: from a shut mouth into the first word."""
+    return open_video(asset("templates/daisy-bell.mp4"), duration=1.0)
+
+
+@pytest.fixture(scope="session")
+def singer_track(singer: Video) -> FaceTrack:
+    return track_face(singer.frames())
+
+
+@pytest.fixture(scope="session")
+def sung(small_portrait: np.ndarray, singer: Video) -> list[np.ndarray]:
+    """The small portrait, moved as the singer moves."""
+    return list(load_animator("mesh").animate(small_portrait, singer))
+
+
+@pytest.fixture(scope="session")
+def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of one second, 25 frames a second, that shows nothing."""
+    from media import make_clip
+
+    return make_clip(tmp_path_factory.mktemp("faceless") / "nobody.mp4", seconds=1.0)

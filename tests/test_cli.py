@@ -1,0 +1,467 @@
+"""The command line: what it makes, what it says, and one plain line for everything that can go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from http_server import QUOTA_PAGE, HttpServer
+from media import describe, ffmpeg, make_clicks, make_clip
+
+import memegen
+from memegen import templates
+from memegen.cli import main
+from memegen.downloads import Mirror, asset
+from memegen.templates import TEMPLATES
+from memegen.video import open_video
+
+CLIP = asset("templates/daisy-bell.mp4")
+SHORT = ("--duration", "0.12", "--mute")
+COMMAND = (sys.executable, "-m", "memegen")
+ROOT = Path(memegen.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_photo: Path) -> Path:
+    """Each test runs in a folder of its own, with a photo `me.png` in it."""
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(small_photo, "me.png")
+    return tmp_path
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    with HttpServer() as running:
+        yield running
+
+
+@pytest.fixture
+def mistake(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that has to fail, and return its one line."""
+
+    def run(*words: str | Path) -> str:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stop:  # argparse's way
+            code = stop.code
+        assert code == 1
+        said = capfd.readouterr()
+        assert said.out == ""
+        return one_line(said.err)
+
+    return run
+
+
+def one_line(said: str) -> str:
+    """Return the only line of an error, progress bars aside."""
+    lines = [line for line in said.splitlines() if line and not re.search(r"(frames|B)/s\]", line)]
+    assert len(lines) == 1, said
+    assert lines[0].startswith("memegen: ")
+    assert lines[0].endswith(".")
+    assert "Traceback" not in said
+    assert "Error(" not in lines[0]
+    return lines[0].removeprefix("memegen: ")
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run memegen as a user does."""
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def left(folder: Path) -> list[str]:
+    """What is in a folder beside the photo and the cache."""
+    return sorted(path.name for path in folder.iterdir() if path.name not in ("me.png", ".cache"))
+
+
+# What it makes
+
+
+def test_make(here: Path) -> None:
+    done = run("make", "me.png", "daisy-bell", "-o", "sung.mp4", "--start", "0.4", "--duration", "0.4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("sung.mp4: 0.4 s with sound, 204 x 240, made in ")
+    assert done.stdout.count("\n") == 1
+    assert "Watching the singer: 100%" in done.stderr
+    assert "Singing: 100%" in done.stderr
+    assert "10/10" in done.stderr
+    clip = open_video("sung.mp4")
+    assert clip.has_audio
+    assert clip.frame_count == 10
+    assert left(here) == ["sung.mp4"]
+
+
+def test_options_reach_the_clip(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    song = make_clicks(here / "song.wav", seconds=1, at=(0.05,))
+    make = ["make", "me.png", "daisy-bell", "--start", "1", "--duration", "0.2"]
+    assert main([*make, "-o", "plain.mp4"]) == 0
+    assert main([*make, "-o", "own.mp4", "--audio", str(song), "--face", "0", "--engine", "mesh"]) == 0
+    assert main([*make, "-o", "calm.mp4", "--mute", "--expression", "0", "--motion", "0"]) == 0
+    capfd.readouterr()
+    assert [open_video(f"{name}.mp4").has_audio for name in ("plain", "own", "calm")] == [True, True, False]
+    plain, own, calm = (np.array(list(open_video(f"{name}.mp4").frames())) for name in ("plain", "own", "calm"))
+    assert np.array_equal(plain, own)
+    photo = cv2.imread("me.png")[..., ::-1][:, :204]
+    assert np.abs(calm.astype(int) - photo).mean() < 0.7 * np.abs(plain.astype(int) - photo).mean()
+
+
+def test_the_clip_is_named_after_photo_and_template(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["make", "me.png", *SHORT]) == 0
+    assert main(["make", "me.png", str(CLIP.with_name("./daisy-bell.mp4")), *SHORT]) == 0
+    assert left(here) == ["me-daisy-bell.mp4"]
+    assert "me-daisy-bell.mp4: 0.1 s without sound" in capfd.readouterr().out
+
+
+def test_demo(monkeypatch: pytest.MonkeyPatch, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def remember(photo: Path, template: str, *, out: Path, **_: object) -> object:
+        asked.append((photo.name, template, out))
+        return open_video(CLIP)
+
+    monkeypatch.setattr("memegen.meme.make_meme", remember)
+    assert main(["demo"]) == 0
+    assert main(["demo", "-o", "other.mp4"]) == 0
+    assert [out for *_, out in asked] == [Path("memegen-demo.mp4"), Path("other.mp4")]
+    assert asked[0][:2] == ("portrait.jpg", "daisy-bell")
+    assert capfd.readouterr().out.startswith("memegen-demo.mp4: 11.9 s with sound")
+
+
+def test_templates_are_listed_with_their_credit(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["templates"]) == 0
+    said = capfd.readouterr().out
+    for template in TEMPLATES:
+        assert template.name in said
+        assert template.credit in said
+        assert template.licence in said
+    assert "daisy-bell (bundled)" in said
+    assert "baka-mitai (fetched at first use)" in said
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["make", "--help"], ["demo", "--help"]])
+def test_questions_are_answered(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 0
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert said.out == f"memegen {memegen.__version__}\n" if words == ["--version"] else "usage: memegen" in said.out
+    if words[0] == "make":
+        options = ["out", "engine", "start", "duration", "face", "audio", "mute", "expression", "motion"]
+        assert all(f"--{option}" in said.out for option in options)
+
+
+@pytest.mark.parametrize("statement", ["import memegen", "from memegen.cli import main; main(['--help'])"])
+def test_nothing_heavy_is_imported_for_a_question(statement: str) -> None:
+    script = (
+        f"import sys\ntry:\n    {statement}\nexcept SystemExit: pass\n"
+        "sys.stderr.write(' '.join({'torch', 'moviepy', 'cv2', 'numpy', 'PIL', 'requests', 'tqdm'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["my best photo", "Фото ばか 😀", 'it\'s 100% "me"; $HOME'])
+def test_awkward_names(here: Path, name: str) -> None:
+    photo = Path("me.png").rename(f"{name}.png")
+    shutil.copy(CLIP, f"{name}.mp4")
+    done = run("make", photo, f"{name}.mp4", "-o", f"{name} sings.mp4", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert f"{name} sings.mp4: 0.1 s" in done.stdout
+    assert left(here) == sorted([f"{name}.png", f"{name}.mp4", f"{name} sings.mp4"])
+
+
+def test_names_with_a_leading_dash(here: Path) -> None:
+    Path("me.png").rename("-me.png")
+    shutil.copy(CLIP, "-clip.mp4")
+    assert run("make", *SHORT, "--out=-out.mp4", "--", "-me.png", "-clip.mp4").returncode == 0
+    assert run("make", *SHORT, "--", "-me.png").returncode == 0
+    assert left(here) == ["-clip.mp4", "-me-daisy-bell.mp4", "-me.png", "-out.mp4"]
+    done = run("make", "-me.png", "-clip.mp4")
+    assert done.returncode == 1
+    assert "See memegen make --help" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such file names")
+def test_a_name_that_is_no_text(here: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    Path("me.png").rename(name)
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        words = [*COMMAND, "make", name, *SHORT]
+        strict = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(words, env=strict, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(b"caf\\udce9-daisy-bell.mp4: 0.1 s")
+    assert left(here) == [os.fsdecode(b"caf\xe9-daisy-bell.mp4"), name]
+
+
+# Wrong commands
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the following arguments are required: COMMAND. See memegen --help."),
+        (["sing"], "argument COMMAND: invalid choice: 'sing'"),
+        (["make"], "the following arguments are required: PHOTO. See memegen make --help."),
+        (["make", "me.png", "--loud"], "unrecognized arguments: --loud. See memegen"),
+        (["make", "me.png", "daisy-bell", "more"], "unrecognized arguments: more"),
+        (["make", "me.png", "--start", "soon"], "argument --start: invalid float value: 'soon'"),
+        (["make", "me.png", "--face", "left"], "argument --face: invalid int value: 'left'"),
+        (["make", "me.png", "--out"], "argument -o/--out: expected one argument"),
+    ],
+)
+def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 1
+    assert message in one_line(capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "-1"], "The start is -1.0 s: it has to be 0 or more."),
+        (["--start", "60"], "The start, 60 s, is past the end of"),
+        (["--start", "nan"], "The start is nan s"),
+        (["--duration", "0"], "The duration is 0.0 s: it has to be more than 0."),
+        (["--duration", "0.01"], "Less than two frames"),
+        (["--expression", "9"], "The expression is 9: give a number from 0 to 3; 1 is as driven."),
+        (["--motion", "nan"], "The motion is nan: give a number from 0 to 3"),
+        (["--engine", "magic"], "'magic'"),
+        (["--face", "1"], "Face 1 was asked for, but the photo has 1"),
+        (["--face", "-1"], "Face -1 was asked for, but the photo has 1"),
+        (["--audio", "gone.mp3"], "There is no sound file at gone.mp3"),
+        (["--audio", "me.png"], "me.png has no sound that can be read"),
+        (["-o", "out.avi"], "out.avi has an unknown ending: use one of .mp4, .mov, .m4v."),
+        (["-o", "out"], "out has an unknown ending"),
+        (["-o", "gone/out.mp4"], "There is no folder"),
+        (["-o", "me.png"], "me.png has an unknown ending"),
+    ],
+)
+def test_a_senseless_option_is_one_line(
+    mistake: Callable[..., str], here: Path, options: list[str], message: str
+) -> None:
+    assert message in mistake("make", "me.png", *options)
+    assert left(here) == []
+
+
+# Bad photos
+
+
+def test_bad_photos(mistake: Callable[..., str], here: Path) -> None:
+    Path("empty.jpg").touch()
+    Path("text.jpg").write_text("not a photo")
+    Path("half.png").write_bytes(Path("me.png").read_bytes()[:20000])
+    Path("folder.jpg").mkdir()
+    cv2.imwrite("wall.png", np.full((80, 80, 3), 180, np.uint8))
+    Path("photo.psd").write_bytes(b"8BPS" + bytes(100))
+    shutil.copy(CLIP, "clip.mp4")
+    cases = {
+        "gone.jpg": "There is no photo at gone.jpg: check the spelling and the folder.",
+        "empty.jpg": "empty.jpg is empty: copy or download the photo again.",
+        "text.jpg": "text.jpg",
+        "half.png": "half.png is damaged or incomplete",
+        "folder.jpg": "folder.jpg is a folder: give the photo file itself.",
+        "wall.png": "No face was found in the photo: try one where a single face looks at the camera",
+        "photo.psd": "photo.psd",
+        "clip.mp4": "clip.mp4",
+        "": "is a folder",
+        "a\0b.jpg": "can't be read",
+    }
+    for name, message in cases.items():
+        assert message in mistake("make", name, *SHORT, "-o", "out.mp4")
+    assert "out.mp4" not in left(here)
+
+
+def test_photos_from_addresses(mistake: Callable[..., str], server: HttpServer, here: Path) -> None:
+    photo = server.add("/me.png", Path("me.png").read_bytes())
+    assert main(["make", photo, *SHORT]) == 0
+    assert left(here) == ["me-daisy-bell.mp4"]
+
+
+def test_bad_addresses_of_photos(mistake: Callable[..., str], server: HttpServer, here: Path) -> None:
+    cases = {
+        server.url + "/gone.jpg": "404",
+        server.add("/busy.jpg", status=429): "429",
+        server.add("/page.jpg", b"<html>hello</html>"): "/page.jpg",
+        "http://127.0.0.1:9/me.jpg": "127.0.0.1:9",
+        "http://": "http://",
+    }
+    for address, message in cases.items():
+        assert message in mistake("make", address, *SHORT, "-o", "out.mp4")
+    assert left(here) == []
+
+
+# Bad clips
+
+
+def broken_clips() -> dict[str, str]:
+    """Make every broken clip in the current folder; each with what has to be said of it."""
+    noisy = make_clip(Path("whole.mp4"), seconds=2, filters="noise=alls=60:allf=t").read_bytes()
+    Path("whole.mp4").unlink()
+    Path("truncated.mp4").write_bytes(noisy[: len(noisy) // 2])
+    Path("empty.mp4").touch()
+    Path("text.mp4").write_text("never gonna give you up")
+    Path("folder.mp4").mkdir()
+    make_clicks(Path("song.wav"))
+    make_clip(Path("nobody.mp4"), seconds=0.6)
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32:d=1", "-frames:v", "1", "one.mp4")
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32:d=1", "-frames:v", "0", "none.avi")
+    return {
+        "gone.mp4": "There is no template or video file 'gone.mp4'",
+        "empty.mp4": "empty.mp4 is empty: copy or download the video again.",
+        "text.mp4": "text.mp4 can't be read as a video",
+        "truncated.mp4": "incomplete",
+        "folder.mp4": "'folder.mp4' is not a file",
+        "song.wav": "song.wav has sound but no picture: use it as the sound, and a video as the clip.",
+        "one.mp4": "one.mp4 is a still picture of one frame",
+        "none.avi": "none.avi",
+        "nobody.mp4": "nobody.mp4 between 0.0 s and 0.6 s: choose a clip",
+        "daisy-bel": "Did you mean 'daisy-bell'? Known templates: daisy-bell, baka-mitai;",
+        "me.txt": "Known templates: daisy-bell, baka-mitai;",
+        "file:///etc/passwd": "only http:// and https://",
+        "": "is not a file",
+    }
+
+
+def test_bad_clips(mistake: Callable[..., str], here: Path) -> None:
+    for name, message in broken_clips().items():
+        assert message in mistake("make", "me.png", name, "-o", "out.mp4")
+    assert "out.mp4" not in left(here)
+
+
+def test_bad_addresses_of_clips(mistake: Callable[..., str], server: HttpServer, here: Path) -> None:
+    page = {"Content-Type": "text/html"}
+    cases = {
+        server.url + "/gone.mp4": "HTTP 404",
+        server.add("/busy.mp4", status=429): "HTTP 429",
+        server.add("/quota.mp4", QUOTA_PAGE, headers=page): "daily limit",
+        server.add("/page.mp4", b"<!DOCTYPE html><html></html>", headers=page): "page",
+        server.add("/cut.mp4", CLIP.read_bytes(), cut_after=1000): "/cut.mp4",
+        server.add("/empty.mp4", b""): "/empty.mp4",
+        "http://127.0.0.1:9/clip.mp4": "127.0.0.1:9",
+    }
+    for address, message in cases.items():
+        assert message in mistake("make", "me.png", address, "-o", "out.mp4")
+    assert left(here) == []
+
+
+def test_a_template_with_a_wrong_checksum(
+    mistake: Callable[..., str], server: HttpServer, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrors = (Mirror(server.add("/a.mp4", CLIP.read_bytes()), "0" * 64), Mirror(server.url + "/gone", "1" * 64))
+    broken = tuple(dataclasses.replace(t, mirrors=mirrors) if t.mirrors else t for t in TEMPLATES)
+    monkeypatch.setattr(templates, "TEMPLATES", broken)
+    said = mistake("make", "me.png", "baka-mitai", "-o", "out.mp4")
+    assert "checksum" in said
+    assert "HTTP 404" in said
+    assert str(here / ".cache" / "templates" / "baka-mitai.mp4") in said
+    assert left(here) == []
+
+
+def test_a_clip_from_an_address(server: HttpServer, here: Path) -> None:
+    assert main(["make", "me.png", server.add("/dance.mp4?take=2", CLIP.read_bytes()), *SHORT, "-o", "out.mp4"]) == 0
+    assert left(here) == ["out.mp4"]
+
+
+# Bad places for the result
+
+
+def test_an_input_is_not_overwritten(mistake: Callable[..., str], here: Path) -> None:
+    shutil.copy(CLIP, "clip.mp4")
+    Path("link.mp4").symlink_to("clip.mp4")
+    for out in ("clip.mp4", "./clip.mp4", "link.mp4"):
+        assert "is also an input and would be overwritten" in mistake("make", "me.png", "clip.mp4", "-o", out)
+    assert Path("clip.mp4").read_bytes() == CLIP.read_bytes()
+
+
+def test_a_read_only_folder(mistake: Callable[..., str], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "locked").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    real = os.access  # root may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and real(path, mode))
+    assert "locked is read-only: write to another." in mistake("make", "me.png", *SHORT, "-o", "locked/out.mp4")
+
+
+def test_a_full_disk_keeps_what_was_there(
+    mistake: Callable[..., str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = here / ".cache" / "ffmpeg"
+    full.parent.mkdir()
+    full.write_text(
+        '#!/bin/sh\ncase "$*" in *libx264*) echo "out.mp4: No space left on device" >&2; exit 1;; esac\n'
+        f'exec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"\n'
+    )
+    full.chmod(0o755)
+    Path("out.mp4").write_bytes(b"earlier")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(full))
+    said = mistake("make", "me.png", "--duration", "0.4", "-o", "out.mp4")
+    assert said.startswith("The disk is full, so ")
+    assert Path("out.mp4").read_bytes() == b"earlier"
+    assert left(here) == ["out.mp4"]
+
+
+def test_a_failed_run_as_the_user_sees_it(here: Path) -> None:
+    Path("out.mp4").write_bytes(b"earlier")
+    make_clip(Path("nobody.mp4"), seconds=0.6)
+    done = run("make", "me.png", "nobody.mp4", "-o", "out.mp4")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert one_line(done.stderr).startswith("No face was found in ")
+    assert done.stderr.endswith("in which one face stays in view.\n")
+    assert Path("out.mp4").read_bytes() == b"earlier"
+    assert left(here) == ["nobody.mp4", "out.mp4"]
+
+
+@pytest.mark.parametrize("stage", [b"Watching the singer", b"Singing"])
+def test_ctrl_c_leaves_nothing_behind(here: Path, stage: bytes) -> None:
+    words = ["make", str(asset("portrait.jpg")), "daisy-bell", "--duration", "6", "-o", "out.mp4"]
+    Path("out.mp4").write_bytes(b"earlier")
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        said = b""
+        while stage not in said:
+            chunk = os.read(process.stderr.fileno(), 4096)  # type: ignore[union-attr]
+            assert chunk, said.decode()
+            said += chunk
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate()
+    assert process.returncode == 130, rest.decode()
+    assert out == b""
+    assert rest.endswith(b"memegen: Stopped; nothing was written.\n")
+    assert b"Traceback" not in rest
+    assert Path("out.mp4").read_bytes() == b"earlier"
+    assert left(here) == ["out.mp4"]
+
+
+def test_the_command_is_installed() -> None:
+    script = Path(sys.executable).with_name("memegen")
+    if not script.is_file():
+        pytest.skip("memegen is not installed here, only on the path")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"memegen {memegen.__version__}\n"
+
+
+def test_the_clip_is_what_players_know(here: Path) -> None:
+    assert main(["make", "me.png", "--duration", "0.2", "-o", "out.mp4"]) == 0
+    said = describe(Path("out.mp4"))
+    assert "h264" in said
+    assert "yuv420p" in said
+    assert "aac" in said

@@ -1,0 +1,387 @@
+"""The mesh engine: a photo that sings as the driver does, on a background that stays where it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from memegen.animator import load_animator
+from memegen.downloads import asset
+from memegen.errors import InputError, NoFaceError
+from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box
+from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of
+from memegen.mesh.topology import face_model
+from memegen.tracking import FaceTrack, track_face
+from memegen.video import Video, open_video, write_video
+
+sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
+
+from daisy_bell.performance import BLINKS
+
+CLIP = asset("templates/daisy-bell.mp4")
+
+
+def sing(photo: np.ndarray, driving: Video, *, expression: float = 1.0, motion: float = 1.0) -> list[np.ndarray]:
+    return list(load_animator("mesh", expression=expression, motion=motion).animate(photo, driving))
+
+
+def openness(track: FaceTrack) -> np.ndarray:
+    """(N, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
+    points = np.array(track.landmarks)[..., :2]
+    eyes = np.linalg.norm(points[:, 33] - points[:, 263], axis=1)
+    gaps = [points[:, a] - points[:, b] for a, b in ((13, 14), (159, 145), (386, 374))]
+    return np.stack([np.linalg.norm(gap, axis=1) / eyes for gap in gaps], 1)
+
+
+def travel(track: FaceTrack) -> float:
+    """How far the head moves and leans about its mean place, over the inter-ocular distance."""
+    eyes = np.array(track.landmarks)[:, [33, 263], :2]
+    return float(eyes.std(0).mean() / np.linalg.norm(eyes[0, 0] - eyes[0, 1]))
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean absolute difference in grey levels."""
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+def beyond(photo: np.ndarray, box: FaceBox) -> np.ndarray:
+    """(H, W) where a picture lies outside a box."""
+    box = box.clip(*photo.shape[1::-1])
+    outside = np.ones(photo.shape[:2], bool)
+    outside[int(box.top) : int(box.bottom), int(box.left) : int(box.right)] = False
+    return outside
+
+
+@pytest.fixture(scope="module")
+def sung_track(sung: list[np.ndarray]) -> FaceTrack:
+    return track_face(sung)
+
+
+@pytest.fixture(scope="module")
+def first_frame(singer: Video) -> np.ndarray:
+    return next(singer.frames())
+
+
+@pytest.fixture(scope="module")
+def landmarks(portrait: np.ndarray) -> np.ndarray:
+    return face_mesh(portrait, choose_face(portrait))
+
+
+# The frames themselves
+
+
+def test_one_frame_for_each_driving_frame(sung: list[np.ndarray], small_portrait: np.ndarray, singer: Video) -> None:
+    assert len(sung) == singer.frame_count == 25
+    assert all(frame.shape == small_portrait.shape and frame.dtype == np.uint8 for frame in sung)
+    assert all(np.shares_memory(a, b) is (a is b) for a in sung[:3] for b in sung[:3])
+
+
+def test_the_photo_is_left_alone_and_two_runs_are_identical(
+    sung: list[np.ndarray], small_portrait: np.ndarray, singer: Video
+) -> None:
+    photo = small_portrait.copy()
+    again = sing(photo, singer)
+    assert np.array_equal(photo, small_portrait)
+    assert all(np.array_equal(a, b) for a, b in zip(sung, again, strict=True))
+
+
+def test_frames_are_drawn_as_they_are_asked_for(small_portrait: np.ndarray, singer: Video) -> None:
+    passes: list[int] = []
+    ended: list[bool] = []
+
+    class Watched(Video):
+        def frames(self, *, max_side: int | None = None) -> Iterator[np.ndarray]:
+            number = len(passes)
+            passes.append(0)
+            try:
+                for frame in Video.frames(self, max_side=max_side):
+                    passes[number] += 1
+                    yield frame
+            finally:
+                ended.append(True)
+
+    driving = Watched(**vars(singer))
+    frames = load_animator("mesh").animate(small_portrait, driving)
+    assert passes == []
+    assert next(frames).shape == small_portrait.shape
+    assert passes[0] == singer.frame_count  # the whole clip is watched first
+    assert len(passes) == 2
+    assert passes[1] <= 12  # and drawn a few frames ahead at most
+    frames.close()  # type: ignore[attr-defined]
+    assert ended == [True, True]
+
+
+@pytest.mark.parametrize("shape", [(240, 205), (241, 206), (399, 331)])
+def test_the_photo_keeps_its_size(portrait: np.ndarray, singer: Video, shape: tuple[int, int]) -> None:
+    photo = cv2.resize(portrait, shape[::-1], interpolation=cv2.INTER_AREA)
+    short = replace(singer, duration=0.16)
+    assert [frame.shape for frame in sing(photo, short)] == [photo.shape] * 4
+
+
+# What stays
+
+
+def test_far_from_the_face_the_photo_does_not_change_at_all(portrait: np.ndarray, singer: Video) -> None:
+    small = cv2.resize(portrait, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    photo = cv2.copyMakeBorder(small, 100, 60, 180, 140, cv2.BORDER_REPLICATE)
+    face = mesh_box(face_mesh(photo, choose_face(photo)))
+    far, near = beyond(photo, face.square(1.2)), beyond(photo, face.scaled(2))
+    assert far.mean() > 0.3
+    moved = sing(photo, singer)
+    assert all(np.array_equal(frame[far], photo[far]) for frame in moved)
+    assert np.mean([difference(frame[near], photo[near]) for frame in moved]) <= 1
+
+
+def test_little_changes_around_a_portrait(portrait: np.ndarray, singer: Video) -> None:
+    near = beyond(portrait, mesh_box(face_mesh(portrait, choose_face(portrait))).scaled(2))
+    moved = sing(portrait, replace(singer, duration=0.6))
+    assert np.mean([difference(frame[near], portrait[near]) for frame in moved]) <= 1
+
+
+def test_a_driver_that_does_not_move_leaves_the_photo_as_it_is(
+    tmp_path: Path, portrait: np.ndarray, first_frame: np.ndarray
+) -> None:
+    still = write_video(tmp_path / "still.mp4", [first_frame] * 6, fps=25)
+    moved = sing(portrait, still)
+    face = mesh_box(face_mesh(portrait, choose_face(portrait)))
+    inside = np.s_[int(face.top) : int(face.bottom), int(face.left) : int(face.right)]
+    for frame in moved:
+        assert difference(frame, portrait) <= 2
+        assert difference(frame[inside], portrait[inside]) <= 4
+        assert np.array_equal(frame[:, :20], portrait[:, :20])
+
+
+def test_a_singer_sings_itself(first_frame: np.ndarray, singer: Video, singer_track: FaceTrack) -> None:
+    again = track_face(sing(first_frame, singer))
+    apart = np.array(again.landmarks)[..., :2] - np.array(singer_track.landmarks)[..., :2]
+    eyes = np.linalg.norm(singer_track.landmarks[0][33] - singer_track.landmarks[0][263])
+    assert np.linalg.norm(apart, axis=2).mean() < 0.04 * eyes
+
+
+# What moves
+
+
+def test_a_shut_mouth_opens_with_the_driver(sung_track: FaceTrack, singer_track: FaceTrack) -> None:
+    mine, theirs = openness(sung_track)[:, 0], openness(singer_track)[:, 0]
+    assert mine[0] < 0.03
+    assert mine.max() > 0.12
+    assert correlation(mine, theirs) >= 0.9
+    assert 0.7 < mine.std() / theirs.std() < 1.4
+
+
+def test_an_opened_mouth_shows_teeth_or_darkness(
+    sung: list[np.ndarray], sung_track: FaceTrack, small_portrait: np.ndarray
+) -> None:
+    widest = int(openness(sung_track)[:, 0].argmax())
+    lips = sung_track.landmarks[widest]
+    x, y = np.round(lips[[13, 14], :2].mean(0)).astype(int)
+    inside = sung[widest][y - 1 : y + 2, x - 3 : x + 4].astype(int)
+    own = face_mesh(small_portrait, choose_face(small_portrait))
+    x, y = np.round(own[[13, 14], :2].mean(0)).astype(int)
+    lip = small_portrait[y - 1 : y + 2, x - 3 : x + 4].astype(int)
+    assert abs(inside.mean() - lip.mean()) > 15 or inside.std() > 1.5 * lip.std()
+
+
+def test_a_clip_that_begins_in_mid_word_still_shuts_the_mouth(small_portrait: np.ndarray) -> None:
+    driving = open_video(CLIP, start=6.4, duration=0.8)
+    theirs = openness(track_face(driving.frames()))[:, 0]
+    assert theirs[0] > 0.15
+    assert theirs.min() < 0.06
+    mine = openness(track_face(sing(small_portrait, driving)))[:, 0]
+    assert mine[0] > 0.1
+    assert mine.min() < 0.05
+    assert correlation(mine, theirs) >= 0.9
+
+
+@pytest.mark.parametrize("blink", BLINKS[:2])
+def test_eyes_blink_with_the_driver(first_frame: np.ndarray, blink: float) -> None:
+    driving = open_video(CLIP, start=blink - 0.4, duration=0.76)
+    theirs = openness(track_face(driving.frames()))[:, 1:]
+    mine = openness(track_face(sing(first_frame, driving)))[:, 1:]
+    for eye in (0, 1):
+        assert correlation(mine[:, eye], theirs[:, eye]) >= 0.85
+        assert abs(int(mine[:, eye].argmin()) - int(theirs[:, eye].argmin())) <= 2
+
+
+def test_the_head_moves_with_the_driver(sung_track: FaceTrack, singer_track: FaceTrack) -> None:
+    mine, theirs = (np.array(track.landmarks) for track in (sung_track, singer_track))
+    for axis in (0, 1):
+        assert correlation(mine[:, 168, axis], theirs[:, 168, axis]) > 0.9
+    assert travel(sung_track) == pytest.approx(travel(singer_track), rel=0.3)
+
+
+# Gains
+
+
+def test_no_expression_keeps_the_mouth_and_moves_the_head(
+    small_portrait: np.ndarray, singer: Video, sung_track: FaceTrack
+) -> None:
+    calm = track_face(sing(small_portrait, singer, expression=0))
+    assert openness(calm)[:, 0].std() < 0.1 * openness(sung_track)[:, 0].std()
+    assert openness(calm)[:, 0].max() < 0.04
+    assert travel(calm) > 0.7 * travel(sung_track)
+
+
+def test_no_motion_keeps_the_head_and_moves_the_mouth(
+    small_portrait: np.ndarray, singer: Video, sung_track: FaceTrack, singer_track: FaceTrack
+) -> None:
+    still = track_face(sing(small_portrait, singer, motion=0))
+    assert travel(still) < 0.3 * travel(sung_track)
+    assert correlation(openness(still)[:, 0], openness(singer_track)[:, 0]) >= 0.9
+    assert openness(still)[:, 0].std() > 0.5 * openness(singer_track)[:, 0].std()
+
+
+def test_larger_gains_exaggerate(small_portrait: np.ndarray, singer: Video, sung_track: FaceTrack) -> None:
+    wild = track_face(sing(small_portrait, singer, expression=1.6, motion=1.6))
+    assert openness(wild)[:, 0].std() > 1.2 * openness(sung_track)[:, 0].std()
+    assert travel(wild) > 1.3 * travel(sung_track)
+
+
+@pytest.mark.parametrize("gain", [{"expression": -0.1}, {"motion": 3.5}, {"motion": float("nan")}])
+def test_senseless_gains_are_refused(gain: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=r"give a number from 0 to 3; 1 is as driven"):
+        load_animator("mesh", **gain)  # type: ignore[arg-type]
+
+
+def test_an_unknown_engine_lists_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"There is no engine 'magic': choose one of .*mesh"):
+        load_animator("magic")
+
+
+# Turning heads
+
+
+def turned(points: np.ndarray, yaw: float, pitch: float = 0.0) -> np.ndarray:
+    """Turn landmarks about their middle, radians: the nose to the right of the picture, then down."""
+    rotation = cv2.Rodrigues(np.array([pitch, yaw, 0.0]))[0]
+    middle = points.mean(0)
+    return ((points - middle) @ rotation.T + middle).astype(np.float32)
+
+
+def areas(points: np.ndarray) -> np.ndarray:
+    """Signed areas of the mesh's triangles in the picture."""
+    corners = points[face_model().triangles.astype(int), :2].astype(float)
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [(0.3, 0), (-0.3, 0), (0, 0.25), (0, -0.25)])
+def test_a_moderate_turn_does_not_fold_the_face(landmarks: np.ndarray, yaw: float, pitch: float) -> None:
+    reference = find_reference(landmarks, [landmarks] * 3)
+    moved = retarget(landmarks, turned(landmarks, yaw, pitch), reference, expression=1, motion=1)
+    rest, now = areas(landmarks), areas(moved)
+    large = rest > np.percentile(rest, 40)  # slivers at the rim and between the lips say nothing
+    assert (now[large] > 0).mean() > 0.97
+    assert now.sum() == pytest.approx(rest.sum(), rel=0.25)
+
+
+@pytest.mark.parametrize("yaw", [1.0, -1.4])
+def test_a_turn_out_of_the_picture_is_limited(landmarks: np.ndarray, yaw: float) -> None:
+    reference = find_reference(landmarks, [landmarks] * 3)
+    for motion in (1.0, 3.0):
+        moved = retarget(landmarks, turned(landmarks, yaw), reference, expression=1, motion=motion)
+        turn = fit_pose(moved).rotation @ fit_pose(landmarks).rotation.T
+        angle = np.arctan2(turn[0, 2], turn[2, 2])
+        assert 0.3 < abs(angle) < np.radians(60)
+        assert np.sign(angle) == np.sign(yaw)
+
+
+def test_the_reference_of_a_neutral_photo_is_neutral(landmarks: np.ndarray) -> None:
+    driving = track_face(open_video(CLIP, start=6.4, duration=1.2).frames()).landmarks
+    gaps = [float(openings(shape_of(mesh, fit_pose(mesh)))[0]) for mesh in driving]
+    own = float(openings(shape_of(landmarks, fit_pose(landmarks)))[0])
+    neutral = float(openings(find_reference(landmarks, driving).shape)[0])
+    assert own < 0.03
+    assert np.median(gaps) > 0.08
+    assert neutral < 0.07
+
+
+def test_without_a_change_in_the_driver_landmarks_stay(landmarks: np.ndarray, singer_track: FaceTrack) -> None:
+    rest = singer_track.landmarks[0]
+    reference = find_reference(landmarks, [rest] * 5)
+    stays = retarget(landmarks, rest, reference, expression=1, motion=1)
+    eyes = np.linalg.norm(landmarks[33] - landmarks[263])
+    assert np.linalg.norm((stays - landmarks)[:, :2], axis=1).max() < 0.05 * eyes
+
+
+# Awkward photos and drivers
+
+
+def cut(photo: np.ndarray, side: str) -> np.ndarray:
+    """Return the portrait with a part of its face beyond the border."""
+    parts: dict[str, Sequence[slice]] = {
+        "left": np.s_[:, 210:],
+        "right": np.s_[:, :310],
+        "top": np.s_[170:, :],
+        "bottom": np.s_[:290, :],
+    }
+    return np.ascontiguousarray(photo[parts[side]])
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_a_face_cut_off_by_the_border_works(portrait: np.ndarray, singer: Video, side: str) -> None:
+    photo = cut(portrait, side)
+    short = replace(singer, duration=0.4)
+    moved = sing(photo, short)
+    assert [frame.shape for frame in moved] == [photo.shape] * 10
+    assert 0 < difference(moved[-1], photo) < 25
+
+
+def test_a_photo_that_is_all_face_works(portrait: np.ndarray, singer: Video) -> None:
+    photo = np.ascontiguousarray(portrait[125:335, 175:355])
+    moved = sing(photo, replace(singer, duration=0.4))
+    assert [frame.shape for frame in moved] == [photo.shape] * 10
+
+
+def test_a_tiny_face_works(small_portrait: np.ndarray, singer: Video) -> None:
+    tiny = cv2.resize(small_portrait, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    photo = cv2.copyMakeBorder(tiny, 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=(90, 90, 90))
+    assert len(sing(photo, replace(singer, duration=0.2))) == 5
+
+
+def test_the_face_to_move_can_be_chosen(small_portrait: np.ndarray, singer: Video) -> None:
+    photo = np.hstack([small_portrait, small_portrait])
+    width = small_portrait.shape[1]
+    frames = list(load_animator("mesh", face=1).animate(photo, replace(singer, duration=0.4)))
+    left, right = (
+        max(difference(frame[:, part], photo[:, part]) for frame in frames)
+        for part in (np.s_[: width // 2], np.s_[width:])
+    )
+    assert left == 0
+    assert right > 1
+    with pytest.raises(InputError, match=r"Face 2 was asked for, but the photo has 2"):
+        next(load_animator("mesh", face=2).animate(photo, singer))
+
+
+def test_no_face_in_the_photo(singer: Video) -> None:
+    with pytest.raises(NoFaceError, match="No face was found in the photo"):
+        next(load_animator("mesh").animate(np.full((100, 100, 3), 200, np.uint8), singer))
+
+
+def test_no_face_in_the_driver(small_portrait: np.ndarray, faceless: Path) -> None:
+    with pytest.raises(NoFaceError, match=r"No face was found in .*nobody\.mp4 between 0\.2 s and 1\.0 s"):
+        next(load_animator("mesh").animate(small_portrait, open_video(faceless, start=0.2)))
+
+
+def test_a_face_that_is_away_for_a_while_is_said_so(
+    tmp_path: Path, small_portrait: np.ndarray, singer: Video, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = list(singer.frames())
+    frames[8:14] = [np.full_like(frames[0], 127)] * 6
+    gappy = write_video(tmp_path / "gappy.mp4", frames, fps=25)
+    moved = sing(small_portrait, gappy)
+    assert len(moved) == 25
+    assert "out of sight in 6 of 25 frames" in caplog.text
+    steps = [difference(a, b) for a, b in pairwise(moved)]
+    assert max(steps[6:15]) < 3 * max(steps[:6] + steps[15:])  # no jump
