@@ -122,7 +122,10 @@ def find_checkpoint(name: str) -> Published:
         if checkpoint.name == name:
             return checkpoint
     names = ", ".join(checkpoint.name for checkpoint in CHECKPOINTS)
-    raise InputError(f"There is no checkpoint or file {name}: give one of {names}, or the path of a file you have.")
+    raise InputError(
+        f"There is no checkpoint or file {name}: give one of {names}, or the path of a file you have; "
+        "the engine mesh needs none."
+    )
 
 
 def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: bool = True) -> Networks:
