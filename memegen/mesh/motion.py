@@ -19,7 +19,7 @@ from memegen.tracking import RIGID
 
 Array = NDArray[np.floating[Any]]
 
-MAX_TURN = 0.9  # radians out of the picture's plane, beyond which a flat photo has nothing to show
+FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: as driven, and the most a flat photo can show
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # what counts as a difference in yaw, pitch, roll, mouth's opening, width
 BLINK = 2.0  # the landmarks of a shut eye stay a little open: what they show less of is made up for
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
@@ -140,7 +140,7 @@ def retarget(photo: Landmarks, driving: Landmarks, reference: Reference, *, expr
 
 def place(points: Array, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Array:
     """Turn, scale and shift points (P, 3), pixels about the photo's head, as the driver's moved; see `retarget`."""
-    turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), MAX_TURN))
+    turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), FREE_TURN, MAX_TURN))
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
     return np.asarray(growth * points @ turn.T + mine.shift + shift)
@@ -189,10 +189,12 @@ def _part_lips(shape: Array) -> None:
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
 
 
-def _limit(vector: Array, most: float) -> Array:
-    """Shorten the out-of-plane part of a rotation vector smoothly: as it is at first, never beyond `most`."""
+def _limit(vector: Array, free: float, most: float) -> Array:
+    """Shorten the out-of-plane part of a rotation vector: as it is up to `free`, then less, never beyond `most`."""
     size = float(np.hypot(vector[0], vector[1]))
-    gain = 1.0 if size < 1e-9 else most * np.tanh(size / most) / size
+    if size <= free:
+        return vector
+    gain = (free + (most - free) * np.tanh((size - free) / (most - free))) / size
     return np.asarray(vector * [gain, gain, 1.0])
 
 

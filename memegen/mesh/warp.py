@@ -205,13 +205,13 @@ def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np
 def _rings(landmarks: Landmarks) -> Floats:
     """Scale the face oval up about its middle, ring after ring: (7 * 36, 3) pixels.
 
-    The rings' depth goes gently from the oval's own to its median, so that a nod does not fold the hairline.
+    Their depth goes from the oval's own to that of the ears, as on a skull, gently, so that a nod folds no hairline.
     """
     oval = landmarks[list(FACE_OVAL)]
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
-    level = _ramp((RADII - 1) / (RADII[-1] - 1))[:, None]
-    rings[..., 2] = oval[:, 2] + level * (np.median(oval[:, 2]) - oval[:, 2])
+    level = _ramp((RADII - 1) / 0.7)[:, None]
+    rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])
     return rings.reshape(-1, 3).astype(np.float32)
 
 
