@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -33,7 +32,8 @@ class FaceTrack(NamedTuple):
     """One face followed through a clip.
 
     Attributes:
-        landmarks: N arrays of shape (468, 3), float32: x and y in pixels, z in the same unit, smaller is nearer.
+        landmarks: N arrays of shape (468, 3), float32: x and y in pixels, z in the same unit, smaller is nearer;
+            of shape (68, 2) from `alignment.align_clip`.
         found: N booleans; False where the face was lost and its landmarks are bridged from the frames around.
     """
 
@@ -75,14 +75,7 @@ def track_face(
     for mesh, step in in_parallel(_look_closer, pairwise(_sightings(frames))):
         meshes.append(mesh)
         sway.append(step)
-    found = [mesh is not None for mesh in meshes]
-    if not found or 2 * sum(found) < len(found):
-        first, end = _longest_gap(found)
-        raise NoFaceError(
-            f"No face was found in {name} between {start + first / fps:.1f} s and {start + end / fps:.1f} s: "
-            "choose a clip, or a part of it, in which one face stays in view."
-        )
-    landmarks = _bridge(meshes)
+    landmarks, found = bridged(meshes, fps=fps, start=start, name=name)
     if smooth:
         _steady(landmarks, sway, fps)
         _smooth(landmarks)
@@ -119,10 +112,33 @@ def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landm
 
 def crop_video(track: FaceTrack) -> FaceBox:
     """Return one box that holds the face in every frame of a clip, so that a crop of it does not shake."""
-    box = mesh_box(track.landmarks[0])
-    for landmarks in track.landmarks[1:]:
-        box = box.union(mesh_box(landmarks))
-    return replace(box, roll=0.0)
+    points = np.concatenate([landmarks[:, :2] for landmarks in track.landmarks])
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    return FaceBox(left, top, right, bottom)
+
+
+def bridged(
+    meshes: Sequence[Landmarks | None], *, fps: float, start: float, name: str
+) -> tuple[list[Landmarks], list[bool]]:
+    """Fill the frames without a face from those around, and tell which they are, as `FaceTrack` keeps it.
+
+    Args:
+        meshes: Landmarks of one shape, None where the face is lost.
+        fps: Frames per second.
+        start: The clip's own time of its first frame, seconds.
+        name: What to call the clip in an error.
+
+    Raises:
+        NoFaceError: The face is in less than half of the frames; the message names the time span.
+    """
+    found = [mesh is not None for mesh in meshes]
+    if not found or 2 * sum(found) < len(found):
+        first, end = _longest_gap(found)
+        raise NoFaceError(
+            f"No face was found in {name} between {start + first / fps:.1f} s and {start + end / fps:.1f} s: "
+            "choose a clip, or a part of it, in which one face stays in view."
+        )
+    return _bridge(meshes), found
 
 
 def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
@@ -134,7 +150,7 @@ def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
     return best
 
 
-def _bridge(meshes: list[Landmarks | None]) -> list[Landmarks]:
+def _bridge(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
     """Fill each None in proportion between its neighbours in time; ends repeat the nearest."""
     known = [number for number, mesh in enumerate(meshes) if mesh is not None]
     stack = [mesh for mesh in meshes if mesh is not None]
