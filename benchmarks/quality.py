@@ -101,18 +101,19 @@ def reenact(clip: Path, folder: Path) -> str:
         inside_still.append(psnr(frame[face], photo[face]))
         far = np.ones(photo.shape[:2], bool)
         far[cut(frame, mesh_box(theirs[0]).union(mesh_box(b)).scaled(2))] = False
-        outside.append(np.abs(result.astype(int) - photo)[far].mean())
+        if far.any():
+            outside.append(np.abs(result.astype(int) - photo)[far].mean())
     marks = [f"{r:.3f}" if clear else f"({r:.2f})" for r, _, clear in (follows(theirs, ours)[m] for m in MOTIONS[:3])]
     return (
         f"| {clip.stem} | {error:.4f} | {still:.3f} | {' | '.join(marks)} | "
-        f"{np.mean(inside):.1f} / {np.mean(inside_still):.1f} | {np.mean(outside):.2f} |"
+        f"{np.mean(inside):.1f} / {np.mean(inside_still):.1f} | {np.mean(outside) if outside else np.nan:.2f} |"
     )
 
 
 def recorded(clip: Path) -> Iterator[np.ndarray]:
     """The generated panel of a recording of the original demo."""
     for frame in memegen.open_video(clip).frames():
-        yield np.ascontiguousarray(frame[102:326, 556:776])
+        yield np.ascontiguousarray(frame[106:324, 558:774])
 
 
 def cross(local: Path, folder: Path) -> list[str]:

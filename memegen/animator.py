@@ -23,15 +23,19 @@ class FommOptions(TypedDict, total=False):
         crop: "face" (default), "none" for the middle squares, or a FaceBox around the subject in the photo, pixels.
         relative: Carry over the driver's movement since its best frame (default), or its keypoints as they are.
         best_frame: Count from the driving frame that is most like the photo (default), or from the first.
+        landmarks: "mesh" (default), or "face-alignment" for hard poses: slow, needs memegen[landmarks].
         device: "auto" (default), "cpu", "cuda" or "mps".
         precision: "auto" (default), or "float32" for exact frames.
+        backend: "torch" (default), or "openvino", which is faster on CPUs.
     """
 
     crop: Literal["face", "none"] | FaceBox
     relative: bool
     best_frame: bool
+    landmarks: Literal["mesh", "face-alignment"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "float32"]
+    backend: Literal["torch", "openvino"]
 
 
 class Animator(Protocol):
@@ -76,7 +80,7 @@ def load_animator(
     Raises:
         InputError: The name, a gain or a checkpoint's file makes no sense.
         DownloadError: No mirror gave the checkpoint.
-        UnavailableError: torch is not installed.
+        UnavailableError: torch, or the backend, is not installed.
     """
     for what, gain in (("expression", expression), ("motion", motion)):
         if not GAINS[0] <= gain <= GAINS[1]:
@@ -97,14 +101,16 @@ def _load_fomm(
     *,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "torch",
     **options: Any,
 ) -> Animator:
-    from memegen.fomm.checkpoint import load_networks
+    from memegen.fomm.checkpoint import check_installed, load_networks
 
-    networks = load_networks(name, progress=options["progress"] is not None)
+    check_installed("fomm")
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.engine import FommEngine
 
-    compute = choose_compute(device=device, precision=precision)  # type: ignore[arg-type]
+    compute = choose_compute(device=device, precision=precision, backend=backend)  # type: ignore[arg-type]
+    networks = load_networks(name, progress=options["progress"] is not None)
     return FommEngine(FommAnimator(networks, compute=compute), **options)

@@ -104,7 +104,13 @@ def _add_options(make: argparse.ArgumentParser) -> None:
     crop.add_argument("--no-crop", action="store_true", help="take the middle squares of photo and clip")
     fomm.add_argument("--absolute", action="store_true", help="the driver's own shape and place, not its movement")
     fomm.add_argument("--first-frame", action="store_true", help="count movement from the first frame, not the best")
+    fomm.add_argument(
+        "--landmarks",
+        choices=["mesh", "face-alignment"],
+        help="what finds the face; face-alignment (memegen[landmarks]) is for hard poses, and slow without a GPU",
+    )
     fomm.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: the fastest there is")
+    fomm.add_argument("--backend", choices=["torch", "openvino"], help="openvino is faster on CPUs; default: torch")
     fomm.add_argument("--exact", action="store_true", help="float32 throughout, slower")
 
 
@@ -143,8 +149,10 @@ def _animator(options: argparse.Namespace, progress: Progress) -> Animator:
         "crop": "none" if options.no_crop else options.crop and _box(options.crop),
         "relative": False if options.absolute else None,
         "best_frame": False if options.first_frame else None,
+        "landmarks": options.landmarks,
         "device": options.device,
         "precision": "float32" if options.exact else None,
+        "backend": options.backend,
     }
     chosen = {word: value for word, value in chosen.items() if value is not None}
     if options.engine == "fomm":

@@ -61,6 +61,8 @@ def make_meme(
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
     driving = open_video(clip.local_path, start=begin, duration=duration)
+    if clip.crop is not None:
+        driving = driving.cropped(clip.crop)
     with ExitStack() as stack:
         if out is None:
             folder = tempfile.TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)

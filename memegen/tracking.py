@@ -166,13 +166,15 @@ def _bridge(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
 
 
 def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> Sway:
-    """What the flow between two grey frames has over the landmarks' own step: log of turn and growth, and a shift.
+    """What the flow between two grey frames has over the landmarks' own step: the log of a growth, and a shift.
 
-    A complex number is a point or a shift (x + iy, pixels) or a turn and growth; (0, 0) where the flow is no help.
+    Both as complex numbers, in which x + iy is a point or a shift in pixels; (0, 0) where the flow is no help.
     """
     scale = FLOW_EYES / max(float(np.linalg.norm(landmarks[RIGHT_EYE, :2] - landmarks[LEFT_EYE, :2])), 1.0)
     box = mesh_box(landmarks).union(mesh_box(now)).scaled(1.2).clip(after.shape[1], after.shape[0])
     window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
+    if min(after[window].shape) * scale < FLOW_EYES / 2 or after.shape != before.shape:
+        return 0j, 0j
     small = [
         cv2.resize(grey[window], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for grey in (before, after)
     ]
@@ -181,14 +183,15 @@ def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> 
     moved, seen, _ = cv2.calcOpticalFlowPyrLK(*small, old, None, winSize=(13, 13), maxLevel=2)
     sound = seen.ravel() > 0
     old, new, moved = old[sound], new[sound], moved[sound]
+    if len(old) < 0.6 * len(BONE):
+        return 0j, 0j
     matrix, kept = cv2.estimateAffinePartial2D(old, moved, ransacReprojThreshold=1.0)
     if matrix is None or kept.sum() < 0.6 * len(BONE):
         return 0j, 0j
     z, flow, own = (_complex(points[kept.ravel() > 0]) for points in (old, moved, new))
     trust = float(np.exp(-((np.abs(flow - z).mean() / (STILL * FLOW_EYES)) ** 2)))
-    return trust * complex(np.log(abs(_turn(z, flow) / _turn(z, own)))), trust * complex(
-        flow.mean() - own.mean()
-    ) / scale
+    growth = float(np.log(abs(_turn(z, flow) / _turn(z, own))))
+    return complex(trust * growth), trust * complex(flow.mean() - own.mean()) / scale
 
 
 def _turn(z: Complex, w: Complex) -> complex:

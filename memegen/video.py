@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import warnings
@@ -20,7 +21,7 @@ import wave
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple, Self, cast
@@ -59,6 +60,7 @@ class Video:
         duration: Length of the span in seconds, a whole number of frames.
         has_audio: Whether the file has sound.
         start: Where in the file the span begins, in seconds.
+        corner: Left and top of the part that is shown, in pixels of the file's upright picture; None shows all of it.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Video:
     duration: float
     has_audio: bool
     start: float = 0.0
+    corner: tuple[int, int] | None = None
 
     @property
     def frame_count(self) -> int:
@@ -111,9 +114,26 @@ class Video:
         seek = ["-ss", f"{(first - lead - half) / float(self.fps):.6f}"] if half else []
         rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding},setpts=PTS-STARTPTS"
         size = f"scale={width}:{height}:{_EXACT},setsar=1,format=rgb24"
-        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,{size}"
+        part = f"crop={self.width}:{self.height}:{self.corner[0]}:{self.corner[1]}:exact=1," if self.corner else ""
+        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,{part}{size}"
         count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
         return [*seek, *_input(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
+
+    def cropped(self, box: tuple[float, float, float, float]) -> Video:
+        """Show a part of the picture only.
+
+        Args:
+            box: Left, top, right and bottom, in pixels; what lies outside the picture is cut off.
+
+        Raises:
+            InputError: If nothing of the picture is in the box.
+        """
+        left, top = (max(round(value), 0) for value in box[:2])
+        right, bottom = min(round(box[2]), self.width), min(round(box[3]), self.height)
+        if right - left < 2 or bottom - top < 2:
+            raise InputError(f"The crop {box} leaves nothing of {self.path}, {self.width} x {self.height} pixels.")
+        x, y = self.corner or (0, 0)
+        return replace(self, width=right - left, height=bottom - top, corner=(x + left, y + top))
 
     def save(self, path: str | Path) -> Path:
         """Write the clip to a file of its own: copied where possible, encoded again if it is a span or another kind.
@@ -123,7 +143,7 @@ class Video:
             OutputError: If the file can't be written there; an existing one is then kept.
         """
         file = check_output(path, inputs=[self.path])
-        if self.start or file.suffix.lower() != self.path.suffix.lower() or self._is_cut_short():
+        if self.start or self.corner or file.suffix.lower() != self.path.suffix.lower() or self._is_cut_short():
             return write_video(file, self.frames(), fps=self.fps, audio=self if self.has_audio else None).path
         with _replacing(file) as part:
             try:
@@ -276,6 +296,8 @@ class _Ffmpeg:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        if sys.is_finalizing():  # a generator that outlived its readers: joining a thread would abort Python
+            return
         self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(BrokenPipeError):

@@ -282,3 +282,18 @@ def test_a_face_is_chosen_by_number(tmp_path: Path, small_portrait: np.ndarray) 
     couple = np.hstack([small_portrait, cv2.resize(small_portrait, None, fx=1, fy=1)])
     with pytest.raises(InputError, match=r"Face 2 was asked for, but the photo has 2"):
         make_meme(couple, "daisy-bell", out=tmp_path / "out.mp4", duration=0.2, face=2)
+
+
+def test_the_crop_of_a_template_chooses_the_performer(
+    tmp_path: Path, singer: Video, small_portrait: np.ndarray
+) -> None:
+    frames = list(singer.frames(max_side=256))[:12]
+    bystander = cv2.resize(frames[0], (320, 320))
+    scene = [np.full((320, 576, 3), 127, np.uint8) for _ in frames]
+    for picture, frame in zip(scene, frames, strict=True):
+        picture[:, :320], picture[:256, 320:] = bystander, frame
+    clip = write_video(tmp_path / "two.mp4", scene, fps=25)
+    template = Template("t", "t", "t", "t", crop=(320, 0, 576, 256), path=clip.path)
+    meme = make_meme(small_portrait, template, out=tmp_path / "out.mp4", mute=True)
+    mouths = [np.linalg.norm(mesh[13] - mesh[14]) for mesh in track_face(meme.frames()).landmarks]
+    assert max(mouths) > 3 * max(min(mouths), 1)

@@ -395,3 +395,22 @@ def test_a_face_that_is_away_for_a_while_is_said_so(
     assert "out of sight in 6 of 25 frames" in caplog.text
     steps = [difference(a, b) for a, b in pairwise(moved)]
     assert max(steps[6:15]) < 3 * max(steps[:6] + steps[15:])  # no jump
+
+
+def blinking() -> Video:
+    """The part of daisy-bell around the singer's first blink."""
+    return open_video(CLIP, start=BLINKS[0] - 0.4, duration=0.76)
+
+
+def test_shut_eyes_show_no_eye_behind_glasses(portrait: np.ndarray) -> None:
+    theirs = openness(track_face(blinking().frames()))[:, 1:]
+    mine = openness(track_face(sing(portrait, blinking())))[:, 1:]
+    for eye in (0, 1):
+        assert correlation(mine[:, eye], theirs[:, eye]) >= 0.85
+
+
+def test_eyes_shut_as_far_as_the_singers(first_frame: np.ndarray) -> None:
+    theirs = openness(track_face(blinking().frames()))[:, 1:]
+    mine = openness(track_face(sing(first_frame, blinking())))[:, 1:]
+    for eye in (0, 1):
+        assert np.ptp(mine[:, eye]) > 0.7 * np.ptp(theirs[:, eye])

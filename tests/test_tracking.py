@@ -126,3 +126,15 @@ def test_the_crop_is_one_box_for_the_clip(track: FaceTrack) -> None:
     assert (box.left, box.top) == pytest.approx(points.min((0, 1)))
     assert (box.right, box.bottom) == pytest.approx(points.max((0, 1)))
     assert box.roll == 0
+
+
+def test_a_face_that_jumps_is_found_again(singer: Video) -> None:
+    frame = next(singer.frames(max_side=256))
+    height, width = frame.shape[:2]
+    wide = np.full((height, 2 * width, 3), 127, np.uint8)
+    left, right = wide.copy(), wide.copy()
+    left[:, :width], right[:, width:] = frame, frame
+    track = track_face([left] * 6 + [right] * 6)
+    assert track.lost == 0
+    middles = [float(mesh[:, 0].mean()) for mesh in track.landmarks]
+    assert max(middles[:5]) < width < min(middles[7:])

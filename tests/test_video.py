@@ -660,3 +660,21 @@ def test_real_talking_heads() -> None:
     clip = open_video(clips[0])
     assert (clip.fps, clip.width, clip.height, clip.has_audio) == (25, 360, 288, True)
     assert sum(1 for _ in clip.frames()) == clip.frame_count == 75
+
+
+def test_a_decoder_left_open_does_not_abort_python(silent: Path) -> None:
+    script = (
+        "import sys\nfrom memegen import open_video\nframes = open_video(sys.argv[1]).frames()\nnext(frames)\n"
+        "class Cycle: pass\ncycle = Cycle()\ncycle.me, cycle.frames = cycle, frames\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(silent)], check=False).returncode == 0
+
+
+def test_a_crop_shows_its_part_and_stays_within_the_picture(silent: Path) -> None:
+    whole = open_video(silent)
+    part = whole.cropped((8, 4, 40, 9999))
+    assert (part.width, part.height) == (32, whole.height - 4)
+    for cropped, frame in zip(part.frames(), whole.frames(), strict=True):
+        assert np.abs(cropped.astype(int) - frame[4:, 8:40]).mean() < 4
+    with pytest.raises(InputError, match="leaves nothing"):
+        whole.cropped((9000, 0, 9100, 50))

@@ -16,6 +16,7 @@ from memegen.fomm.compute import Compute, choose_compute
 from memegen.fomm.dense_motion import Motion
 from memegen.fomm.fuse import fuse
 from memegen.fomm.generator import Source
+from memegen.fomm.openvino_decoder import OpenVinoDecoder
 from memegen.keypoints import Keypoints, movement_scale, relative_motion, with_gains
 
 Frame = NDArray[np.uint8]
@@ -41,9 +42,14 @@ class FommAnimator:
         self.name = networks.name
         self.compute = compute or choose_compute()
         self._detector = fuse(networks.detector).to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._generator = fuse(networks.generator, winograd=self.compute.winograd)
+        in_torch = self.compute.backend == "torch"
+        self._generator = fuse(networks.generator, winograd=self.compute.winograd and in_torch)
         self._generator.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._generator.set_decoder_dtype(self.compute.dtype)
+        self._render: Callable[[Tensor], Tensor] = self._generator.render
+        if in_torch:
+            self._generator.set_decoder_dtype(self.compute.dtype)
+        else:
+            self._render = OpenVinoDecoder(self._generator, compute=self.compute)
 
     @property
     def keypoints_key(self) -> str:
@@ -177,7 +183,8 @@ class FommAnimator:
         with _exact():
             motion = self._generator.dense_motion_network(source.small, source.keypoints, moved)
         parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
-        picture = torch.cat([self._generator.decode(source, Motion(*part)) for part in parts])
+        warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
+        picture = torch.cat([self._render(features) for features in warped])
         if not bool(torch.isfinite(picture).all()):
             raise InputError(
                 f"The checkpoint {self.name} gave pictures that are not numbers: its file is damaged, or "

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from memegen.downloads import Mirror, cache_dir, fetch
 from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
@@ -142,15 +142,25 @@ def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progres
         OutputError: the slim copy could not be written.
         UnavailableError: torch is not installed.
     """
-    for module in ("torch", "safetensors"):
-        if not _installed(module):
-            raise UnavailableError(
-                f"The fomm engine needs {module}: pip install 'memegen[fomm]', or use --engine mesh."
-            )
+    check_installed("fomm")
     path = Path(checkpoint).expanduser()
     if not path.exists() and not path.suffixes and path.name == str(checkpoint):
         path = obtain(find_checkpoint(str(checkpoint)), progress=progress)
     return build_networks(read_states(path), name=str(checkpoint), align_corners=align_corners)
+
+
+def check_installed(extra: Literal["fomm", "openvino"]) -> None:
+    """Refuse what an extra is for if its packages are missing.
+
+    Raises:
+        UnavailableError: they are; the message says how to install them.
+    """
+    for module in ("torch", "safetensors") if extra == "fomm" else ("openvino",):
+        if not _installed(module):
+            what, instead = ("engine", "--engine mesh") if extra == "fomm" else ("backend", "--backend torch")
+            raise UnavailableError(
+                f"The {extra} {what} needs {module}: pip install 'memegen[{extra}]', or use {instead}."
+            )
 
 
 def obtain(published: Published, *, progress: bool = True) -> Path:

@@ -1,14 +1,16 @@
 """Where the networks run and in which precision, chosen once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from memegen.errors import InputError, UnavailableError
+from memegen.fomm.checkpoint import check_installed
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32"]
+Backend = Literal["torch", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Compute:
         batch: frames whose keypoints and motion are computed at once.
         decode: frames that are decoded at once; on a CPU few, so that the large maps stay in its cache.
         winograd: whether the decoder's residual blocks use `fuse.Winograd`.
+        backend: what computes the decoder; torch computes the rest.
     """
 
     device: str
@@ -28,9 +31,10 @@ class Compute:
     batch: int
     decode: int
     winograd: bool = False
+    backend: Backend = "torch"
 
 
-def choose_compute(*, device: Device = "auto", precision: Precision = "auto") -> Compute:
+def choose_compute(*, device: Device = "auto", precision: Precision = "auto", backend: Backend = "torch") -> Compute:
     """The fastest way this machine offers, or the one asked for.
 
     Half precision runs on GPUs of Nvidia and bfloat16 on CPUs that multiply it in hardware, to within a grey level or
@@ -39,11 +43,16 @@ def choose_compute(*, device: Device = "auto", precision: Precision = "auto") ->
     Args:
         device: "auto" takes the GPU if there is one.
         precision: "float32" for exact frames, at the price of speed.
+        backend: "openvino" is faster on CPUs, the only devices it is for.
 
     Raises:
-        InputError: there is no such device or precision.
-        UnavailableError: this machine does not have the device asked for.
+        InputError: there is no such device, precision or backend, or they don't go together.
+        UnavailableError: this machine does not have the device or the backend asked for.
     """
+    if backend == "openvino":
+        return _openvino_compute(device, precision)
+    if backend != "torch":
+        raise InputError(f"There is no backend {backend!r}: give torch or openvino.")
     if precision not in ("auto", "float32"):
         raise InputError(f"There is no precision {precision!r}: give auto or float32.")
     available = _devices()
@@ -61,6 +70,13 @@ def choose_compute(*, device: Device = "auto", precision: Precision = "auto") ->
     if exact or units is None:
         return Compute("cpu", torch.float32, batch=8, decode=1, winograd=True)
     return Compute("cpu", torch.bfloat16, batch=8, decode=2, winograd=units != "amx")
+
+
+def _openvino_compute(device: Device, precision: Precision) -> Compute:
+    if device not in ("auto", "cpu"):
+        raise InputError(f"The openvino backend is for CPUs, not {device}: leave out one of the two.")
+    check_installed("openvino")
+    return replace(choose_compute(device="cpu", precision=precision), decode=1, backend="openvino")
 
 
 def _devices() -> list[str]:

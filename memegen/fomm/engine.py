@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from memegen.alignment import align_clip, align_face
 from memegen.downloads import cache_dir
 from memegen.errors import NoFaceError
-from memegen.faces import FaceBox, Image, Landmarks, choose_face, crop_face, face_mesh, mesh_box
+from memegen.faces import FaceBox, Image, Landmarks, choose_face, crop_face, face_mesh
 from memegen.fomm.animator import SIZE, FommAnimator
 from memegen.keypoints import Keypoints
 from memegen.progress import Progress, counted
@@ -28,6 +29,7 @@ DRIVING_SIDE = 640  # long side at which driving frames are read, pixels
 MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
 
 Crop = Literal["face", "none"] | FaceBox
+Detector = Literal["mesh", "face-alignment"]
 
 
 class Analysis(NamedTuple):
@@ -57,6 +59,7 @@ class FommEngine:
             the photo there: for statues, drawings and animals that no detector finds.
         relative: Carry over the driver's movement since its best frame; otherwise the driver's keypoints as they are.
         best_frame: Count from the driving frame that is most like the photo; otherwise from the first.
+        landmarks: Which detector finds the face and its landmarks.
         progress: Told how far the driver's analysis is.
     """
 
@@ -67,6 +70,7 @@ class FommEngine:
     crop: Crop = "face"
     relative: bool = True
     best_frame: bool = True
+    landmarks: Detector = "mesh"
     progress: Progress | None = None
 
     def animate(self, photo: Image, driving: Video) -> Iterator[Image]:
@@ -102,6 +106,8 @@ class FommEngine:
         if self.crop == "none":
             return None
         try:
+            if self.landmarks == "face-alignment":
+                return align_face(photo, self.face)
             return face_mesh(photo, choose_face(photo, self.face))
         except NoFaceError as error:
             if isinstance(self.crop, FaceBox):
@@ -114,9 +120,9 @@ class FommEngine:
             return self.crop.square()
         if landmarks is None or not len(analysis.landmarks):
             return middle_square(photo.shape[1], photo.shape[0])
-        theirs = mesh_box(analysis.landmarks[best])
+        theirs = points_box(analysis.landmarks[best])
         share = (analysis.box[2] - analysis.box[0]) / max(theirs.width, theirs.height)
-        return mesh_box(landmarks).square((share - 1) / 2)
+        return points_box(landmarks).square((share - 1) / 2)
 
     def _analyse(self, driving: Video) -> Analysis:
         """Follow the face, crop the clip and find its keypoints, or take them from the cache."""
@@ -138,7 +144,8 @@ class FommEngine:
             box = middle_square(width, height)
             return np.zeros((0, 0, 2), np.float32), np.array([box.left, box.top, box.right, box.bottom])
         frames = self._read(driving, "Watching the singer")
-        track = track_face(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
+        follow = align_clip if self.landmarks == "face-alignment" else track_face
+        track = follow(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
         box = _within(crop_video(track).square(MARGIN), width, height)
         landmarks = np.stack([points[:, :2] for points in track.landmarks]).astype(np.float32)
         return landmarks, np.array([box.left, box.top, box.right, box.bottom])
@@ -150,7 +157,7 @@ class FommEngine:
     def _key(self, driving: Video) -> str:
         """Names the analysis: it differs with the checkpoint, the clip's file and span, and the way of cropping."""
         file = driving.path.stat()
-        how = "none" if self.crop == "none" else "face"
+        how = "none" if self.crop == "none" else self.landmarks
         parts = (
             self.animator.keypoints_key,
             driving.path,
@@ -176,6 +183,12 @@ def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) ->
     return int(((_normalised(driving) - wanted) ** 2).sum((1, 2)).argmin())
 
 
+def points_box(landmarks: Landmarks | NDArray[np.floating[Any]]) -> FaceBox:
+    """The upright box around landmarks (K, 2 or 3), pixels."""
+    (left, top), (right, bottom) = landmarks[:, :2].min(0).tolist(), landmarks[:, :2].max(0).tolist()
+    return FaceBox(left, top, right, bottom)
+
+
 def middle_square(width: int, height: int) -> FaceBox:
     """The largest square in the middle of a picture."""
     side = min(width, height)
@@ -199,7 +212,7 @@ def _within(box: FaceBox, width: int, height: int) -> FaceBox:
 def _load(kept: Path) -> Analysis | None:
     """Read a kept analysis; None when there is none that is whole."""
     try:
-        with np.load(kept, allow_pickle=False) as data:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return Analysis(Keypoints(data["value"], data["jacobian"]), data["landmarks"], data["box"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -117,7 +117,7 @@ class Winograd(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        inputs, filters, outputs = _toom_cook(self.POINTS)
+        inputs, filters, outputs = toom_cook(self.POINTS)
         self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
         self.bias = nn.Parameter(_bias(conv).clone(), requires_grad=False)
         self.before: Tensor
@@ -138,7 +138,7 @@ class Winograd(nn.Module):
         return image.add_(self.bias).movedim(-1, 1)
 
 
-def _toom_cook(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
+def toom_cook(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Transforms of the input, the filter and the output of a 3-tap filter, for the points given and infinity."""
     n = len(points) + 1
     x = torch.tensor(points, dtype=torch.float64)

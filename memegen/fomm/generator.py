@@ -114,15 +114,18 @@ class Generator(nn.Module):
         Returns:
             (N, C, H, W) float32 RGB in [0, 1].
         """
-        out = self._warp(source.features, motion).to(
-            next(self.final.parameters()).dtype, memory_format=torch.channels_last
-        )
+        return self.render(self.warp(source.features, motion))
+
+    def render(self, features: Tensor) -> Tensor:
+        """Decode (N, C, H, W) warped features as `warp` gives them."""
+        out = features.to(next(self.final.parameters()).dtype, memory_format=torch.channels_last)
         out = self.bottleneck(out)
         for block in self.up_blocks:
             out = block(out)
         return torch.sigmoid(self.final(out).float())
 
-    def _warp(self, features: Tensor, motion: Motion) -> Tensor:
+    def warp(self, features: Tensor, motion: Motion) -> Tensor:
+        """Move the source's features and fade the occluded ones (Eq. 8), in float32."""
         size = features.shape[2:]
         field, occlusion = motion.deformation, motion.occlusion_map
         if field.shape[1:3] != size:

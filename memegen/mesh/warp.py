@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.downloads import asset
-from memegen.faces import Image, Landmarks, mesh_box
-from memegen.mesh.topology import FACE_OVAL, face_model
+from memegen.faces import FaceBox, Image, Landmarks, mesh_box
+from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
+from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, face_model
 
 Floats = NDArray[np.floating[Any]]
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
 GRID = 208  # most cells of the deformation along a side
+CLOSING = 46  # how many triangles, the mesh's last, close the eyes and the mouth
 MATTE_SIDE = 256  # input of the person segmentation network
 
 
@@ -129,12 +131,15 @@ def render(stage: Stage, vertices: Floats) -> Image:
     height, width = stage.plate.shape[:2]
     size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
     flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width] + stage.pixels
+    _sharpen_eyes(stage, vertices, flow)
     person = cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     y, x = np.mgrid[0 : cells.shape[0], 0 : cells.shape[1]].astype(np.float32)
     back = cells / stage.step
     alpha = cv2.remap(stage.matte, back + np.dstack([x, y]), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     moved = np.clip(np.hypot(cells[..., 0], cells[..., 1]) / 1.5, 0, 1)
     alpha, moved = (cv2.resize(a, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for a in (alpha, moved))
+    now, rest = (points[:468, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rest))
+    paint_lashes(person, now, shut_part(now, rest))
     scene = cv2.blendLinear(person, stage.plate, alpha, 1 - alpha)
     return np.asarray(cv2.blendLinear(scene, stage.region, moved, 1 - moved), np.uint8)
 
@@ -150,6 +155,29 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     order = _back_to_front(stage.triangles, vertices)
     height, width = stage.matte.shape
     return rasterise(now[order], origin[order] - now[order], size=(width, height))[0] * stage.step
+
+
+def _sharpen_eyes(stage: Stage, vertices: Floats, flow: Floats) -> None:
+    """Redo the deformation around the eyes pixel by pixel, in place: a shut lid is thinner than a cell."""
+    corner = np.array(stage.corner, np.float32)
+    now, rest = (points[:468, :2] - corner for points in (vertices, stage.rest))
+    origin = lids_of_skin(rest, shut_part(now, rest))
+    for triangles in _eye_triangles():
+        box = FaceBox(*now[triangles].reshape(-1, 2).min(0), *now[triangles].reshape(-1, 2).max(0))
+        box = box.clip(flow.shape[1], flow.shape[0])
+        window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
+        patch = flow[window]
+        near = np.array([int(box.left), int(box.top)], np.float32)
+        values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
+        patch[covered] = values[covered]
+
+
+@lru_cache(maxsize=1)
+def _eye_triangles() -> list[NDArray[np.int64]]:
+    """For each eye the triangles with a corner on its lids, the eye itself first: lids lie over it."""
+    triangles = face_model().triangles.astype(np.int64)
+    order = [*range(len(triangles) - CLOSING, len(triangles)), *range(len(triangles) - CLOSING)]
+    return [triangles[order][np.isin(triangles[order], lids).any(1)] for lids in EYE_LIDS]
 
 
 def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tuple[Floats, NDArray[np.bool_]]:

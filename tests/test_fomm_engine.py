@@ -1,0 +1,113 @@
+"""The learned engine as users call it: crops, best frame, kept analysis, and a whole clip through the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the engine fomm needs torch: pip install 'memegen[fomm]'")
+
+import torch
+from fomm_states import golden
+
+from memegen.animator import load_animator
+from memegen.cli import main
+from memegen.errors import InputError, NoFaceError
+from memegen.faces import FaceBox, choose_face, face_mesh
+from memegen.fomm.engine import FommEngine, find_best_frame, middle_square
+from memegen.tracking import track_face
+from memegen.video import Video, open_video
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny golden networks as a published checkpoint would come."""
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny-cpk.pth.tar"
+    torch.save({**golden("tiny_vox")[1], "epoch": 1}, path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def engine(checkpoint: Path) -> FommEngine:
+    animator = load_animator(checkpoint, device="cpu", precision="float32")
+    assert isinstance(animator, FommEngine)
+    return animator
+
+
+def test_the_command_line_makes_a_clip_with_sound(
+    tmp_path: Path, checkpoint: Path, small_photo: Path, singer: Video
+) -> None:
+    out = tmp_path / "out.mp4"
+    words = ["make", str(small_photo), "daisy-bell", "--engine", "fomm", "--checkpoint", str(checkpoint)]
+    assert main([*words, "--duration", "0.6", "-o", str(out)]) == 0
+    made = open_video(out)
+    assert (made.width, made.height, made.frame_count, made.has_audio) == (256, 256, 15, True)
+
+
+def test_the_next_photo_does_not_watch_the_driver_again(
+    engine: FommEngine, small_portrait: np.ndarray, singer: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(singer, duration=0.4)
+    first = list(engine.animate(small_portrait, short))
+    monkeypatch.setattr(Video, "frames", lambda *_, **__: pytest.fail("the driver was read again"))
+    again = list(engine.animate(small_portrait, short))
+    assert len(first) == 10
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_damaged_kept_analysis_is_made_anew(
+    tmp_path: Path, engine: FommEngine, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short = replace(singer, duration=0.2)
+    first = list(engine.animate(small_portrait, short))
+    [kept] = (tmp_path / "cache" / "keypoints").glob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert np.array_equal(list(engine.animate(small_portrait, short)), first)
+
+
+def test_another_span_is_another_analysis(
+    tmp_path: Path, engine: FommEngine, small_portrait: np.ndarray, singer: Video
+) -> None:
+    for duration in (0.2, 0.32):
+        list(engine.animate(small_portrait, replace(singer, duration=duration)))
+    assert len(list((tmp_path / "cache" / "keypoints").glob("*.npz"))) == 2
+
+
+def test_the_best_frame_is_the_one_most_like_the_photo(singer: Video) -> None:
+    frames = list(singer.frames())
+    landmarks = np.stack([mesh[:, :2] for mesh in track_face(frames, smooth=False).landmarks])
+    for number in (3, 17):
+        photo = cv2.resize(frames[number], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        assert abs(find_best_frame(face_mesh(photo, choose_face(photo)), landmarks) - number) <= 2
+
+
+def test_what_has_no_face_needs_a_box_or_no_crop(engine: FommEngine, singer: Video) -> None:
+    drawing = np.full((300, 200, 3), 200, np.uint8)
+    short = replace(singer, duration=0.12)
+    with pytest.raises(NoFaceError, match="--no-crop"):
+        next(engine.animate(drawing, short))
+    boxed = replace(engine, crop=FaceBox(20, 40, 180, 200))
+    assert next(boxed.animate(drawing, short)).shape == (256, 256, 3)
+    whole = replace(engine, crop="none")
+    assert next(whole.animate(drawing, short)).shape == (256, 256, 3)
+
+
+def test_no_crop_takes_the_middle_square_and_squashes_nothing() -> None:
+    box = middle_square(400, 200)
+    assert (box.left, box.top, box.right, box.bottom) == (100, 0, 300, 200)
+
+
+def test_options_of_one_engine_are_refused_by_the_other(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="takes no crop"):
+        load_animator("mesh", crop="none")
+    with pytest.raises(InputError, match="expression"):
+        load_animator(checkpoint, expression=9)
