@@ -125,7 +125,7 @@ def test_identity_motion_leaves_the_source_in_place_only_with_aligned_corners() 
     identity = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)[None]
     still = Motion(identity, torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))
     moved = [
-        Generator.from_state(states["generator"], align_corners=align)._warp(features, still) for align in (True, False)
+        Generator.from_state(states["generator"], align_corners=align).warp(features, still) for align in (True, False)
     ]
     torch.testing.assert_close(moved[0], features)
     assert (moved[1] - features).abs().max() > 0.1

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from functools import reduce
 from typing import Any
 
 import torch
@@ -54,7 +56,8 @@ class OpenVinoDecoder:
     def _compiled(self, features: Tensor) -> Callable[..., Any]:
         openvino = _openvino()
         decoder = _Decoder(self._generator, winograd=self._compute.winograd)
-        model = openvino.convert_model(decoder, example_input=features, input=[list(features.shape)])
+        with warnings.catch_warnings(action="ignore"):  # it traces, which torch has begun to discourage
+            model = openvino.convert_model(decoder, example_input=features, input=[list(features.shape)])
         precision = {torch.bfloat16: "bf16", torch.float32: "f32"}[self._compute.dtype]
         options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         infer: Callable[..., Any] = openvino.compile_model(model, "CPU", options).create_infer_request().infer
@@ -101,8 +104,8 @@ class SlicedWinograd(Winograd):
 
 def _combined(matrix: Matrix, parts: list[Tensor], *, dim: int = 0) -> Tensor:
     """A matrix times a vector of tensors, stacked."""
-    sums = [sum(factor * part for factor, part in zip(row, parts, strict=True) if factor) for row in matrix]
-    return torch.stack([torch.as_tensor(total) for total in sums], dim=dim)
+    terms = [[part * f if f != 1 else part for f, part in zip(row, parts, strict=True) if f] for row in matrix]
+    return torch.stack([reduce(torch.add, row) for row in terms], dim=dim)
 
 
 def _openvino() -> Any:
