@@ -10,6 +10,7 @@ import http.client
 import pickle
 import urllib.error
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 
 from memegen.errors import DownloadError, InputError, NoFaceError, UnavailableError
-from memegen.faces import FaceBox, Image, Landmarks
+from memegen.faces import FaceBox, Image, Landmarks, points_box
 from memegen.tracking import FaceTrack, bridged
 
 SITE = "https://www.adrianbulat.com/downloads/python-fan"
@@ -83,9 +84,8 @@ def align_clip(
 
 def alignment_box(landmarks: Landmarks) -> FaceBox:
     """Return the box around landmarks (68, 2) in pixels, with the roll of the eyes."""
-    (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
     x, y = (landmarks[LEFT_EYE] - landmarks[RIGHT_EYE]).tolist()
-    return FaceBox(left, top, right, bottom, roll=float(np.arctan2(y, x)))
+    return replace(points_box(landmarks), roll=float(np.arctan2(y, x)))
 
 
 def _choose(faces: list[FaceBox], index: int | None, name: str) -> FaceBox:

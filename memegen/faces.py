@@ -211,10 +211,15 @@ def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
     return refined
 
 
+def points_box(points: NDArray[np.floating[Any]]) -> FaceBox:
+    """Return the upright box around points (K, 2 or 3) in pixels."""
+    (left, top), (right, bottom) = points[:, :2].min(0).tolist(), points[:, :2].max(0).tolist()
+    return FaceBox(left, top, right, bottom)
+
+
 def mesh_box(landmarks: Landmarks) -> FaceBox:
-    """Return the box around landmarks (468, 2 or 3) in pixels, with the roll of the eyes."""
-    (left, top), (right, bottom) = landmarks[:, :2].min(0).tolist(), landmarks[:, :2].max(0).tolist()
-    return FaceBox(left, top, right, bottom, roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
+    """Return the box around mesh landmarks (468, 2 or 3) in pixels, with the roll of the eyes."""
+    return replace(points_box(landmarks), roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
 
 
 def crop_face(image: Image, box: FaceBox, *, margin: float = 0.4, side: int = 256) -> Image:

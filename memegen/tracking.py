@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.errors import NoFaceError
-from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, refind_face, refine_lids
+from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, points_box, refind_face, refine_lids
 from memegen.parallel import in_parallel
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
@@ -112,9 +113,7 @@ def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landm
 
 def crop_video(track: FaceTrack) -> FaceBox:
     """Return one box that holds the face in every frame of a clip, so that a crop of it does not shake."""
-    points = np.concatenate([landmarks[:, :2] for landmarks in track.landmarks])
-    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
-    return FaceBox(left, top, right, bottom)
+    return reduce(FaceBox.union, map(points_box, track.landmarks))
 
 
 def bridged(

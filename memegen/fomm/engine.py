@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memegen.alignment import align_clip, align_face
 from memegen.downloads import cache_dir
 from memegen.errors import NoFaceError
-from memegen.faces import FaceBox, Image, Landmarks, choose_face, crop_face, face_mesh
+from memegen.faces import FaceBox, Image, Landmarks, choose_face, crop_face, face_mesh, points_box
 from memegen.fomm.animator import SIZE, FommAnimator
 from memegen.keypoints import Keypoints
 from memegen.progress import Progress, counted
@@ -181,12 +181,6 @@ def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) ->
     """
     wanted = _normalised(landmarks[None, :, :2])
     return int(((_normalised(driving) - wanted) ** 2).sum((1, 2)).argmin())
-
-
-def points_box(landmarks: Landmarks | NDArray[np.floating[Any]]) -> FaceBox:
-    """The upright box around landmarks (K, 2 or 3), pixels."""
-    (left, top), (right, bottom) = landmarks[:, :2].min(0).tolist(), landmarks[:, :2].max(0).tolist()
-    return FaceBox(left, top, right, bottom)
 
 
 def middle_square(width: int, height: int) -> FaceBox:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from memegen.faces import Image, Landmarks, choose_face, face_mesh
-from memegen.mesh.motion import find_reference, fit_pose, openings, place, retarget, shape_of
+import numpy as np
+
+from memegen.faces import FaceBox, Image, Landmarks, choose_face, face_mesh, points_box
+from memegen.mesh.motion import Array, find_reference, fit_pose, openings, place, retarget, shape_of
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
-from memegen.mesh.warp import follow, render, set_stage
+from memegen.mesh.warp import follow, lay_rings, render, set_stage
 from memegen.parallel import in_parallel
 from memegen.progress import Progress, counted
 from memegen.tracking import track_face
@@ -19,6 +22,7 @@ from memegen.tracking import track_face
 if TYPE_CHECKING:
     from memegen.video import Video
 
+HEAD = 0.3  # how much a ring vertex goes with the head to count as a part of it
 DRIVING_SIDE = 640  # long side at which driving frames are read, pixels: enough for landmarks and for a mouth
 
 log = logging.getLogger(__name__)
@@ -66,8 +70,15 @@ class MeshAnimator:
         self, photo: Image, landmarks: Landmarks, frames: Iterator[Image], driving: list[Landmarks]
     ) -> Iterator[Image]:
         """Draw one picture for each driving frame and its landmarks."""
-        stage, mine = set_stage(photo, landmarks), fit_pose(landmarks)
+        rig, mine = lay_rings(photo, landmarks), fit_pose(landmarks)
         reference = find_reference(landmarks, driving)
+        points = rig.rest - mine.shift
+
+        def rigid(theirs: Landmarks) -> Array:
+            return place(points, mine, fit_pose(theirs), reference.pose, self.motion)
+
+        head = [*range(468), *(468 + np.nonzero(rig.hold > HEAD)[0])]
+        stage = set_stage(photo, rig, reduce(FaceBox.union, (points_box(rigid(theirs)[head]) for theirs in driving)))
         own = float(openings(shape_of(landmarks, mine))[0])
         first = next(frames)
         tint = match_colours(photo, landmarks, first, driving[0])
@@ -75,8 +86,7 @@ class MeshAnimator:
         def draw(pair: tuple[Image, Landmarks]) -> Image:
             frame, theirs = pair
             face = retarget(landmarks, theirs, reference, expression=self.expression, motion=self.motion)
-            rigid = place(stage.rest - mine.shift, mine, fit_pose(theirs), reference.pose, self.motion)
-            region = render(stage, follow(stage, rigid, face))
+            region = render(stage, follow(stage, rigid(theirs), face))
             opacity = mouth_opacity(float(openings(face)[0]), own)
             paint_mouth(region, face - [*stage.corner, 0], frame, theirs, tint=tint, opacity=opacity)
             picture = photo.copy()

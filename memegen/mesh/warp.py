@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ Floats = NDArray[np.floating[Any]]
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
-GRID = 208  # most cells of the deformation along a side
+GRID = 160  # most cells of the deformation along a side
 CLOSING = 46  # how many triangles, the mesh's last, close the eyes and the mouth
 MATTE_SIDE = 256  # input of the person segmentation network
 
@@ -33,10 +34,10 @@ class Stage:
         photo: uint8 RGB (H, W, 3).
         corner: Pixels (x, y) of the region that can move, a window into the photo.
         step: Pixels per cell of the deformation.
-        rest: (V, 3) float32 vertices at rest, pixels: the 468 landmarks, then the rings around them.
+        rest: As in Rig, and so are hold and jaw.
         triangles: (T, 3) vertex numbers, from the back to the front: outer rings first, the face last.
-        hold: (R,) how much each ring vertex goes with the head, 0 to 1.
-        jaw: (R,) how much it goes with the expression of the oval's point it belongs to.
+        hold: See Rig.
+        jaw: See Rig.
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out.
         pixels: (h, w, 2) float32, each pixel's own place in the region.
@@ -65,8 +66,24 @@ class Stage:
         return self.photo[self.window]
 
 
-def set_stage(photo: Image, landmarks: Landmarks) -> Stage:
-    """Prepare a photo for `render`: find the person, paint the background behind, lay rings around the face.
+class Rig(NamedTuple):
+    """What moves in a photo, and how much.
+
+    Attributes:
+        rest: (V, 3) float32 vertices, pixels: the 468 landmarks, then rings of 36 around them, the outermost fixed.
+        hold: (V - 468,) how much each ring vertex goes with the head, 0 to 1.
+        jaw: (V - 468,) how much it goes with the expression of the oval's point it belongs to.
+        matte: (H, W) float32, 1 on the person.
+    """
+
+    rest: Floats
+    hold: Floats
+    jaw: Floats
+    matte: Floats
+
+
+def lay_rings(photo: Image, landmarks: Landmarks) -> Rig:
+    """Find the person and lay rings around the face as far out as the head, hat or hair reaches, and one more.
 
     Args:
         photo: uint8 RGB (H, W, 3).
@@ -74,26 +91,40 @@ def set_stage(photo: Image, landmarks: Landmarks) -> Stage:
     """
     matte = _person(photo, landmarks)
     hold, jaw = _holds(matte, landmarks)
-    rings = _rings(landmarks)
+    count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
+    hold[count - 1] = jaw[count - 1] = 0
+    rings = _rings(landmarks)[:count].reshape(-1, 3)
     rings[:, :2] = np.clip(rings[:, :2], 0, np.array(photo.shape[1::-1]) - 1)
-    left, top = np.floor(rings[:, :2].min(0)).astype(int)
-    right, bottom = np.ceil(rings[:, :2].max(0)).astype(int)
+    rest = np.concatenate([landmarks, rings]).astype(np.float32)
+    return Rig(rest, hold[:count].ravel().astype(np.float32), jaw[:count].ravel().astype(np.float32), matte)
+
+
+def set_stage(photo: Image, rig: Rig, box: FaceBox) -> Stage:
+    """Prepare a photo for `render`: paint the background behind the person, and lay the grid of the deformation.
+
+    Args:
+        photo: uint8 RGB (H, W, 3).
+        rig: From `lay_rings`.
+        box: Where the head will be in the course of the clip, pixels; where it is now is added.
+    """
     height, width = photo.shape[:2]
-    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    (x0, y0), (x1, y1) = rig.rest[:, :2].min(0).tolist(), rig.rest[:, :2].max(0).tolist()
+    box = box.union(FaceBox(x0, y0, x1, y1)).clip(width, height)
+    left, top, right, bottom = int(box.left), int(box.top), math.ceil(box.right), math.ceil(box.bottom)
     step = -(-max(right - left, bottom - top) // GRID)
     window = np.s_[top:bottom, left:right]
     cells = -(-(bottom - top) // step), -(-(right - left) // step)
     y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
     return Stage(
         photo,
-        (int(left), int(top)),
-        int(step),
-        np.concatenate([landmarks, rings]).astype(np.float32),
-        _triangles(),
-        hold,
-        jaw,
-        cv2.resize(matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
-        _paint_out(photo[window], matte[window]),
+        (left, top),
+        step,
+        rig.rest,
+        _triangles(len(rig.hold) // len(FACE_OVAL)),
+        rig.hold,
+        rig.jaw,
+        cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
+        _paint_out(photo[window], rig.matte[window]),
         np.dstack([x, y]),
     )
 
@@ -109,7 +140,8 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     Returns:
         (V, 3) float32 pixels.
     """
-    expression = np.tile(face[list(FACE_OVAL)] - rigid[list(FACE_OVAL)], (len(RADII), 1))
+    oval = list(FACE_OVAL)
+    expression = np.tile(face[oval] - rigid[oval], (len(stage.hold) // len(oval), 1))
     rest = stage.rest[468:]
     rings = rest + stage.hold[:, None] * (rigid[468:] - rest) + stage.jaw[:, None] * expression
     ends = np.array([*stage.photo.shape[1::-1], np.inf]) - 1
@@ -211,11 +243,11 @@ def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tu
     return spread, covered
 
 
-@lru_cache(maxsize=1)
-def _triangles() -> NDArray[np.int64]:
+@lru_cache(maxsize=len(RADII))
+def _triangles(rings: int) -> NDArray[np.int64]:
     """All triangles, outer rings first; each ring joins the one inside it."""
     n = len(FACE_OVAL)
-    loops = [np.array(FACE_OVAL), *(468 + n * k + np.arange(n) for k in range(len(RADII)))]
+    loops = [np.array(FACE_OVAL), *(468 + n * k + np.arange(n) for k in range(rings))]
     bands = []
     for inner, outer in pairwise(loops):
         a, b = np.roll(inner, -1), np.roll(outer, -1)
@@ -231,7 +263,7 @@ def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np
 
 
 def _rings(landmarks: Landmarks) -> Floats:
-    """Scale the face oval up about its middle, ring after ring: (7 * 36, 3) pixels.
+    """Scale the face oval up about its middle, ring after ring: (7, 36, 3) pixels.
 
     Their depth goes from the oval's own to that of the ears, as on a skull, gently, so that a nod folds no hairline.
     """
@@ -240,11 +272,11 @@ def _rings(landmarks: Landmarks) -> Floats:
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
     level = _ramp((RADII - 1) / 0.7)[:, None]
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])
-    return rings.reshape(-1, 3).astype(np.float32)
+    return np.asarray(rings, np.float32)
 
 
 def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
-    """How far out the head reaches along each spoke decides how much each ring vertex goes with it; see Stage."""
+    """How far out the head reaches along each spoke decides how much each ring vertex goes with it: (7, 36) each."""
     oval = landmarks[list(FACE_OVAL), :2]
     middle = (oval.max(0) + oval.min(0)) / 2
     reach = np.array([_reach(matte, middle, point) for point in oval])
@@ -255,8 +287,7 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     fall = np.maximum(2.0 - reach, 0.35 + 0.4 * (1 - above))
     hold = 1 - _ramp((RADII[:, None] - reach) / fall)
     jaw = np.repeat(1 - _ramp((RADII[:, None] - 1) / 0.6), len(oval), axis=1)
-    hold[-1] = jaw[-1] = 0
-    return hold.ravel().astype(np.float32), jaw.ravel().astype(np.float32)
+    return hold, jaw
 
 
 def _reach(matte: Floats, middle: Floats, point: Floats) -> float:
