@@ -104,8 +104,9 @@ def _load_fomm(
     backend: str = "torch",
     **options: Any,
 ) -> Animator:
-    from memegen.fomm.checkpoint import check_installed, load_networks
+    from memegen.fomm.checkpoint import check_installed, load_networks, locate
 
+    locate(name)
     check_installed("fomm")
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute

@@ -128,6 +128,18 @@ def find_checkpoint(name: str) -> Published:
     )
 
 
+def locate(checkpoint: str | Path) -> Published | Path:
+    """Tell whether a name or a file is meant.
+
+    Raises:
+        InputError: it looks like a name, and there is none such.
+    """
+    path = Path(checkpoint).expanduser()
+    if path.exists() or path.suffixes or path.name != str(checkpoint):
+        return path
+    return find_checkpoint(str(checkpoint))
+
+
 def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: bool = True) -> Networks:
     """Build the networks of a published checkpoint, fetched at its first use, or of a file the user has.
 
@@ -142,10 +154,9 @@ def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progres
         OutputError: the slim copy could not be written.
         UnavailableError: torch is not installed.
     """
+    found = locate(checkpoint)
     check_installed("fomm")
-    path = Path(checkpoint).expanduser()
-    if not path.exists() and not path.suffixes and path.name == str(checkpoint):
-        path = obtain(find_checkpoint(str(checkpoint)), progress=progress)
+    path = found if isinstance(found, Path) else obtain(found, progress=progress)
     return build_networks(read_states(path), name=str(checkpoint), align_corners=align_corners)
 
 
