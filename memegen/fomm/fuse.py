@@ -48,13 +48,13 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
 
 def _fold(conv: nn.Conv2d, norm: nn.Module) -> nn.Identity:
     """Make `conv` do what it and the batch norm after it did; returns what stands in the norm's place."""
-    scale, shift = _affine(norm)
+    scale, shift = affine(norm)
     conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
     conv.bias = nn.Parameter(_bias(conv) * scale + shift)
     return nn.Identity()
 
 
-def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
+def affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """A batch norm in evaluation mode as (C,) factors and summands."""
     if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
         raise TypeError(f"not a batch norm with statistics: {norm}")
