@@ -26,7 +26,7 @@ class FommOptions(TypedDict, total=False):
         landmarks: "mesh" (default), or "face-alignment" for hard poses: slow, needs memegen[landmarks].
         device: "auto" (default), "cpu", "cuda" or "mps".
         precision: "auto" (default), or "float32" for exact frames.
-        backend: "torch" (default), or "openvino", which is faster on CPUs.
+        backend: "torch" (default), or "openvino", for long clips on CPUs: frames come faster, the first one later.
     """
 
     crop: Literal["face", "none"] | FaceBox

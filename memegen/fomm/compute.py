@@ -43,7 +43,7 @@ def choose_compute(*, device: Device = "auto", precision: Precision = "auto", ba
     Args:
         device: "auto" takes the GPU if there is one.
         precision: "float32" for exact frames, at the price of speed.
-        backend: "openvino" is faster on CPUs, the only devices it is for.
+        backend: "openvino", only for CPUs, is faster a frame but takes seconds and 2 GB of memory to start.
 
     Raises:
         InputError: there is no such device, precision or backend, or they don't go together.
