@@ -110,7 +110,9 @@ def _add_options(make: argparse.ArgumentParser) -> None:
         help="what finds the face; face-alignment (memegen[landmarks]) is for hard poses, and slow without a GPU",
     )
     fomm.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], help="default: the fastest there is")
-    fomm.add_argument("--backend", choices=["torch", "openvino"], help="openvino pays on clips over 10 s, without a GPU")
+    fomm.add_argument(
+        "--backend", choices=["torch", "openvino"], help="openvino pays on clips over 10 s, without a GPU"
+    )
     fomm.add_argument("--exact", action="store_true", help="float32 throughout, slower")
 
 
