@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -30,7 +28,7 @@ RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners; right and left are the person's 
 RIGHT_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
 LEFT_LIDS = ((263, 466, 388, 387, 386, 385, 384, 398, 362), (263, 249, 390, 373, 374, 380, 381, 382, 362))
 
-_locks = defaultdict[str, threading.Lock](threading.Lock)  # OpenCV's networks keep their input: one caller at a time
+_nets = threading.local()  # OpenCV's networks keep their input: each thread has its own
 
 
 @dataclass(frozen=True)
@@ -268,8 +266,15 @@ def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | La
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
 
 
-@lru_cache(maxsize=4)
-def _detector(threshold: float) -> Any:
+def _own(name: str, load: Callable[[], Any]) -> Any:
+    """Give the calling thread a network of its own, loaded once."""
+    nets = vars(_nets)
+    if name not in nets:
+        nets[name] = load()
+    return nets[name]
+
+
+def _load_detector(threshold: float) -> Any:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of targets nobody set
     try:
@@ -278,8 +283,7 @@ def _detector(threshold: float) -> Any:
         cv2.utils.logging.setLogLevel(level)
 
 
-@lru_cache(maxsize=2)
-def _net(name: str) -> Any:
+def _load_net(name: str) -> Any:
     path = str(asset(f"models/{name}.tflite"))
     classic = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # OpenCV 5's new engine drops all outputs but one
     return cv2.dnn.readNetFromTFLite(path) if classic is None else cv2.dnn.readNetFromTFLite(path, classic)
@@ -287,11 +291,10 @@ def _net(name: str) -> Any:
 
 def _run(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
     """Run a network on square pictures of its size; its outputs, flat but for the pictures."""
-    with _locks[name]:
-        net = _net(name)
-        net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
-        outputs = net.forward(net.getUnconnectedOutLayersNames())
-        return [np.array(output).reshape(len(pictures), -1) for output in outputs]
+    net = _own(name, lambda: _load_net(name))
+    net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
+    outputs = net.forward(net.getUnconnectedOutLayersNames())
+    return [np.array(output).reshape(len(pictures), -1) for output in outputs]
 
 
 def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
@@ -300,10 +303,9 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    with _locks["detector"]:
-        detector = _detector(threshold)
-        detector.setInputSize(size)
-        rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
+    detector = _own(f"detector {threshold}", lambda: _load_detector(threshold))
+    detector.setInputSize(size)
+    rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
     return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]
 
