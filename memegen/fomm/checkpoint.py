@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import tempfile
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 PARTS = ("generator", "kp_detector")
 FOLDER = "checkpoints"
 RELEASE = "https://github.com/graphemecluster/first-order-model-demo/releases/download/checkpoints"
+
+_log = logging.getLogger(__name__)
 
 States = dict[str, dict[str, "Tensor"]]
 """State dicts of the two networks, by the names in `PARTS`."""
@@ -185,6 +188,11 @@ def obtain(published: Published, *, progress: bool = True) -> Path:
         except DownloadError as error:
             raise DownloadError(f"{error}\nTo go on without it, use --engine mesh, which downloads nothing.") from error
         slim_copy(read_states(original), published.slim)
+        _log.warning(
+            "Kept a slim copy of %s; its original, %.0f MB, can go: memegen checkpoints --drop-originals.",
+            published.name,
+            original.stat().st_size / 1e6,
+        )
     return published.slim
 
 
