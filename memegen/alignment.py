@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from memegen.errors import DownloadError, InputError, NoFaceError, UnavailableError
-from memegen.faces import FaceBox, Image, Landmarks, points_box
+from memegen.errors import DownloadError, UnavailableError
+from memegen.faces import FaceBox, Image, Landmarks, pick_face, points_box
 from memegen.tracking import FaceTrack, bridged
 
 SITE = "https://www.adrianbulat.com/downloads/python-fan"
@@ -50,7 +50,7 @@ def align_face(image: Image, index: int | None = None, *, name: str = "the photo
         UnavailableError: The package face-alignment is not installed.
         DownloadError: Its weights could not be had.
     """
-    return _align(image, _choose(_detect(image), index, name))[0]
+    return _align(image, pick_face(_detect(image), index, name=name))[0]
 
 
 def align_clip(
@@ -88,22 +88,6 @@ def alignment_box(landmarks: Landmarks) -> FaceBox:
     return replace(points_box(landmarks), roll=float(np.arctan2(y, x)))
 
 
-def _choose(faces: list[FaceBox], index: int | None, name: str) -> FaceBox:
-    """Pick a face by the rule of `faces.choose_face`, in its words."""
-    if not faces:
-        raise NoFaceError(
-            f"No face was found in {name}: try one where a single face looks at the camera, is well lit and not tiny."
-        )
-    if index is None:
-        return max(faces, key=lambda face: face.width * face.height)
-    if not 0 <= index < len(faces):
-        raise InputError(
-            f"Face {index} was asked for, but {name} has {len(faces)}: "
-            f"count from 0 at the left, so give 0 to {len(faces) - 1}."
-        )
-    return faces[index]
-
-
 def _detect(image: Image) -> list[FaceBox]:
     """Find the faces with s3fd, left to right, on the picture scaled down (never up)."""
     height, width = image.shape[:2]
@@ -125,7 +109,7 @@ def _refind(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
         if score >= FOLLOWED:
             return near
     faces = _detect(image)
-    return _align(image, _choose(faces, None, ""))[0] if faces else None
+    return _align(image, pick_face(faces))[0] if faces else None
 
 
 def _followable(box: FaceBox, image: Image) -> bool:

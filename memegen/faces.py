@@ -121,7 +121,11 @@ def choose_face(image: Image, index: int | None = None, *, name: str = "the phot
         NoFaceError: There is no face.
         InputError: There are fewer faces than `index` asks for.
     """
-    faces = detect_faces(image)
+    return pick_face(detect_faces(image), index, name=name)
+
+
+def pick_face(faces: Sequence[FaceBox], index: int | None = None, *, name: str = "the photo") -> FaceBox:
+    """Pick one of the faces a detector found, given left to right; see `choose_face`."""
     if not faces:
         raise NoFaceError(
             f"No face was found in {name}: try one where a single face looks at the camera, is well lit and not tiny."
