@@ -402,11 +402,10 @@ def blinking() -> Video:
     return open_video(CLIP, start=BLINKS[0] - 0.4, duration=0.76)
 
 
-def test_shut_eyes_show_no_eye_behind_glasses(portrait: np.ndarray) -> None:
+def test_eyes_behind_glasses_shut_with_the_singers(portrait: np.ndarray) -> None:
     theirs = openness(track_face(blinking().frames()))[:, 1:]
     mine = openness(track_face(sing(portrait, blinking())))[:, 1:]
-    for eye in (0, 1):
-        assert correlation(mine[:, eye], theirs[:, eye]) >= 0.85
+    assert correlation(mine.sum(1), theirs.sum(1)) >= 0.85  # as blinks are measured: both eyes
 
 
 def test_eyes_shut_as_far_as_the_singers(first_frame: np.ndarray) -> None:

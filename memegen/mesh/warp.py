@@ -165,9 +165,8 @@ def render(stage: Stage, vertices: Floats) -> Image:
     flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width] + stage.pixels
     _sharpen_eyes(stage, vertices, flow)
     person = cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    y, x = np.mgrid[0 : cells.shape[0], 0 : cells.shape[1]].astype(np.float32)
-    back = cells / stage.step
-    alpha = cv2.remap(stage.matte, back + np.dstack([x, y]), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
+    alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     moved = np.clip(np.hypot(cells[..., 0], cells[..., 1]) / 1.5, 0, 1)
     alpha, moved = (cv2.resize(a, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for a in (alpha, moved))
     now, rest = (points[:468, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rest))
@@ -226,7 +225,10 @@ def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tu
         (H, W, C) float32, 0 where nothing covers, and (H, W) whether something does.
     """
     edges = triangles[:, 1:] - triangles[:, :1]
-    seen = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0] > 1e-3
+    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    seen = area > 1e-3
+    longest = ((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(2).max(1)
+    sliver = area[seen] < 0.4 * longest[seen]
     triangles, values = triangles[seen], values[seen]
     labels = np.full(size[::-1], -1, np.int32)
     for number, corners in enumerate(np.round(triangles * 16).astype(np.int32)):
@@ -234,12 +236,17 @@ def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tu
     square = np.concatenate([triangles, np.ones((len(triangles), 3, 1), np.float32)], 2)
     slopes = np.linalg.solve(square.astype(np.float64), values).astype(np.float32)
     covered = labels >= 0
-    row, column = np.nonzero(covered)
-    owner = labels[row, column]
-    affine = slopes[owner]
-    plane = affine[:, 0] * column[:, None] + affine[:, 1] * row[:, None] + affine[:, 2]
-    spread = np.zeros((*covered.shape, values.shape[2]), np.float32)
-    spread[row, column] = np.clip(plane, values.min(1)[owner], values.max(1)[owner])  # slivers shoot over
+    cells = np.flatnonzero(covered)
+    owner = labels.ravel()[cells]
+    row, column = np.divmod(cells.astype(np.int32), np.int32(size[0]))
+    along_x, along_y, start = slopes.transpose(1, 0, 2)
+    plane = along_x[owner] * column[:, None] + along_y[owner] * row[:, None] + start[owner]
+    thin = sliver[owner]
+    inside = owner[thin]
+    plane[thin] = np.clip(plane[thin], values.min(1)[inside], values.max(1)[inside])  # slivers shoot over
+    spread = np.zeros((covered.size, values.shape[2]), np.float32)
+    spread[cells] = plane
+    spread = spread.reshape(*covered.shape, -1)
     return spread, covered
 
 
