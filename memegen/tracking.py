@@ -207,12 +207,11 @@ def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
     """Take the sway off, in place: its sum over time, less what is slower than STEADY, for there the flow drifts."""
     path = np.cumsum(np.array(sway), axis=0)
     path -= _blur(path, STEADY * fps)
-    for number, (turn, shift) in enumerate(path):
+    for number, (growth, shift) in enumerate(path):
         mesh = meshes[number]
         middle = mesh[RIGID].mean(0)
-        xy = np.exp(turn) * _complex(mesh[:, :2] - middle[:2]) + shift
-        z = (mesh[:, 2] - middle[2]) * abs(np.exp(turn))
-        meshes[number] = (np.column_stack([xy.real, xy.imag, z]) + middle).astype(np.float32)
+        grown = np.exp(growth.real) * (mesh - middle)
+        meshes[number] = (grown + middle + [shift.real, shift.imag, 0]).astype(np.float32)
 
 
 def _blur(values: Complex, sigma: float) -> Complex:

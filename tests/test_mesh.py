@@ -15,9 +15,10 @@ import pytest
 from memegen.animator import load_animator
 from memegen.downloads import asset
 from memegen.errors import InputError, NoFaceError
-from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box
+from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box, points_box
 from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of
 from memegen.mesh.topology import FACE_OVAL, face_model
+from memegen.mesh.warp import follow, lay_rings, render, set_stage
 from memegen.tracking import FaceTrack, track_face
 from memegen.video import Video, open_video, write_video
 
@@ -413,3 +414,12 @@ def test_eyes_shut_as_far_as_the_singers(first_frame: np.ndarray) -> None:
     mine = openness(track_face(sing(first_frame, blinking())))[:, 1:]
     for eye in (0, 1):
         assert np.ptp(mine[:, eye]) > 0.7 * np.ptp(theirs[:, eye])
+
+
+def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
+    landmarks = face_mesh(portrait, choose_face(portrait))
+    rig = lay_rings(portrait, landmarks)
+    stage = set_stage(portrait, rig, points_box(landmarks))
+    for shift in ([2000, 0, 0], [0, -2000, 0], [-2000, 2000, 0]):
+        moved = follow(stage, rig.rest + shift, landmarks + shift)
+        assert render(stage, moved).shape == stage.region.shape

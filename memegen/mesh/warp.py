@@ -163,14 +163,15 @@ def render(stage: Stage, vertices: Floats) -> Image:
     height, width = stage.plate.shape[:2]
     size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
     flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width] + stage.pixels
-    _sharpen_eyes(stage, vertices, flow)
+    now, rest = (points[:468, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rest))
+    shut = shut_part(now, rest)
+    _sharpen_eyes(flow, now, lids_of_skin(rest, shut))
     person = cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     moved = np.clip(np.hypot(cells[..., 0], cells[..., 1]) / 1.5, 0, 1)
     alpha, moved = (cv2.resize(a, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for a in (alpha, moved))
-    now, rest = (points[:468, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rest))
-    paint_lashes(person, now, shut_part(now, rest))
+    paint_lashes(person, now, shut)
     scene = cv2.blendLinear(person, stage.plate, alpha, 1 - alpha)
     return np.asarray(cv2.blendLinear(scene, stage.region, moved, 1 - moved), np.uint8)
 
@@ -188,16 +189,21 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     return rasterise(now[order], origin[order] - now[order], size=(width, height))[0] * stage.step
 
 
-def _sharpen_eyes(stage: Stage, vertices: Floats, flow: Floats) -> None:
-    """Redo the deformation around the eyes pixel by pixel, in place: a shut lid is thinner than a cell."""
-    corner = np.array(stage.corner, np.float32)
-    now, rest = (points[:468, :2] - corner for points in (vertices, stage.rest))
-    origin = lids_of_skin(rest, shut_part(now, rest))
+def _sharpen_eyes(flow: Floats, now: Floats, origin: Floats) -> None:
+    """Redo the deformation around the eyes pixel by pixel, in place: a shut lid is thinner than a cell.
+
+    Args:
+        flow: (h, w, 2) where each pixel of the region comes from, pixels; changed.
+        now: (468, 2) where the landmarks are, pixels of the region.
+        origin: (468, 2) where they come from.
+    """
     for triangles in _eye_triangles():
         box = FaceBox(*now[triangles].reshape(-1, 2).min(0), *now[triangles].reshape(-1, 2).max(0))
         box = box.clip(flow.shape[1], flow.shape[0])
         window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
         patch = flow[window]
+        if not patch.size:  # the eye has left the picture
+            continue
         near = np.array([int(box.left), int(box.top)], np.float32)
         values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
         patch[covered] = values[covered]
