@@ -323,13 +323,25 @@ def _from_drive(drive_id: str, part: _Part) -> None:
     try:
         got = gdown.download(id=drive_id, output=str(part.path), **options)
     except requests.RequestException as error:
+        _close_files(error)
         raise _MirrorError(_network_reason(error)) from error
     except OSError:  # the disk's, as those of the network are above
         raise
     except Exception as error:  # gdown 5 lets the errors of its page parser through
+        _close_files(error)
         raise _MirrorError(_drive_reason(str(error))) from error
     if got is None or not part.path.is_file():
         raise _MirrorError("Google Drive gave no file")
+
+
+def _close_files(error: Exception) -> None:
+    """Close the unfinished file that gdown 5 leaves open when a download breaks off, by letting go of its variables."""
+    import traceback
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        traceback.clear_frames(error.__traceback__)
 
 
 def _from_web(part: _Part) -> None:

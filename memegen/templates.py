@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from memegen.downloads import Mirror, asset, fetch, fetch_url
 from memegen.errors import InputError
+
+LYRICS_SUFFIXES = (".lrc", ".srt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Template:
         end: Where it ends, in seconds; None is the clip's own end.
         crop: Left, top, right and bottom of the square around the performer, in pixels; None is to find the face.
         path: The clip on this machine; None until the template is loaded.
+        own: Whether it is a user's own clip, whose name is told to nobody.
     """
 
     name: str
@@ -38,6 +43,23 @@ class Template:
     end: float | None = None
     crop: tuple[float, float, float, float] | None = None
     path: Path | None = None
+    own: bool = False
+
+    @property
+    def public_name(self) -> str:
+        """What the marks in a finished clip call the template."""
+        return "own clip" if self.own else self.name
+
+    @property
+    def mark(self) -> int:
+        """The 32-bit number that stands for the template in the invisible mark."""
+        return zlib.crc32(self.public_name.encode())
+
+    @property
+    def lyrics(self) -> Path | None:
+        """The timed words that lie beside the clip under its name, .lrc or .srt; None if there are none."""
+        words = (self.local_path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES)
+        return next((file for file in words if file.is_file()), None)
 
     @property
     def local_path(self) -> Path:
@@ -117,6 +139,26 @@ def resolve_driving(source: str | Path | Template, *, progress: bool = True) -> 
     return _own(_existing_file(source), credit="your own clip")
 
 
+def read_duet(parts: Sequence[str]) -> dict[int, str]:
+    """Read who sings what: `0=daisy-bell`, `1=clip.mp4`; a mapping for `make_meme`.
+
+    Raises:
+        InputError: A part is not a face's number, an equals sign and a song, or a face has two songs.
+    """
+    songs: dict[int, str] = {}
+    for part in parts:
+        face, _, song = (word.strip() for word in part.partition("="))
+        if not (face.isdecimal() and song):
+            raise InputError(
+                f"{part.strip()!r} does not say which face sings what: in a duet every face needs its own song, "
+                "as in 0=daisy-bell and 1=clip.mp4, counted from 0 at the left."
+            )
+        if int(face) in songs:
+            raise InputError(f"Face {face} has two songs: give it one.")
+        songs[int(face)] = song
+    return songs
+
+
 def _located(template: Template, *, progress: bool) -> Template:
     """Give the template with its clip's path on this machine."""
     if template.path is not None:
@@ -128,7 +170,7 @@ def _located(template: Template, *, progress: bool) -> Template:
 
 
 def _own(path: Path, *, credit: str) -> Template:
-    return Template(name=path.stem, title=path.stem, credit=credit, licence="yours to know", path=path)
+    return Template(name=path.stem, title=path.stem, credit=credit, licence="yours to know", path=path, own=True)
 
 
 def _existing_file(source: str | Path) -> Path:

@@ -1,51 +1,48 @@
-"""Clips in and out: the only module that runs ffmpeg, as a stream and at one constant, rational frame rate."""
+"""Clips in and out: streams of frames at one constant, rational frame rate."""
 
 from __future__ import annotations
 
 import base64
 import html
-import io
-import itertools
 import logging
 import math
 import mimetypes
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
-import threading
-import warnings
-import wave
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, NamedTuple, Self, cast
+from typing import NamedTuple
 
 import numpy as np
 
-from memegen.errors import InputError, OutputError, UnavailableError
+from memegen.errors import InputError, OutputError
+from memegen.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, output_problem, reading, run, said, tells_of_sound
+from memegen.formats import (
+    MOVIES,
+    SUFFIXES,
+    Finish,
+    Parcel,
+    limit_for,
+    pack,
+    parse_size,
+    record,
+    replacing,
+    webp_frames,
+    webp_times,
+)
 from memegen.images import check_file
+from memegen.sound import SoundOptions, Span, check_options, check_sound, soundtrack
 
-OUTPUT_SUFFIXES = (".mp4", ".mov", ".m4v")
 MAX_FPS = 60  # a faster clip is halved until it fits: nobody sees more, and each frame costs the animator
+SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, whatever its own times
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
-SAMPLE_RATE = 48000
-SEEK_LEAD = 3  # seconds; a seek in a stream without an index may land late, on a picture that needs an earlier one
 
 _log = logging.getLogger(__name__)
-_AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
 _DAMAGE = re.compile(r"partial file|ended prematurely|corrupt", re.IGNORECASE)
-# Frames are RGB; the matrix used for the conversion and the tags that name it have to agree.
-_EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # else every round trip darkens the picture by a grey level
-_EVEN_YUV = f"crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format=yuv420p"
-_TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-_TO_H264 = ("-vf", f"{_EVEN_YUV},{_TAGS}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "17")
-_BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class Video:
         has_audio: Whether the file has sound.
         start: Where in the file the span begins, in seconds.
         corner: Left and top of the part that is shown, in pixels of the file's upright picture; None shows all of it.
+        finish: What is done to each file made of the clip once it is whole; see `write_video`.
     """
 
     path: Path
@@ -71,6 +69,7 @@ class Video:
     has_audio: bool
     start: float = 0.0
     corner: tuple[int, int] | None = None
+    finish: Finish | None = field(default=None, compare=False, repr=False)
 
     @property
     def frame_count(self) -> int:
@@ -90,7 +89,10 @@ class Video:
             InputError: If the file breaks off; the message names the time that was reached.
         """
         width, height = _fit(self.width, self.height, max_side=max_side)
-        with _Ffmpeg(*self._decoding(width, height)) as ffmpeg:
+        if webp_times(self.path):
+            yield from self._webp_frames(width, height)
+            return
+        with Ffmpeg(*self._decoding(width, height)) as ffmpeg:
             for index in range(self.frame_count):
                 frame = np.empty((height, width, 3), np.uint8)
                 if ffmpeg.read_into(frame) < frame.nbytes:
@@ -112,12 +114,24 @@ class Video:
         lead = min(first, round(SEEK_LEAD * self.fps))
         half, rounding = (0.5, "down") if first > lead else (0.0, "near")
         seek = ["-ss", f"{(first - lead - half) / float(self.fps):.6f}"] if half else []
-        rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding},setpts=PTS-STARTPTS"
-        size = f"scale={width}:{height}:{_EXACT},setsar=1,format=rgb24"
+        rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding}"
+        size = f"scale={width}:{height}:{EXACT},setsar=1,format=rgb24"
         part = f"crop={self.width}:{self.height}:{self.corner[0]}:{self.corner[1]}:exact=1," if self.corner else ""
-        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,{part}{size}"
+        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,setpts=PTS-STARTPTS,{part}{size}"
         count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
-        return [*seek, *_input(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
+        return [*seek, *reading(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
+
+    def _webp_frames(self, width: int, height: int) -> Iterator[np.ndarray]:
+        """Decode the span of an animated WebP, which not every ffmpeg can."""
+        import cv2
+
+        left, top = self.corner or (0, 0)
+        index = 0
+        for end, picture in zip(webp_times(self.path) or (), webp_frames(self.path), strict=False):
+            while index < self.frame_count and self.start + (index + 0.5) / self.fps < end:
+                part = picture[top : top + self.height, left : left + self.width]
+                yield np.array(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+                index += 1
 
     def cropped(self, box: tuple[float, float, float, float]) -> Video:
         """Show a part of the picture only.
@@ -135,21 +149,30 @@ class Video:
         x, y = self.corner or (0, 0)
         return replace(self, width=right - left, height=bottom - top, corner=(x + left, y + top))
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, max_size: str | int | None = None) -> Path:
         """Write the clip to a file of its own: copied where possible, encoded again if it is a span or another kind.
+
+        Args:
+            path: The file to write; its ending decides the kind, as in `write_video`.
+            max_size: The most that the file may take, such as "10MB".
 
         Raises:
             InputError: If the clip can't be read.
-            OutputError: If the file can't be written there; an existing one is then kept.
+            OutputError: If the file can't be written there or not that small; an existing one is then kept.
         """
+        limit = parse_size(max_size)
         file = check_output(path, inputs=[self.path])
-        if self.start or self.corner or file.suffix.lower() != self.path.suffix.lower() or self._is_cut_short():
-            return write_video(file, self.frames(), fps=self.fps, audio=self if self.has_audio else None).path
-        with _replacing(file) as part:
+        fits = self.path.is_file() and self.path.stat().st_size <= limit
+        whole = not (self.start or self.corner or self._is_cut_short())
+        if not whole or not fits or file.suffix.lower() != self.path.suffix.lower():
+            sound = self if self.has_audio else None
+            clip = write_video(file, self.frames(), fps=self.fps, audio=sound, max_size=max_size, finish=self.finish)
+            return clip.path
+        with replacing(file) as part:
             try:
                 shutil.copyfile(self.path, part)
             except OSError as error:
-                raise OutputError(_output_problem(file, error)) from error
+                raise OutputError(output_problem(file, error)) from error
         return file
 
     def _is_cut_short(self) -> bool:
@@ -163,12 +186,16 @@ class Video:
             return f"<p>{name} is no longer there.</p>"
         if self.path.stat().st_size > INLINE_BYTES:
             return f"<p>{name} is too large to play here; it is at {html.escape(str(self.path))}.</p>"
-        kind = "video/mp4" if self.path.suffix.lower() in OUTPUT_SUFFIXES else mimetypes.guess_type(self.path.name)[0]
-        data = base64.b64encode(self.path.read_bytes()).decode("ascii")
-        return (
-            f'<video controls playsinline title="{name}" aria-label="{name}" width="{min(self.width, 640)}" '
-            f'style="max-width: 100%; height: auto" src="data:{kind or "video/mp4"};base64,{data}"></video>'
-        )
+        kind = mimetypes.guess_type(self.path.name)[0] or "video/mp4"
+        kind = "video/mp4" if self.path.suffix.lower() in MOVIES else kind
+        source = f"data:{kind};base64,{base64.b64encode(self.path.read_bytes()).decode('ascii')}"
+        look = f'width="{min(self.width, 640)}" style="max-width: 100%; height: auto" src="{source}"'
+        if kind.startswith("image/"):
+            return f'<img title="{name}" alt="{name}" {look}>'
+        return f'<video controls playsinline title="{name}" aria-label="{name}" {look}></video>'
+
+
+Audio = Video | str | Path
 
 
 def open_video(path: str | Path, *, start: float = 0.0, duration: float | None = None) -> Video:
@@ -193,7 +220,7 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     packets = _scan(file, until=until)
     if packets.number < 2:
         raise InputError(f"{path} is a still picture of one frame: a clip has to move, so choose another.")
-    fps = _at_most(picture.fps or _rational(packets.rate), MAX_FPS)
+    fps = _at_most(_rate(picture, packets), MAX_FPS)
     length = packets.length(fps)
     if packets.broken and min(until, picture.duration) - length > 0.5:
         raise InputError(
@@ -214,37 +241,53 @@ def write_video(
     frames: Iterable[np.ndarray],
     *,
     fps: Fraction | float,
-    audio: Video | str | Path | None = None,
+    audio: Audio | Sequence[Audio] | None = None,
+    sound: SoundOptions | None = None,
+    max_size: str | int | None = None,
+    comment: str | None = None,
+    finish: Finish | None = None,
 ) -> Video:
-    """Encode frames as they come, as H.264 and AAC that every player knows; the file appears only when it is whole.
+    """Encode frames as they come; the file appears only when it is whole.
+
+    The ending decides the kind: .mp4, .mov and .m4v hold H.264 and AAC, which every player knows; .gif and .webp move
+    without sound, at most 480 and 720 pixels long and at 15 and 30 frames a second; a .webp of 512 x 512 is a sticker
+    of less than 500 kB; .png is a still of what is seen after a second, and no frame after it is asked for.
 
     Args:
-        path: The file to write: .mp4, .mov or .m4v.
-        frames: uint8 RGB arrays (H, W, 3), all of one size; an odd last row or column is cut off.
+        path: The file to write.
+        frames: uint8 RGB arrays (H, W, 3), all of one size; a movie loses an odd last row or column.
         fps: Frames a second; 29.97 and its like are taken as the exact rate they stand for.
-        audio: Where the sound comes from: the span of a Video, or a sound or video file from its beginning. It is
-            cut to the length of the picture, or followed by silence. A Video without sound gives a silent clip.
+        audio: Where the sound comes from: the span of a Video, or a sound or video file from its beginning; several
+            are heard together. It is cut to the length of the picture, or followed by silence. A Video without sound
+            gives a silent clip.
+        sound: What is done to it; nothing when None.
+        max_size: The most that the file may take: "10MB", "500 kB", "8MiB" or bytes. Bit rate, size, frame rate and
+            colours go down until it fits.
+        comment: Text for the comment that a movie or a GIF carries.
+        finish: Called with the path of the whole file before it gets its name, to change it in place; more than once,
+            with a new file each time, where one turns out too large. The limit holds for what it leaves.
 
     Raises:
-        InputError: If there are no frames, they don't fit together, or the sound can't be read.
-        OutputError: If the file can't be written there; an existing one is then kept.
+        InputError: If there are no frames, they don't fit together, the sound can't be read, or a setting is wrong.
+        OutputError: If the file can't be written there, or not that small; an existing one is then kept.
     """
-    inputs = [] if audio is None else [audio.path if isinstance(audio, Video) else audio]
-    file = check_output(path, inputs=inputs)
+    several = [] if audio is None else [audio] if isinstance(audio, Video | str | Path) else list(audio)
+    limit, options = parse_size(max_size), check_options(sound)
+    file = check_output(path, inputs=[one.path if isinstance(one, Video) else one for one in several])
     rate = fps if isinstance(fps, Fraction) else _rational(fps)
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
-    sound = _sound_source(audio)
-    with _replacing(file) as part:
-        picture = part.with_stem("picture")
-        height, width, count = _encode(picture, frames, fps=rate, name=file)
-        length = float(count / rate)
-        track = sound and _soundtrack(sound[0], start=sound[1], length=length, folder=part.parent, name=file)
-        if track:
-            _mux(picture, track, part, length=length, name=file)
-        else:
-            picture.replace(part)
-    return Video(file, rate, width, height, length, track is not None)
+    spans = [span for one in several if (span := _span(one))]
+    with replacing(file) as part:
+        folder = part.parent
+        picture = record(frames, fps=rate, name=file, folder=folder)
+        track = None
+        if spans and file.suffix.lower() in MOVIES:
+            track = soundtrack(spans, length=picture.length, options=options, folder=folder, name=file)
+        parcel = Parcel(file, folder, track, comment, finish, limit_for(file, picture, limit))
+        whole = pack(picture, parcel)
+        whole.path.replace(part)
+    return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
 
 
 def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path:
@@ -258,8 +301,8 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
         OutputError: If its ending is unknown, its folder is missing or read-only, or it is one of the inputs.
     """
     file = Path(path).expanduser().absolute()
-    if file.suffix.lower() not in OUTPUT_SUFFIXES:
-        raise OutputError(f"{path} has an unknown ending: use one of {', '.join(OUTPUT_SUFFIXES)}.")
+    if file.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"{path} has an unknown ending: use one of {', '.join(SUFFIXES)}.")
     if not file.parent.is_dir():
         raise OutputError(f"There is no folder {file.parent}: create it, or write to another.")
     if not os.access(file.parent, os.W_OK):
@@ -275,56 +318,6 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
     return file
 
 
-class _Ffmpeg:
-    """One ffmpeg process fed or read frame by frame; it ends with its `with` block.
-
-    Its messages are read as they come, so that it never stalls on them; the last few are kept.
-    """
-
-    def __init__(self, *arguments: str) -> None:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            _command(arguments, level="error"), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
-        )
-        self._messages: deque[bytes] = deque(maxlen=20)
-        self._reader = threading.Thread(target=self._messages.extend, args=(self._process.stderr,), daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        if sys.is_finalizing():  # a generator that outlived its readers: joining a thread would abort Python
-            return
-        self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with suppress(BrokenPipeError):
-                cast(IO[bytes], pipe).close()
-
-    def read_into(self, frame: np.ndarray) -> int:
-        """Fill a frame and return how many bytes came; fewer than it holds at the end of the stream."""
-        stream = cast(io.BufferedReader, self._process.stdout)
-        return stream.readinto(frame.data.cast("B"))
-
-    def write(self, frame: np.ndarray) -> None:
-        """Feed a frame without copying it; OSError when ffmpeg has gone."""
-        cast(IO[bytes], self._process.stdin).write(np.ascontiguousarray(frame).data.cast("B"))
-
-    def finish(self) -> None:
-        """Tell ffmpeg that all frames are there and wait for it; OSError if it did not succeed."""
-        cast(IO[bytes], self._process.stdin).close()
-        if self._process.wait():
-            raise OSError(self.complaint())
-
-    def complaint(self) -> str:
-        """Return why it stopped, in its own words, once it has."""
-        self._process.wait()
-        self._reader.join()
-        return _last_words(b"".join(self._messages))
-
-
 class _Picture(NamedTuple):
     """What ffmpeg says of a file, and what its first frame shows; fps is None and duration 0 where not said."""
 
@@ -336,88 +329,56 @@ class _Picture(NamedTuple):
 
 
 class _Packets(NamedTuple):
-    """The packets of a picture stream: how many, their average rate, when the last one ends (0: not said)."""
+    """The packets of a picture stream: how many, their average rate, when the last one ends (0: not said).
+
+    The peak is the rate of the quickest tenth.
+    """
 
     number: int
     rate: float
     end: float
     broken: bool
+    peak: float = 0.0
 
     def length(self, fps: Fraction) -> float:
         """Return the length of the picture in seconds."""
         return self.end or float(self.number / fps)
 
 
-def _ffmpeg_exe() -> str:
-    """Return the ffmpeg that travels with imageio-ffmpeg."""
-    import imageio_ffmpeg
-
-    with suppress(RuntimeError):
-        exe: str = imageio_ffmpeg.get_ffmpeg_exe()
-        if shutil.which(exe):
-            return exe
-    raise UnavailableError("No ffmpeg was found: run pip install --force-reinstall imageio-ffmpeg.")
-
-
-def _command(arguments: Iterable[str], *, level: str) -> list[str]:
-    return [_ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", level, "-y", *arguments]
-
-
-def _run(*arguments: str, level: str = "error") -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end, on its own so that Ctrl-C reaches only us."""
-    return subprocess.run(
-        _command(arguments, level=level),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        start_new_session=True,
-    )
-
-
-def _input(file: Path) -> list[str]:
-    """Return the arguments that read a local file, whatever its name looks like, and nothing that it points to."""
-    return ["-protocol_whitelist", "file", "-i", f"file:{file}"]
-
-
-def _last_words(messages: bytes) -> str:
-    """Return the most telling of ffmpeg's messages, without its memory addresses."""
-    lines = [re.sub(r"^\[[^\]]*\] ", "", line) for line in messages.decode("utf-8", "replace").splitlines()]
-    telling = [line for line in lines if line.strip() and not line.startswith("Error opening input file")]
-    return "; ".join(telling[-2:])[:300] or "ffmpeg gave no reason"
-
-
 def _look(file: Path) -> _Picture:
     """Decode the first frame: its size is that of all, turned upright and with square pixels."""
+    if webp_times(file):
+        width, height = next(webp_frames(file)).shape[1::-1]
+        return _Picture(width, height, None, 0.0, has_audio=False)
     square = "scale=trunc(iw*sar+0.5):ih,setsar=1,format=rgb24"
-    shot = _run(
-        *_input(file), "-map", "0:V:0", "-vf", square, "-frames:v", "1", "-c:v", "ppm", "-f", "image2pipe", "-",
+    shot = run(
+        *reading(file), "-map", "0:V:0", "-vf", square, "-frames:v", "1", "-c:v", "ppm", "-f", "image2pipe", "-",
         level="info",
     )  # fmt: skip
-    said = _said(shot)
+    words = said(shot)
     size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", shot.stdout)
     if size is None:
-        if _AUDIO.search(said) and not re.search(r"Video:(?!.*attached pic)", said):
+        if tells_of_sound(words) and not re.search(r"Video:(?!.*attached pic)", words):
             raise InputError(f"{file} has sound but no picture: use it as the sound, and a video as the clip.")
         raise InputError(
-            f"{file} can't be read as a video ({_last_words(shot.stderr)}): it is damaged, incomplete or no video; "
+            f"{file} can't be read as a video ({last_words(shot.stderr)}): it is damaged, incomplete or no video; "
             "get it again or use another."
         )
-    stream = re.search(r"^\s*Stream #\S+ Video:(?!.*attached pic).*?([\d.]+)(k?) fps", said, re.MULTILINE)
-    clock = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
+    stream = re.search(r"^\s*Stream #\S+ Video:(?!.*attached pic).*?([\d.]+)(k?) fps", words, re.MULTILINE)
+    clock = re.search(r"Duration: (\d+):(\d+):([\d.]+)", words)
     fps = _rational(float(stream[1]) * (1000 if stream[2] else 1)) if stream else None
+    if "Video: gif" in words:  # delays of 7, 7 and 6 hundredths are 15 frames a second, not the 16.67 that ffmpeg says
+        fps = None
     duration = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
-    return _Picture(int(size[1]), int(size[2]), fps, duration, _AUDIO.search(said) is not None)
-
-
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return what ffmpeg said of its input, and not of its output."""
-    return done.stderr.decode("utf-8", "replace").partition("Stream mapping:")[0]
+    return _Picture(int(size[1]), int(size[2]), fps, duration, tells_of_sound(words))
 
 
 def _scan(file: Path, *, until: float = math.inf) -> _Packets:
     """Count a clip's packets and read their times, without decoding, up to a time in seconds."""
+    if times := webp_times(file):
+        return _webp_packets(times)
     limit = ["-t", f"{until + 1:.3f}"] if until < math.inf else []
-    listing = _run(*limit, *_input(file), "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-", level="warning")
+    listing = run(*limit, *reading(file), "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-", level="warning")
     lines = listing.stdout.decode("ascii", "replace").splitlines()
     base = next((Fraction(line.split()[2]) for line in lines if line.startswith("#tb 0:")), Fraction(1))
     rows = (line.split(",") for line in lines if line[:1].isdigit())
@@ -427,9 +388,26 @@ def _scan(file: Path, *, until: float = math.inf) -> _Packets:
         return _Packets(len(packets), 0.0, 0.0, broken)
     (first, _), (last, length) = packets[0], packets[-1]
     step = Fraction(last - first, len(packets) - 1)
-    return _Packets(
-        len(packets), float(1 / (step * base)) if step else 0.0, float((last + (length or step)) * base), broken
-    )
+    steps = sorted(later - time for (time, _), (later, _) in pairwise(packets))
+    peak = float(1 / (quick * base)) if (quick := steps[len(steps) // 10]) else 0.0
+    rate = float(1 / (step * base)) if step else 0.0
+    return _Packets(len(packets), rate, float((last + (length or step)) * base), broken, peak)
+
+
+def _webp_packets(times: Sequence[float]) -> _Packets:
+    """Return the same of an animated WebP; frames that are alike are one there, so the shortest give the rate."""
+    lengths = [end - begin for begin, end in zip((0.0, *times), times, strict=False)]
+    short = [length for length in lengths if length <= min(lengths) + 0.0015]
+    return _Packets(len(times), len(short) / max(sum(short), 1e-3), times[-1], broken=False)
+
+
+def _rate(picture: _Picture, packets: _Packets) -> Fraction:
+    """Return the rate of a clip; where it changes and is slow on average, that of its quick parts.
+
+    A frame is then shown at most 20 ms early or late.
+    """
+    average = picture.fps or _rational(packets.rate)
+    return Fraction(round(packets.peak)) if packets.peak > 1.3 * average and average < SMOOTH else average
 
 
 def _rational(fps: float) -> Fraction:
@@ -455,141 +433,11 @@ def _fit(width: int, height: int, *, max_side: int | None) -> tuple[int, int]:
     return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Yield a name in a new folder beside the file; what is there at the end of the block becomes the file."""
-    try:
-        folder = tempfile.TemporaryDirectory(dir=file.parent, prefix=".memegen-")
-    except OSError as error:
-        raise OutputError(_output_problem(file, error)) from error
-    with folder:
-        part = Path(folder.name, f"whole{file.suffix}")
-        yield part
-        try:
-            part.replace(file)
-        except OSError as error:
-            raise OutputError(_output_problem(file, error)) from error
-
-
-def _output_problem(file: Path, error: object) -> str:
-    """Return a sentence for a failure to write."""
-    if "no space left" in str(error).lower():
-        return f"The disk is full, so {file} was not written: free some space, or write to another disk."
-    return f"{file} can't be written ({error}): write to another folder."
-
-
-def _encode(picture: Path, frames: Iterable[np.ndarray], *, fps: Fraction, name: Path) -> tuple[int, int, int]:
-    """Encode frames without sound; return the picture's height, width and number of frames."""
-    iterator = iter(frames)
-    try:
-        first = next(iterator, None)
-        if first is None:
-            raise InputError(f"There are no frames to write to {name}: the clip they come from is empty.")
-        _check_frame(first, first, index=0)
-        height, width = first.shape[:2]
-        arriving = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
-        with _Ffmpeg(*arriving, *_TO_H264, *_BT709, "-movflags", "+faststart", str(picture)) as ffmpeg:
-            count = 0
-            for frame in itertools.chain([first], iterator):
-                _check_frame(frame, first, index=count)
-                _feed(ffmpeg, frame, name=name)
-                count += 1
-            _feed(ffmpeg, None, name=name)
-        return height - height % 2, width - width % 2, count
-    finally:
-        if isinstance(iterator, Generator):
-            iterator.close()
-
-
-def _feed(ffmpeg: _Ffmpeg, frame: np.ndarray | None, *, name: Path) -> None:
-    """Write a frame, or finish after the last; failures become an OutputError in ffmpeg's words."""
-    try:
-        if frame is None:
-            ffmpeg.finish()
-        else:
-            ffmpeg.write(frame)
-    except OSError as error:
-        raise OutputError(_output_problem(name, ffmpeg.complaint())) from error
-
-
-def _check_frame(frame: np.ndarray, first: np.ndarray, *, index: int) -> None:
-    """Refuse a frame that is not RGB or not the size of the first."""
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or min(frame.shape[:2]) < 2:
-        raise InputError(f"Frame {index} is {frame.dtype} {frame.shape}: give uint8 RGB, (height, width, 3).")
-    if frame.shape != first.shape:
-        now, then = (f"{f.shape[1]} x {f.shape[0]}" for f in (frame, first))
-        raise InputError(f"Frame {index} is {now}, but the first is {then}: give all frames the same size.")
-
-
-def _mux(picture: Path, track: Path, whole: Path, *, length: float, name: Path) -> None:
-    """Join picture and sound; the sound is cut to the length or followed by silence."""
-    both = ["-i", str(picture), "-i", str(track), "-map", "0:v", "-map", "1:a", "-c:v", "copy"]
-    sound = ["-c:a", "aac", "-b:a", "160k", "-af", "apad", "-t", f"{length:.6f}"]
-    done = _run(*both, *sound, "-movflags", "+faststart", str(whole))
-    if done.returncode:
-        raise OutputError(_output_problem(name, _last_words(done.stderr)))
-
-
-def _sound_source(audio: Video | str | Path | None) -> tuple[Path, float] | None:
-    """Return the file that the sound comes from and where it begins there, in seconds; None for a silent clip."""
-    if audio is None:
-        return None
-    if isinstance(audio, Video):
-        if audio.has_audio:
-            return audio.path, audio.start
-        _log.info("%s has no sound, so the new clip is silent.", audio.path.name)
-        return None
-    file = check_file(audio, kind="sound file")
-    if not _AUDIO.search(_said(_run(*_input(file), level="info"))):
-        raise InputError(f"{audio} has no sound that can be read: choose another file, or none for a silent clip.")
-    return file, 0.0
-
-
-def _soundtrack(source: Path, *, start: float, length: float, folder: Path, name: Path) -> Path | None:
-    """Cut the sound of a span out of a file; None if it has ended before.
-
-    ffmpeg decodes it first, because moviepy ignores where in a clip the sound begins; moviepy then makes the cut.
-    """
-    decoded, track = folder / "decoded.wav", folder / "track.wav"
-    skip = max(0, math.floor(start) - SEEK_LEAD)
-    seek = ["-ss", str(skip)] if skip else []
-    until = ["-t", f"{start - skip + length:.6f}"]
-    timed = ["-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ar", str(SAMPLE_RATE), "-ac", "2"]
-    # Some streams start their clock at the first packet of what is mapped: map the picture too, to drop it.
-    dropped = ["-map", "0:a:0", "-map", "0:V:0?", "-c", "copy", *until, "-f", "null", "-"]
-    done = _run(*seek, *_input(source), *timed, *until, str(decoded), *dropped)
-    if done.returncode:
-        problem = _last_words(done.stderr)
-        if "no space left" in problem.lower():
-            raise OutputError(_output_problem(name, problem))
-        raise InputError(f"The sound of {source} can't be read ({problem}): choose another file, or leave it silent.")
-    with wave.open(str(decoded)) as sound:
-        available = sound.getnframes() / SAMPLE_RATE
-    if available <= start - skip:
-        _log.info("The sound of %s ends before the part that is used, so the new clip is silent.", source.name)
-        return None
-    try:
-        _cut_sound(decoded, track, start=start - skip, end=start - skip + length)
-    except OSError as error:
-        raise OutputError(_output_problem(name, error)) from error
-    return track
-
-
-def _cut_sound(source: Path, track: Path, *, start: float, end: float) -> None:
-    """Cut a sound file with moviepy, 1 or 2, which spell the one thing we need differently."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # moviepy 1 has invalid escapes in its source
-        try:
-            from moviepy import AudioFileClip
-        except ImportError:
-            from moviepy.editor import AudioFileClip
-    clip = AudioFileClip(str(source), fps=SAMPLE_RATE)
-    try:
-        cut = clip.subclipped if hasattr(clip, "subclipped") else clip.subclip
-        # Past its end, moviepy repeats or breaks.
-        cut(start, min(end, clip.duration)).write_audiofile(str(track), fps=SAMPLE_RATE, logger=None)
-    finally:
-        process = clip.reader.proc
-        clip.close()
-        with process:  # moviepy 1 doesn't wait for it, and 2 may leave its pipes open
-            pass
+def _span(audio: Audio) -> Span | None:
+    """Return the sound that a source stands for, after making sure that it is there; None for a silent clip."""
+    if not isinstance(audio, Video):
+        return Span(check_sound(audio))
+    if audio.has_audio:
+        return Span(audio.path, audio.start, audio.duration)
+    _log.info("%s has no sound, so it adds none.", audio.path.name)
+    return None

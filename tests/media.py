@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import wave
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -83,3 +86,31 @@ def turn_upright(path: Path) -> Path:
     data[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in values)
     path.write_bytes(data)
     return path
+
+
+def make_flash(path: Path, *, fps: str = "25", frame: int = 36, seconds: float = 3.0, jitter: float = 0.0) -> float:
+    """Write a dark clip with a white flash of three frames and a click; return when both begin, in seconds.
+
+    With a jitter, in seconds, frames come early and late, and two of three are left out before the flash.
+    """
+    rate = Fraction(fps)
+    time = float(frame / rate) + jitter * math.sin(1.7 * frame)
+    picture = f"nullsrc=s=64x48:r={fps}:d={seconds},geq=lum='16+200*between(N,{frame},{frame + 2})':cb=128:cr=128"
+    if jitter:
+        kept = f"select='lt(n,20)+gte(n,{frame})+not(mod(n,3))'"
+        picture += f",settb=1/90000,setpts='PTS+{jitter}*sin(1.7*N)/TB',{kept}"
+    sound = make_clicks(path.with_suffix(".wav"), seconds=seconds, at=(time,))
+    coding = (
+        ["-fps_mode", "vfr", "-enc_time_base", "1:90000", "-video_track_timescale", "90000", "-g", "12"]
+        if jitter
+        else ["-g", "12"]
+    )
+    ffmpeg("-f", "lavfi", "-i", picture, "-i", str(sound), *coding, str(path))
+    return time
+
+
+def noise(count: int, *, width: int = 64, height: int = 48) -> Iterator[np.ndarray]:
+    """Yield frames that no encoder can make small."""
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        yield random.integers(0, 256, (height, width, 3), np.uint8)

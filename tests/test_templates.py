@@ -11,7 +11,7 @@ from http_server import HttpServer
 from memegen import templates
 from memegen.downloads import Mirror
 from memegen.errors import DownloadError, InputError
-from memegen.templates import TEMPLATES, Template, load_template, resolve_driving
+from memegen.templates import TEMPLATES, Template, load_template, read_duet, resolve_driving
 
 CLIP = b"\0\0\0\x20ftypisom" + bytes(range(256)) * 200
 BAKA_MITAI = Path(__file__).parents[2] / "shared" / "media" / "local-only" / "damedane_fuoum.mp4"
@@ -193,3 +193,38 @@ def test_template_of_ones_own_is_located(server: HttpServer, tmp_path: Path) -> 
     located = resolve_driving(remote, progress=False)
     assert located.path is not None
     assert located.path.read_bytes() == CLIP
+
+
+# What a template says of itself in a finished clip
+
+
+def test_lyrics_lie_beside_the_clip(tmp_path: Path) -> None:
+    assert load_template("daisy-bell").lyrics == BUNDLED.with_suffix(".lrc")
+    clip = tmp_path / "song.mp4"
+    clip.write_bytes(b"a clip")
+    assert resolve_driving(clip).lyrics is None
+    clip.with_suffix(".srt").write_text("words")
+    assert resolve_driving(clip).lyrics == tmp_path / "song.srt"
+
+
+def test_marks_name_templates_but_never_a_users_file(tmp_path: Path) -> None:
+    numbers = {template.mark for template in TEMPLATES}
+    assert len(numbers) == len(TEMPLATES)
+    assert all(0 <= number < 2**32 for number in numbers)
+    clips = [tmp_path / "my secret ex.mp4", tmp_path / "other.mp4"]
+    for clip in clips:
+        clip.write_bytes(b"a clip")
+    mine, other = map(resolve_driving, clips)
+    assert mine.public_name == "own clip"
+    assert mine.mark == other.mark
+    assert mine.mark not in numbers
+
+
+def test_who_sings_what() -> None:
+    assert read_duet([" 0 = daisy-bell", "1=a=b.mp4"]) == {0: "daisy-bell", 1: "a=b.mp4"}
+    assert read_duet([]) == {}
+    for part in ("daisy-bell", "1", "1=", "=daisy-bell", "-1=daisy-bell", "left=daisy-bell"):
+        with pytest.raises(InputError, match="does not say which face sings what"):
+            read_duet(["0=daisy-bell", part])
+    with pytest.raises(InputError, match="Face 0 has two songs"):
+        read_duet(["0=daisy-bell", "0=baka-mitai"])
