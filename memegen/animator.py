@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
 
 from memegen.errors import InputError
-from memegen.faces import FaceBox, Image
+from memegen.faces import FaceBox, Image, Which
 from memegen.progress import Progress
 
 if TYPE_CHECKING:
-    from memegen.video import Video
+    from memegen.tracking import Driving
 
 GAINS = (0.0, 3.0)  # sensible range of `expression` and `motion`
 
@@ -39,14 +39,24 @@ class FommOptions(TypedDict, total=False):
 
 
 class Animator(Protocol):
-    """What every engine does. Animators are immutable: one serves any number of photos and clips."""
+    """What every engine does. Animators are immutable: one serves any number of photos and clips.
 
-    def animate(self, photo: Image, driving: Video) -> Iterator[Image]:
+    Attributes:
+        name: "mesh", or that of the checkpoint.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the engine is called."""
+        ...
+
+    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
         """Move the face in a photo as the face in a driving clip moves, frame by frame.
 
         Args:
             photo: uint8 RGB (H, W, 3).
-            driving: The clip; its frames are decoded as they are needed.
+            driving: The clip; its frames are decoded as they are needed. Or, for a duet, a mapping from a face's
+                number to its own clip; the frames come at the first clip's rate, as long as the longest lasts.
 
         Yields:
             One uint8 RGB frame for each driving frame, all of one size.
@@ -60,7 +70,8 @@ class Animator(Protocol):
 def load_animator(
     name: str | Path = "mesh",
     *,
-    face: int | None = None,
+    face: Which = None,
+    framing: Literal["photo", "face"] = "photo",
     expression: float = 1.0,
     motion: float = 1.0,
     progress: Progress | None = None,
@@ -70,8 +81,10 @@ def load_animator(
 
     Args:
         name: "mesh", the engine that travels with the package: no download, no GPU. Or a checkpoint of the First Order
-            Motion Model: "vox", "vox-adv" and the like, fetched at first use, or the path of such a file.
-        face: Which face of the photo, counted from 0 at the left; the largest when None.
+            Motion Model: "vox", "vox-adv" and the like, fetched at first use, or the path of such a file; "tiny" are
+            small bundled networks for lessons.
+        face: Which face of the photo, counted from 0 at the left; the largest when None; "all" moves everybody.
+        framing: "photo" gives the whole photo, "face" a square around the face.
         expression: Gain of mouth, brows and eyes, 0 to 3; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing, 0 to 3; 1 is the driver's own.
         progress: Told how far the driver's analysis is.
@@ -82,6 +95,10 @@ def load_animator(
         DownloadError: No mirror gave the checkpoint.
         UnavailableError: torch, or the backend, is not installed.
     """
+    if not (face is None or face == "all" or isinstance(face, int)):
+        raise InputError(f"The face is {face!r}: give a number, counted from 0 at the left, or all.")
+    if framing not in ("photo", "face"):
+        raise InputError(f"The framing is {framing!r}: give photo or face.")
     for what, gain in (("expression", expression), ("motion", motion)):
         if not GAINS[0] <= gain <= GAINS[1]:
             raise InputError(
@@ -92,8 +109,8 @@ def load_animator(
 
         if fomm:
             raise InputError(f"The mesh engine takes no {', '.join(fomm)}: leave it out, or choose a checkpoint.")
-        return MeshAnimator(face, expression, motion, progress)
-    return _load_fomm(name, face=face, expression=expression, motion=motion, progress=progress, **fomm)
+        return MeshAnimator(face, expression, motion, progress, framing)
+    return _load_fomm(name, face=face, framing=framing, expression=expression, motion=motion, progress=progress, **fomm)
 
 
 def _load_fomm(

@@ -187,3 +187,49 @@ def test_compute_refuses_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> N
         choose_compute(device="tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="int4"):
         choose_compute(precision="int4")  # type: ignore[arg-type]
+
+
+# Looking inside
+
+
+@pytest.mark.parametrize(
+    ("motion", "options"),
+    [
+        ("absolute", {"relative": False}),
+        ("relative", {"scale": 1.0}),
+        ("relative_scaled", {}),
+    ],
+)
+def test_what_lies_between_is_that_of_the_original(
+    arrays: dict[str, np.ndarray], motion: str, options: dict[str, Any]
+) -> None:
+    inside = animator().look_inside(arrays["source"], arrays["driving"], **options)
+    for got, want in (
+        (inside.source.value[0], arrays["source_value"]),
+        (inside.source.jacobian[0], arrays["source_jacobian"]),
+        (inside.driving.value, arrays[f"{motion}/driving_value"]),
+        (inside.moved.value, arrays[f"{motion}/moved_value"]),
+        (inside.moved.jacobian, arrays[f"{motion}/moved_jacobian"]),
+        (inside.masks, arrays[f"{motion}/mask"]),
+        (inside.deformation, arrays[f"{motion}/deformation"]),
+        (inside.occlusion_map, arrays[f"{motion}/occlusion_map"][:, 0]),
+    ):
+        assert isinstance(got, np.ndarray)
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=3e-3)  # random networks magnify what fusing rounds
+    assert np.abs(inside.frames - expected(arrays, motion)).max() <= ONE_GREY_LEVEL
+
+
+def test_the_deformation_is_the_sparse_motions_shared_out_by_the_masks(arrays: dict[str, np.ndarray]) -> None:
+    inside = animator().look_inside(arrays["source"], arrays["driving"])
+    assert inside.sparse_motion.shape == (5, 11, 16, 16, 2)
+    assert inside.warped.shape == (5, *inside.features.shape)
+    np.testing.assert_allclose(inside.masks.sum(1), 1, atol=1e-5)
+    shared = (inside.masks[..., None] * inside.sparse_motion).sum(1)
+    np.testing.assert_allclose(shared, inside.deformation, rtol=1e-4, atol=1e-3)
+    y, x = np.mgrid[-1:1:16j, -1:1:16j]
+    np.testing.assert_allclose(inside.sparse_motion[:, 0], np.stack([x, y], -1)[None].repeat(5, 0), atol=1e-6)
+
+
+def test_looking_inside_beyond_the_end_is_refused(arrays: dict[str, np.ndarray]) -> None:
+    with pytest.raises(InputError, match="best frame 9 is beyond"):
+        animator().look_inside(arrays["source"], arrays["driving"], best_frame=9)

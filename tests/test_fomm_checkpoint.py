@@ -25,9 +25,11 @@ from memegen.fomm.checkpoint import (  # noqa: E402
     PARTS,
     Published,
     build_networks,
+    cached_or_tiny,
     drop_originals,
     find_checkpoint,
     load_networks,
+    locate,
     obtain,
     read_states,
     slim_copy,
@@ -248,6 +250,24 @@ def test_a_file_put_into_the_cache_by_hand_is_used(
     entry.original.write_bytes(published(states))
     same(load_networks("vox", progress=False), states)
     assert server.requests == []
+
+
+def test_lessons_take_what_is_cached_or_the_tiny_networks(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = register(monkeypatch, body=b"")
+    assert cached_or_tiny() == "tiny"
+    entry.original.parent.mkdir(parents=True)
+    entry.original.write_bytes(published(states))
+    assert cached_or_tiny("vox") == "vox"
+    with pytest.raises(InputError, match="There is no checkpoint"):
+        cached_or_tiny("voxx")
+
+
+def test_tiny_is_a_name_for_a_bundled_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint_module, "asset", lambda name: Path("assets", name))
+    assert locate("tiny") == Path("assets/models/tiny_vox.safetensors")
+    Path("tiny").touch()
+    assert locate("tiny") == Path("tiny")
 
 
 def test_when_no_mirror_serves_it_each_reason_is_told_and_the_way_on(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import chain, islice
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from memegen.errors import InputError, UnavailableError
 from memegen.fomm.checkpoint import Networks
 from memegen.fomm.compute import Compute, choose_compute
-from memegen.fomm.dense_motion import Motion
+from memegen.fomm.dense_motion import Motion, sparse_motion
 from memegen.fomm.fuse import fuse
 from memegen.fomm.generator import Source
 from memegen.fomm.openvino_decoder import OpenVinoDecoder
@@ -26,6 +26,34 @@ Result = TypeVar("Result")
 
 SIZE = 256
 """Side in pixels of the crops that all published checkpoints were trained on."""
+
+
+class Inside(NamedTuple):
+    """What the networks compute on the way to N frames; K keypoints, h and w of the motion are H/4 and W/4.
+
+    Attributes:
+        source: float32 keypoints of the photo, N = 1.
+        driving: float32 keypoints of the driver.
+        moved: float32 keypoints that the photo's subject is shown with.
+        sparse_motion: (N, K + 1, h, w, 2) float32 x, y in [-1, 1], as `dense_motion.sparse_motion`.
+        masks: (N, K + 1, h, w) float32, as in `Motion`.
+        deformation: (N, h, w, 2) float32, as in `Motion`.
+        occlusion_map: (N, h, w) float32 in [0, 1], as in `Motion`.
+        features: (C, H/4, W/4) float32, the photo as the generator's encoder sees it.
+        warped: (N, C, H/4, W/4) float32, the same moved and faded (Eq. 8): what the decoder gets.
+        frames: (N, H, W, 3) uint8 RGB.
+    """
+
+    source: ArrayKeypoints
+    driving: ArrayKeypoints
+    moved: ArrayKeypoints
+    sparse_motion: NDArray[np.float32]
+    masks: NDArray[np.float32]
+    deformation: NDArray[np.float32]
+    occlusion_map: NDArray[np.float32]
+    features: NDArray[np.float32]
+    warped: NDArray[np.float32]
+    frames: Frame
 
 
 class FommAnimator:
@@ -126,6 +154,44 @@ class FommAnimator:
         gains = {"expression": expression, "motion": motion}
         yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
 
+    @torch.inference_mode()
+    def look_inside(
+        self,
+        source_crop: Frame,
+        driving_crops: Iterable[Frame],
+        *,
+        relative: bool = True,
+        scale: MovementScale = "auto",
+        best_frame: int = 0,
+    ) -> Inside:
+        """Keep what `animate_crops` computes on the way; for a few frames, as all of it is held in memory.
+
+        Raises:
+            InputError: as `animate_crops`.
+        """
+        driving = self.keypoints(driving_crops)
+        how: dict[str, Any] = {"relative": relative, "scale": scale, "best_frame": best_frame}
+        frames = np.stack(list(self.animate_keypoints(source_crop, driving, **how)))
+        source = self._encoded(source_crop)
+        still, (initial, _) = _to_arrays(source.keypoints), _initial(iter([driving]), best_frame)
+        moved = self._moved(still, driving, initial, scale) if relative else driving
+        there = self._tensors(moved)
+        with _exact():
+            motion = self._generator.dense_motion_network(source.small, source.keypoints, there)
+        height, width = source.small.shape[2:]
+        return Inside(
+            still,
+            driving,
+            moved,
+            _to_array(sparse_motion(source.keypoints, there, height=height, width=width)),
+            _to_array(motion.masks),
+            _to_array(motion.deformation),
+            _to_array(motion.occlusion_map[:, 0]),
+            _to_array(source.features[0]),
+            _to_array(self._generator.warp(source.features, motion)),
+            frames,
+        )
+
     def _animated(
         self,
         source_crop: Frame,
@@ -139,13 +205,19 @@ class FommAnimator:
         source = self._encoded(source_crop)
         still = _to_arrays(source.keypoints)
         initial, batches = _initial(batches, best_frame)
-        factor = movement_scale(still, initial) if scale == "auto" else float(scale)
         parts = _Parts(self.compute.batch)
         for batch in batches:
             own = batch if set(gains.values()) == {1.0} else with_gains(batch, initial=initial, **gains)
-            moved = relative_motion(still, own, initial=initial, scale=factor) if relative else own
+            moved = self._moved(still, own, initial, scale) if relative else own
             for frames in parts.of(moved, step=lambda part: self._drawn(source, part)):
                 yield from frames
+
+    @staticmethod
+    def _moved(
+        still: ArrayKeypoints, driving: ArrayKeypoints, initial: ArrayKeypoints, scale: MovementScale
+    ) -> ArrayKeypoints:
+        factor = movement_scale(still, initial) if scale == "auto" else float(scale)
+        return relative_motion(still, driving, initial=initial, scale=factor)
 
     def _detected(self, crops: Iterable[Frame]) -> Iterator[ArrayKeypoints]:
         """Keypoints of the crops, batch by batch as they come."""
@@ -179,9 +251,8 @@ class FommAnimator:
 
     @torch.inference_mode()
     def _drawn(self, source: Source, driving: ArrayKeypoints) -> Frame:
-        moved = Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in driving))
         with _exact():
-            motion = self._generator.dense_motion_network(source.small, source.keypoints, moved)
+            motion = self._generator.dense_motion_network(source.small, source.keypoints, self._tensors(driving))
         parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
         warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
         picture = torch.cat([self._render(features) for features in warped])
@@ -192,6 +263,9 @@ class FommAnimator:
             )
         frames: Frame = (picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
         return frames
+
+    def _tensors(self, keypoints: ArrayKeypoints) -> Keypoints[Tensor]:
+        return Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in keypoints))
 
     def _image(self, crops: Frame) -> Tensor:
         """(N, H, W, 3) uint8 as (N, 3, H, W) float32 in [0, 1] on the device, channels last in memory."""
@@ -233,8 +307,13 @@ def _exact() -> Any:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
+def _to_array(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.float().cpu().numpy()
+    return array
+
+
 def _to_arrays(keypoints: Keypoints[Tensor]) -> ArrayKeypoints:
-    return Keypoints(*(part.float().cpu().numpy() for part in keypoints))
+    return Keypoints(*map(_to_array, keypoints))
 
 
 def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:

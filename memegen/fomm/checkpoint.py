@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from memegen.downloads import Mirror, cache_dir, fetch
+from memegen.downloads import Mirror, asset, cache_dir, fetch
 from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PARTS = ("generator", "kp_detector")
 FOLDER = "checkpoints"
+TINY = "tiny"  # the name of the small networks that travel with the package, for lessons
 RELEASE = "https://github.com/graphemecluster/first-order-model-demo/releases/download/checkpoints"
 
 _log = logging.getLogger(__name__)
@@ -132,22 +133,35 @@ def find_checkpoint(name: str) -> Published:
 
 
 def locate(checkpoint: str | Path) -> Published | Path:
-    """Tell whether a name or a file is meant.
+    """Tell whether a name or a file is meant; `TINY` is a name for a file.
 
     Raises:
         InputError: it looks like a name, and there is none such.
+        UnavailableError: the installation lacks the tiny networks.
     """
     path = Path(checkpoint).expanduser()
     if path.exists() or path.suffixes or path.name != str(checkpoint):
         return path
+    if checkpoint == TINY:
+        return asset("models/tiny_vox.safetensors")
     return find_checkpoint(str(checkpoint))
+
+
+def cached_or_tiny(name: str = "vox") -> str:
+    """The name of a published checkpoint if it was fetched before, otherwise `TINY`: for lessons, without a download.
+
+    Raises:
+        InputError: there is no such checkpoint.
+    """
+    published = find_checkpoint(name)
+    return name if published.slim.is_file() or published.original.is_file() else TINY
 
 
 def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: bool = True) -> Networks:
     """Build the networks of a published checkpoint, fetched at its first use, or of a file the user has.
 
     Args:
-        checkpoint: a name of `CHECKPOINTS`, or the path of a `.pth.tar` or `.safetensors` file, slim or not.
+        checkpoint: a name of `CHECKPOINTS`, `TINY`, or the path of a `.pth.tar` or `.safetensors` file, slim or not.
         align_corners: the convention of warps, see `Generator`.
         progress: whether to draw a progress bar while fetching.
 

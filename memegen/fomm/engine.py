@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memegen.alignment import align_clip, align_face
 from memegen.downloads import cache_dir
-from memegen.errors import NoFaceError
-from memegen.faces import FaceBox, Image, Landmarks, choose_face, crop_face, face_mesh, points_box
+from memegen.errors import InputError, NoFaceError
+from memegen.faces import FaceBox, Image, Landmarks, Which, crop_face, face_mesh, points_box, territory
 from memegen.fomm.animator import SIZE, FommAnimator
 from memegen.keypoints import Keypoints
+from memegen.paste import PasteBack, whole_square
 from memegen.progress import Progress, counted
-from memegen.tracking import crop_video, track_face
-
-if TYPE_CHECKING:
-    from memegen.video import Video
+from memegen.tracking import Driving, Role, cast_roles, crop_video, eased, track_face
+from memegen.video import Video
 
 DRIVING_SIDE = 640  # long side at which driving frames are read, pixels
 MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
@@ -46,13 +45,29 @@ class Analysis(NamedTuple):
     box: NDArray[np.float64]
 
 
+class Part(NamedTuple):
+    """One face's part in a clip.
+
+    Attributes:
+        analysis: Of what it sings.
+        best: The driving frame that is most like the photo.
+        box: Its square in the photo, pixels.
+        fps: The clip's frame rate.
+    """
+
+    analysis: Analysis
+    best: int
+    box: FaceBox
+    fps: float
+
+
 @dataclass(frozen=True)
 class FommEngine:
     """Animates a square crop of the photo with a checkpoint's networks; see `animate`.
 
     Attributes:
         animator: The networks.
-        face: Which face of the photo, counted from 0 at the left; the largest when None.
+        face: Which face of the photo, counted from 0 at the left; the largest when None; or "all".
         expression: Gain of the expression; 1 is the driver's own.
         motion: Gain of the head's motion; 1 is the driver's own.
         crop: "face" cuts photo and clip around the face, "none" takes the middle square of both, a box (pixels) cuts
@@ -61,10 +76,11 @@ class FommEngine:
         best_frame: Count from the driving frame that is most like the photo; otherwise from the first.
         landmarks: Which detector finds the face and its landmarks.
         progress: Told how far the driver's analysis is.
+        framing: "photo" puts the squares back into the whole photo, "face" gives the square as the network drew it.
     """
 
     animator: FommAnimator
-    face: int | None = None
+    face: Which = None
     expression: float = 1.0
     motion: float = 1.0
     crop: Crop = "face"
@@ -72,47 +88,109 @@ class FommEngine:
     best_frame: bool = True
     landmarks: Detector = "mesh"
     progress: Progress | None = None
+    framing: Literal["photo", "face"] = "photo"
 
-    def animate(self, photo: Image, driving: Video) -> Iterator[Image]:
-        """Move a square crop of the photo as the face in a driving clip moves.
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.animator.name
+
+    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+        """Move one face of a photo, or several, as the faces in driving clips move.
 
         Args:
             photo: uint8 RGB (H, W, 3).
-            driving: The clip; what is found in it is kept in the cache folder for the next photo.
+            driving: The clip; what is found in it is kept in the cache folder for the next photo. Or, for a duet, each
+                face's number and its own clip: a singer comes to rest when its clip ends before another's.
 
         Yields:
-            uint8 RGB (256, 256, 3), one for each driving frame.
+            uint8 RGB, one for each driving frame: (H, W, 3), or (256, 256, 3) when `framing` is "face".
 
         Raises:
             NoFaceError: The photo or the clip has no face, and `crop` is "face".
-            InputError: There are fewer faces than `face` asks for, or the checkpoint is damaged.
+            InputError: There are fewer faces than `face` asks for, the checkpoint is damaged, or several faces are to
+                be shown as one square.
         """
-        landmarks = self._photo_landmarks(photo)
-        analysis = self._analyse(driving)
+        roles = self._roles(photo, driving)
+        if self.framing == "face" and len(roles) > 1:
+            raise InputError(f"{len(roles)} faces do not fit one square: choose the framing photo, or a single face.")
+        parts = [self._part(photo, role) for role in roles]
+        length = max(len(part.analysis.keypoints.value) for part in parts)
+        if self.framing == "face":
+            yield from self._squares(photo, parts[0], length)
+            return
+        pasted = [self._paste(photo, role, part) for role, part in zip(roles, parts, strict=True)]
+        for squares in zip(*(self._squares(photo, part, length) for part in parts), strict=True):
+            picture = photo.copy()
+            for paste, square in zip(pasted, squares, strict=True):
+                paste.onto(picture, square)
+            yield picture
+
+    def _roles(self, photo: Image, driving: Driving) -> list[Role | Video]:
+        """Who sings what, from the back to the front; the clip alone where no face need be found."""
+        single = not isinstance(driving, Mapping) and self.face != "all"
+        if isinstance(driving, Video) and (self.crop == "none" or (single and self.landmarks == "face-alignment")):
+            return [driving]
+        if self.crop != "face" and not single:
+            raise InputError("Only faces that are found can sing together: leave the crop out.")
+        try:
+            roles = cast_roles(photo, self.face, driving)
+        except NoFaceError as error:
+            if isinstance(self.crop, FaceBox) and isinstance(driving, Video):
+                return [driving]
+            raise _without_face(error) from error
+        return [*sorted(roles, key=lambda role: role.face.width * role.face.height)]
+
+    def _part(self, photo: Image, role: Role | Video) -> Part:
+        """Make one face and its clip ready."""
+        clip = role if isinstance(role, Video) else role.clip
+        landmarks = self._photo_landmarks(photo, role)
+        analysis = self._analyse(clip)
         best = 0
         if self.best_frame and landmarks is not None and len(analysis.landmarks):
             best = find_best_frame(landmarks, analysis.landmarks)
-        yield from self.animator.animate_keypoints(
-            crop_face(photo, self._photo_box(photo, landmarks, analysis, best), margin=0, side=SIZE),
-            analysis.keypoints,
+        box = self._photo_box(photo, landmarks, analysis, best)
+        return Part(analysis, best, box if self.framing == "face" else whole_square(box), float(clip.fps))
+
+    def _squares(self, photo: Image, part: Part, length: int) -> Iterator[Image]:
+        """What the networks draw of one face, as long as the longest clip."""
+        return self.animator.animate_keypoints(
+            crop_face(photo, part.box, margin=0, side=SIZE),
+            _lengthened(part, length),
             relative=self.relative,
-            best_frame=best,
+            best_frame=part.best,
             expression=self.expression,
             motion=self.motion,
         )
 
-    def _photo_landmarks(self, photo: Image) -> Landmarks | None:
+    def _paste(self, photo: Image, role: Role | Video, part: Part) -> PasteBack:
+        """Prepare to put one face's squares back, by what the networks make of the photo as it is."""
+        crop = crop_face(photo, part.box, margin=0, side=SIZE)
+        still = next(self.animator.animate_keypoints(crop, self.animator.keypoints([crop]), relative=False))
+        if isinstance(role, Video) or not role.others:
+            return PasteBack(photo, part.box, still)
+        size = photo.shape[1], photo.shape[0]
+        return PasteBack(photo, part.box, still, part=territory(role.face, role.others, size))
+
+    def _photo_landmarks(self, photo: Image, role: Role | Video) -> Landmarks | None:
         """Landmarks of the face, None where there need be none."""
+        if isinstance(role, Role) and self.landmarks == "mesh":
+            return face_mesh(photo, role.face)
         if self.crop == "none":
             return None
         try:
-            if self.landmarks == "face-alignment":
-                return align_face(photo, self.face)
-            return face_mesh(photo, choose_face(photo, self.face))
+            if self.landmarks == "mesh":
+                return None
+            if isinstance(role, Video):
+                return align_face(photo, None if self.face == "all" else self.face)
+            near = role.face.scaled(2.2).clip(photo.shape[1], photo.shape[0])
+            left, top, right, bottom = (round(v) for v in (near.left, near.top, near.right, near.bottom))
+            found = align_face(np.ascontiguousarray(photo[top:bottom, left:right]))
+            return np.asarray(found + np.array([left, top], np.float32))
         except NoFaceError as error:
             if isinstance(self.crop, FaceBox):
                 return None
-            raise NoFaceError(f"{error} For a drawing or an animal give --crop or --no-crop.") from error
+            raise _without_face(error) from error
 
     def _photo_box(self, photo: Image, landmarks: Landmarks | None, analysis: Analysis, best: int) -> FaceBox:
         """The photo's square: the face has the same share of it as the driver's has at the best frame."""
@@ -146,7 +224,7 @@ class FommEngine:
         frames = self._read(driving, "Watching the singer")
         follow = align_clip if self.landmarks == "face-alignment" else track_face
         track = follow(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
-        box = _within(crop_video(track).square(MARGIN), width, height)
+        box = crop_video(track).square(MARGIN).inside(width, height)
         landmarks = np.stack([points[:, :2] for points in track.landmarks]).astype(np.float32)
         return landmarks, np.array([box.left, box.top, box.right, box.bottom])
 
@@ -167,6 +245,24 @@ class FommEngine:
             driving.duration,
         )
         return hashlib.sha256(repr((*parts, how)).encode()).hexdigest()[:32]
+
+
+def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
+    """A clip's keypoints, and after its end a return to its best frame, up to a length in frames."""
+    keypoints = part.analysis.keypoints
+    late = np.arange(1, length - len(keypoints.value) + 1)
+    left = np.array([eased(int(frame), part.fps) for frame in late], np.float32)
+
+    def longer(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        rest, last = values[part.best], values[-1]
+        end = rest + left.reshape(-1, *(1,) * rest.ndim) * (last - rest)
+        return np.concatenate([values, end]).astype(np.float32)
+
+    return Keypoints(*map(longer, keypoints)) if len(late) else keypoints
+
+
+def _without_face(error: NoFaceError) -> NoFaceError:
+    return NoFaceError(f"{error} For a drawing or an animal give --crop or --no-crop.")
 
 
 def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) -> int:
@@ -193,14 +289,6 @@ def middle_square(width: int, height: int) -> FaceBox:
 def _normalised(points: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     centred = points - points.mean(1, keepdims=True)
     return np.asarray(centred / np.sqrt((centred**2).sum((1, 2), keepdims=True)))
-
-
-def _within(box: FaceBox, width: int, height: int) -> FaceBox:
-    """Shrink and shift a square until it lies inside the picture."""
-    side = min(box.width, width, height)
-    (x, y), half = box.centre, side / 2
-    x, y = min(max(x, half), width - half), min(max(y, half), height - half)
-    return FaceBox(x - half, y - half, x + half, y + half)
 
 
 def _load(kept: Path) -> Analysis | None:
