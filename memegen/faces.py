@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,12 +17,18 @@ from memegen.errors import InputError, NoFaceError
 
 Image = NDArray[np.uint8]
 Landmarks = NDArray[np.floating[Any]]
+Which = int | Literal["all"] | None
+"""Which face of a photo: counted from 0 at the left, all of them, or the largest."""
 
 MESH_SIDE = 192  # input of the landmark network, pixels
 MESH_MARGIN = 1.5  # its crop over the landmarks' box
 EYE_SIDE = 64  # input of the eye network, pixels
 EYE_MARGIN = 2.3  # its crop over the distance of an eye's corners
 DETECTION_SIDES = (640, 320, 1280)  # long sides tried in turn: usual, faces that fill the picture, faces in a crowd
+PANORAMA = 2.2  # long over short side from which a picture is searched square by square
+SAME = 0.4  # overlap over the smaller box from which two boxes are one face
+LEAST = 10.0  # width in pixels of a face that is asked to sing when "all" are
+BORDER = 0.25  # how soft the border between two people is, in face sizes
 RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners; right and left are the person's own
 # Upper and lower lid from the outer to the inner corner, paired point by point.
 RIGHT_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
@@ -91,6 +97,26 @@ class FaceBox:
         top, bottom = (min(max(y, 0.0), height) for y in (self.top, self.bottom))
         return replace(self, left=left, top=top, right=right, bottom=bottom)
 
+    def moved(self, x: float, y: float) -> FaceBox:
+        """Return the box and its points shifted by some pixels."""
+        points = tuple((px + x, py + y) for px, py in self.points)
+        left, right, top, bottom = self.left + x, self.right + x, self.top + y, self.bottom + y
+        return replace(self, left=left, top=top, right=right, bottom=bottom, points=points)
+
+    def overlap(self, other: FaceBox) -> float:
+        """Return the area shared with another box over that of the smaller of the two."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        smaller = min(self.width * self.height, other.width * other.height)
+        return max(width, 0.0) * max(height, 0.0) / max(smaller, 1e-6)
+
+    def inside(self, width: float, height: float) -> FaceBox:
+        """Return the square shrunk and shifted until it lies inside a picture of `width` by `height` pixels."""
+        side = min(max(self.width, self.height), width, height)
+        (x, y), half = self.centre, side / 2
+        x, y = min(max(x, half), width - half), min(max(y, half), height - half)
+        return replace(self, left=x - half, top=y - half, right=x + half, bottom=y + half)
+
 
 def detect_faces(image: Image, *, threshold: float = 0.6) -> list[FaceBox]:
     """Find the faces of a picture with YuNet (Wu et al., 2023), left to right.
@@ -100,8 +126,12 @@ def detect_faces(image: Image, *, threshold: float = 0.6) -> list[FaceBox]:
         threshold: Least confidence, 0 to 1.
 
     Returns:
-        The boxes in pixels of `image`, sorted by their left edge; empty when there is no face.
+        The boxes in pixels of `image`, sorted by their left edge; empty when there is no face. A panorama is searched
+        square by square; otherwise faces from about a sixtieth of the long side on are found, smaller ones only where
+        there is no larger one, down to ten pixels or a hundredth of the long side.
     """
+    if max(image.shape[:2]) >= PANORAMA * min(image.shape[:2]):
+        return sorted(_detect_in_tiles(image, threshold), key=lambda face: face.left)
     for side in DETECTION_SIDES:
         faces = _detect_at(image, side, threshold)
         if faces:
@@ -138,6 +168,67 @@ def pick_face(faces: Sequence[FaceBox], index: int | None = None, *, name: str =
             f"count from 0 at the left, so give 0 to {len(faces) - 1}."
         )
     return faces[index]
+
+
+def choose_faces(image: Image, which: Which = None, *, name: str = "the photo") -> list[int]:
+    """Pick the faces that are to move: one, or all that look like faces to the landmark network too.
+
+    Where several are found, "all" leaves out those narrower than 10 pixels and those that the landmark network, a
+    second opinion, holds for no face: prints on shirts, patterns, heads seen from behind. They keep their numbers.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        which: See `Which`.
+        name: What to call the picture in an error.
+
+    Returns:
+        Numbers into what `detect_faces` gives, ascending.
+
+    Raises:
+        NoFaceError: There is no face.
+        InputError: There are fewer faces than `which` asks for.
+    """
+    return choose_among(image, detect_faces(image), which, name=name)
+
+
+def choose_among(image: Image, faces: Sequence[FaceBox], which: Which, *, name: str = "the photo") -> list[int]:
+    """As `choose_faces`, for faces that are known."""
+    if which != "all":
+        return [faces.index(pick_face(faces, which, name=name))]
+    largest = faces.index(pick_face(faces, name=name))
+    if len(faces) == 1:
+        return [largest]
+    wide = [number for number, face in enumerate(faces) if face.width >= LEAST]
+    return [number for number in wide if _mesh_in(image, _box_crop(faces[number]))[1] > 0] or [largest]
+
+
+def territory(
+    box: FaceBox, others: Sequence[FaceBox], size: tuple[int, int], *, corner: tuple[float, float] = (0, 0)
+) -> NDArray[np.float32]:
+    """Share a picture between people: to whom a pixel belongs, by the distance to their faces over the faces' sizes.
+
+    Args:
+        box: The face whose part is asked for.
+        others: The other faces.
+        size: Width and height of the result, pixels.
+        corner: Where its left top lies, pixels of the picture.
+
+    Returns:
+        (height, width) float32: 1 in the face's part, 0 in that of others, a soft border between.
+    """
+    width, height = size
+    part = np.ones((-(-height // 4), -(-width // 4)), np.float32)
+    y, x = (4.0 * axis + 1.5 for axis in np.mgrid[: part.shape[0], : part.shape[1]])
+
+    def distance(face: FaceBox) -> NDArray[np.float64]:
+        across, down = face.centre
+        return np.asarray(np.hypot(x + corner[0] - across, y + corner[1] - down) / max(face.width, face.height))
+
+    own = distance(box)
+    for other in others:
+        part = np.minimum(part, np.clip((distance(other) - own) / BORDER + 0.5, 0, 1)).astype(np.float32)
+    full = cv2.resize(part, (part.shape[1] * 4, part.shape[0] * 4), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full[:height, :width])
 
 
 def face_mesh(image: Image, box: FaceBox) -> Landmarks:
@@ -312,6 +403,23 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
     return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]
+
+
+def _detect_in_tiles(image: Image, threshold: float) -> list[FaceBox]:
+    """Detect in squares that overlap by half, and in the whole; of boxes on one face the surest stays."""
+    height, width = image.shape[:2]
+    short, long = min(height, width), max(height, width)
+    starts = np.linspace(0, long - short, math.ceil(2 * (long - short) / max(short, 1)) + 1).round().astype(int)
+    found = _detect_at(image, DETECTION_SIDES[0], threshold)
+    for start in starts.tolist() if short >= LEAST else []:
+        left, top = (start, 0) if width > height else (0, start)
+        tile = np.ascontiguousarray(image[top : top + short, left : left + short])
+        found += [face.moved(left, top) for face in _detect_at(tile, DETECTION_SIDES[0], threshold)]
+    kept: list[FaceBox] = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if not any(face.overlap(other) > SAME for other in kept):
+            kept.append(face)
+    return kept
 
 
 def _box_of(pairs: NDArray[np.float64], score: float) -> FaceBox:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,21 +14,98 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.errors import NoFaceError
-from memegen.faces import LEFT_EYE, RIGHT_EYE, FaceBox, Image, Landmarks, mesh_box, points_box, refind_face, refine_lids
+from memegen.errors import InputError, NoFaceError
+from memegen.faces import (
+    LEFT_EYE,
+    RIGHT_EYE,
+    FaceBox,
+    Image,
+    Landmarks,
+    Which,
+    choose_among,
+    detect_faces,
+    mesh_box,
+    points_box,
+    refind_face,
+    refine_lids,
+)
 from memegen.parallel import in_parallel
+from memegen.video import Video
+
+Driving = Video | Mapping[int, Video]
+"""One clip for whoever sings, or a duet: face number in the photo, and that face's own clip."""
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
 JITTER = 0.012  # what the landmark network trembles by at most, over the inter-ocular distance
 STEADY = 4.0  # seconds over which the optical flow is believed rather than the landmarks
 STILL = 0.01  # mean flow per frame over the inter-ocular distance up to which it is believed
+TINY = 48.0  # width in pixels of a face below which we warn
+EASE = 0.6  # seconds in which a singer whose clip has ended comes to rest
 FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
 # Points over bone: forehead, nose, corners of the eyes and temples; then ears and cheekbones, which yield a little.
 BONE = [10, 338, 297, 67, 109, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 127, 356, 162, 389]
 RIGID = [*BONE, 234, 454, 93, 323, 50, 280, 205, 425, 117, 346, 123, 352, 116, 345, 143, 372]
 
+log = logging.getLogger(__name__)
+
 Complex = NDArray[np.complexfloating[Any, Any]]
 Sway = tuple[complex, complex]
+
+
+class Role(NamedTuple):
+    """One face of a photo and the clip it sings.
+
+    Attributes:
+        number: Which face, counted from 0 at the left.
+        face: Where it is.
+        others: The other faces of the photo, singing or not.
+        clip: Its driver. All clips of a cast have one frame rate.
+    """
+
+    number: int
+    face: FaceBox
+    others: list[FaceBox]
+    clip: Video
+
+
+def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
+    """Decide who sings what.
+
+    Args:
+        photo: uint8 RGB (H, W, 3).
+        which: The face or faces to move; None for a duet.
+        driving: The clip, or each face's own. A duet runs at the rate of the first clip.
+
+    Returns:
+        One role for each face that moves, left to right.
+
+    Raises:
+        NoFaceError: The photo has no face.
+        InputError: It has fewer faces than asked for, or `which` and a duet contradict each other.
+    """
+    faces = detect_faces(photo)
+    if not isinstance(driving, Mapping):
+        clips = dict.fromkeys(choose_among(photo, faces, which), driving)
+    elif which is not None:
+        raise InputError("A duet says itself which face sings which clip: leave the face out.")
+    elif not driving:
+        raise InputError("The duet is empty: give at least one face its clip.")
+    else:
+        fps = next(iter(driving.values())).fps
+        for number in driving:
+            choose_among(photo, faces, number)
+        clips = {number: replace(driving[number], fps=fps) for number in sorted(driving)}
+    roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in clips.items()]
+    tiny = min(role.face.width for role in roles)
+    if tiny < TINY:
+        log.warning("The face is only %.0f pixels wide: a photo that shows it larger makes a clearer meme.", tiny)
+    return roles
+
+
+def eased(late: int, fps: float) -> float:
+    """How much of the last movement is left some frames after a clip's end: from 1 down to 0 in EASE seconds."""
+    t = min(max(late / (EASE * fps), 0.0), 1.0)
+    return 1 - t * t * (3 - 2 * t)
 
 
 class FaceTrack(NamedTuple):

@@ -5,17 +5,22 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from http_server import HttpServer
 from PIL import Image
 
 from memegen import images
+from memegen.animator import load_animator
 from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.faces import choose_face, face_mesh
 from memegen.images import check_file, read_image
+from memegen.video import Video
 
 ORIENTATION = 0x0112
 UPRIGHT = Image.new("RGB", (60, 40), (20, 40, 60))
@@ -333,3 +338,59 @@ def test_a_server_that_says_nothing(server: HttpServer, monkeypatch: pytest.Monk
 def test_addresses_that_do_not_answer(address: str) -> None:
     with pytest.raises(DownloadError, match="check the address"):
         read_image(address)
+
+
+# What phones make, up to a face that sings
+
+
+def phone_photo(portrait: np.ndarray, kind: str) -> tuple[Any, tuple[float, float]]:
+    """A photo of a kind as a file's bytes, and the middle of its face as it is to be shown, over width and height."""
+    face = (265 / 512, 230 / 600)
+    photo = Image.fromarray(portrait)
+    if kind == "portrait EXIF":
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        return saved(photo.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=90), face
+    if kind == "transparent PNG":
+        cut = np.dstack([portrait, np.full(portrait.shape[:2], 255, np.uint8)])
+        cut[:60, :, 3] = cut[:, :70, 3] = cut[:, -70:, 3] = 0
+        return saved(Image.fromarray(cut)), face
+    if kind == "screenshot":
+        screen = Image.new("RGB", (1080, 2340), (0, 0, 0))
+        screen.paste((245, 245, 245), (0, 0, 1080, 160))
+        screen.paste((60, 120, 240), (40, 60, 400, 110))
+        screen.paste(photo.resize((1080, 1266)), (0, 500))
+        return saved(screen), (face[0], (500 + 1266 * face[1]) / 2340)
+    if kind == "panorama":
+        wide = Image.new("RGB", (6000, 1000), (120, 140, 160))
+        wide.paste(photo.resize((256, 300)), (3600, 500))
+        return saved(wide, "JPEG", quality=90), ((3600 + 256 * face[0]) / 6000, (500 + 300 * face[1]) / 1000)
+    if kind == "tiny face":
+        far = Image.new("RGB", (1600, 1200), (120, 140, 160))
+        far.paste(photo.resize((64, 75), Image.Resampling.LANCZOS), (900, 600))
+        return saved(far), ((900 + 64 * face[0]) / 1600, (600 + 75 * face[1]) / 1200)
+    if kind == "HEIC":
+        stream = io.BytesIO()
+        pytest.importorskip("pillow_heif").from_pillow(photo).save(stream, quality=85)
+        return stream.getvalue(), face
+    return saved(photo.resize((7680, 9000)), "JPEG", quality=60), face  # huge: 69 million pixels
+
+
+@pytest.mark.parametrize(
+    "kind", ["portrait EXIF", "transparent PNG", "screenshot", "panorama", "tiny face", "HEIC", "huge"]
+)
+def test_any_phone_photo_sings(portrait: np.ndarray, singer: Video, kind: str) -> None:
+    data, (x, y) = phone_photo(portrait, kind)
+    photo = read_image(data)
+    height, width = photo.shape[:2]
+    assert max(height, width) <= 2048
+    face = choose_face(photo)
+    across, down = face.centre
+    assert abs(across - x * width) < 0.15 * face.width
+    assert abs(down - y * height) < 0.15 * face.height
+    small = photo if face.width < 300 else cv2.resize(photo, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    frames = list(load_animator("mesh").animate(small, replace(singer, start=0.2, duration=0.24)))
+    assert [frame.shape for frame in frames] == [small.shape] * 6
+    points = [face_mesh(frame, choose_face(frame)) for frame in (small, frames[-1])]
+    gaps = [np.linalg.norm(mesh[13] - mesh[14]) / np.linalg.norm(mesh[33] - mesh[263]) for mesh in points]
+    assert gaps[1] > gaps[0] + 0.02

@@ -18,7 +18,7 @@ from memegen.errors import InputError, NoFaceError
 from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box, points_box
 from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of
 from memegen.mesh.topology import FACE_OVAL, face_model
-from memegen.mesh.warp import follow, lay_rings, render, set_stage
+from memegen.mesh.warp import follow, lay_rings, move, set_stage
 from memegen.tracking import FaceTrack, track_face
 from memegen.video import Video, open_video, write_video
 
@@ -422,4 +422,4 @@ def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
     stage = set_stage(portrait, rig, points_box(landmarks))
     for shift in ([2000, 0, 0], [0, -2000, 0], [-2000, 2000, 0]):
         moved = follow(stage, rig.rest + shift, landmarks + shift)
-        assert render(stage, moved).shape == stage.region.shape
+        assert move(stage, moved).person.shape == stage.region.shape

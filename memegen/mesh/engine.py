@@ -3,29 +3,106 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import ClassVar, Literal, NamedTuple
 
+import cv2
 import numpy as np
 
-from memegen.faces import FaceBox, Image, Landmarks, choose_face, face_mesh, points_box
-from memegen.mesh.motion import Array, find_reference, fit_pose, openings, place, retarget, shape_of
+from memegen.faces import FaceBox, Image, Landmarks, Which, face_mesh, points_box
+from memegen.mesh.motion import Array, Pose, Reference, find_reference, fit_pose, openings, place, retarget, shape_of
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
-from memegen.mesh.warp import follow, lay_rings, render, set_stage
+from memegen.mesh.warp import Rig, Scene, follow, lay_rings, set_scene
 from memegen.parallel import in_parallel
 from memegen.progress import Progress, counted
-from memegen.tracking import track_face
-
-if TYPE_CHECKING:
-    from memegen.video import Video
+from memegen.tracking import Driving, FaceTrack, Role, cast_roles, eased, track_face
+from memegen.video import Video
 
 HEAD = 0.3  # how much a ring vertex goes with the head to count as a part of it
 DRIVING_SIDE = 640  # long side at which driving frames are read, pixels: enough for landmarks and for a mouth
+HAIR = 0.45  # how far a head rises above its face's box, over the box's height
+LEAST_SIDE = 256  # of what is shown of a photo when only the face is, pixels: a smaller face is scaled up
+
+KEPT = 4  # driving clips whose tracks are remembered, for the next photo
 
 log = logging.getLogger(__name__)
+_tracks: dict[tuple[Video, int, int], FaceTrack] = {}
+
+
+class Moment(NamedTuple):
+    """What a driver does at one time.
+
+    Attributes:
+        frame: uint8 RGB, the driving frame.
+        landmarks: (468, 3) in it, pixels.
+        left: How much of its movement counts, 1 while the clip runs, going down to 0 after its end.
+    """
+
+    frame: Image
+    landmarks: Landmarks
+    left: float
+
+
+@dataclass(frozen=True)
+class Singer:
+    """One face of the photo, ready to sing.
+
+    Attributes:
+        clip: What it sings.
+        landmarks: (468, 3) pixels of the photo.
+        rig: What moves with it.
+        pose: The head's.
+        reference: The driver's look that belongs to the photo.
+        tint: For the driver's mouth, see `match_colours`.
+        motion: Gain of the head's movement.
+        expression: Gain of the expression.
+        muffled: Whether somebody's head is in front of its mouth, so that no mouth is painted.
+    """
+
+    clip: Video
+    landmarks: Landmarks
+    rig: Rig
+    pose: Pose
+    reference: Reference
+    tint: Array
+    motion: float
+    expression: float
+    muffled: bool = False
+
+    def rigid(self, theirs: Landmarks) -> Array:
+        """Where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
+        return self._placed(fit_pose(theirs))
+
+    def _placed(self, theirs: Pose) -> Array:
+        points = self.rig.rest - self.pose.shift
+        return place(points, self.pose, theirs, self.reference.pose, self.motion)
+
+    def move(self, moment: Moment) -> tuple[Array, Array]:
+        """Where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
+        theirs, left = fit_pose(moment.landmarks), moment.left
+        rigid, face = (
+            self._placed(theirs),
+            retarget(
+                self.landmarks,
+                moment.landmarks,
+                self.reference,
+                expression=self.expression,
+                motion=self.motion,
+                poses=(self.pose, theirs),
+            ),
+        )
+        if left < 1:
+            face = self.landmarks + left * (face - self.landmarks)
+            rigid = self.rig.rest + left * (rigid - self.rig.rest)
+        return rigid, face
+
+    def reach(self, track: FaceTrack) -> FaceBox:
+        """The box in pixels that holds the head at all times of the clip."""
+        head = [*range(468), *(468 + np.nonzero(self.rig.hold > HEAD)[0])]
+        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in track.landmarks))
 
 
 @dataclass(frozen=True)
@@ -33,64 +110,146 @@ class MeshAnimator:
     """Animates the whole photo on the CPU; see `animate`.
 
     Attributes:
-        face: Which face of the photo, counted from 0 at the left; the largest when None.
+        face: Which face of the photo, counted from 0 at the left; the largest when None; or "all".
         expression: Gain of mouth, brows and eyes; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
         progress: Told how far the face has been followed through the clip.
+        framing: "photo" shows all of it, "face" a square around what can move.
+        name: What the engine is called.
     """
 
-    face: int | None = None
+    name: ClassVar[str] = "mesh"
+    face: Which = None
     expression: float = 1.0
     motion: float = 1.0
     progress: Progress | None = None
+    framing: Literal["photo", "face"] = "photo"
 
-    def animate(self, photo: Image, driving: Video) -> Iterator[Image]:
-        """Move a photo as the face in a driving clip moves.
+    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+        """Move a photo as the face in a driving clip moves, or several faces as those in their clips do.
 
         Args:
             photo: uint8 RGB (H, W, 3).
-            driving: The clip; it is read twice, once to follow the face and once for the inside of its mouth.
+            driving: The clip; it is read twice, once to follow the face and once for the inside of its mouth. Or, for
+                a duet, each face's number and its own clip: a singer comes to rest when its clip ends before another's.
 
         Yields:
-            uint8 RGB (H, W, 3), a fresh array for each driving frame.
+            uint8 RGB (H, W, 3), a fresh array for each driving frame; (S, S, 3) with S even when `framing` is "face".
 
         Raises:
             NoFaceError: The photo or the clip has no face.
-            InputError: The photo has fewer faces than `face` asks for.
+            InputError: The photo has fewer faces than `face` or the duet asks for.
         """
-        landmarks = face_mesh(photo, choose_face(photo, self.face))
-        frames = driving.frames(max_side=DRIVING_SIDE)
-        watched = counted(frames, stage="Watching the singer", total=driving.frame_count, progress=self.progress)
-        track = track_face(watched, fps=float(driving.fps), start=driving.start, name=str(driving.path))
+        roles = sorted(cast_roles(photo, self.face, driving), key=lambda role: role.face.width * role.face.height)
+        meshes = [face_mesh(photo, role.face) for role in roles]
+        tracks = {clip: self._track(clip) for clip in dict.fromkeys(role.clip for role in roles)}
+        yield from self._draw(photo, roles, meshes, tracks)
+
+    def _track(self, clip: Video) -> FaceTrack:
+        """Follow the face in a driving clip, or remember how it went the last time."""
+        file = clip.path.stat()
+        key = (clip, file.st_size, file.st_mtime_ns)
+        if key not in _tracks:
+            frames = clip.frames(max_side=DRIVING_SIDE)
+            watched = counted(frames, stage="Watching the singer", total=clip.frame_count, progress=self.progress)
+            track = track_face(watched, fps=float(clip.fps), start=clip.start, name=str(clip.path))
+            while len(_tracks) >= KEPT:
+                _tracks.pop(next(iter(_tracks)), None)
+            _tracks[key] = track
+        track = _tracks[key]
         if track.lost:
             log.warning("The face was out of sight in %d of %d frames; they are bridged.", track.lost, len(track.found))
-        yield from self._draw(photo, landmarks, driving.frames(max_side=DRIVING_SIDE), track.landmarks)
+        return track
 
     def _draw(
-        self, photo: Image, landmarks: Landmarks, frames: Iterator[Image], driving: list[Landmarks]
+        self, photo: Image, roles: Sequence[Role], meshes: Sequence[Landmarks], tracks: Mapping[Video, FaceTrack]
     ) -> Iterator[Image]:
-        """Draw one picture for each driving frame and its landmarks."""
-        rig, mine = lay_rings(photo, landmarks), fit_pose(landmarks)
-        reference = find_reference(landmarks, driving)
-        points = rig.rest - mine.shift
+        """Draw one picture for each frame of the longest clip."""
+        length = max(len(track.landmarks) for track in tracks.values())
+        films = {clip: _film(clip, track, length) for clip, track in tracks.items()}
+        first = {clip: next(film) for clip, film in films.items()}
+        singers = [
+            self._rehearse(photo, role, mesh, first[role.clip].frame, tracks[role.clip])
+            for role, mesh in zip(roles, meshes, strict=True)
+        ]
+        reaches = [singer.reach(tracks[singer.clip]) for singer in singers]
+        scene = set_scene(photo, [singer.rig for singer in singers], reaches)
+        frame = self._frame(scene)
 
-        def rigid(theirs: Landmarks) -> Array:
-            return place(points, mine, fit_pose(theirs), reference.pose, self.motion)
-
-        head = [*range(468), *(468 + np.nonzero(rig.hold > HEAD)[0])]
-        stage = set_stage(photo, rig, reduce(FaceBox.union, (points_box(rigid(theirs)[head]) for theirs in driving)))
-        own = float(openings(shape_of(landmarks, mine))[0])
-        first = next(frames)
-        tint = match_colours(photo, landmarks, first, driving[0])
-
-        def draw(pair: tuple[Image, Landmarks]) -> Image:
-            frame, theirs = pair
-            face = retarget(landmarks, theirs, reference, expression=self.expression, motion=self.motion)
-            region = render(stage, follow(stage, rigid(theirs), face))
-            opacity = mouth_opacity(float(openings(face)[0]), own)
-            paint_mouth(region, face - [*stage.corner, 0], frame, theirs, tint=tint, opacity=opacity)
+        def draw(moments: tuple[Moment, ...]) -> Image:
             picture = photo.copy()
-            picture[stage.window] = region
-            return picture
+            picture[scene.window] = sing(scene, singers, dict(zip(films, moments, strict=True)))
+            return picture if frame is None else _enlarged(picture[frame])
 
-        yield from in_parallel(draw, zip(chain([first], frames), driving, strict=False))
+        yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
+
+    def _rehearse(self, photo: Image, role: Role, landmarks: Landmarks, first: Image, track: FaceTrack) -> Singer:
+        """Make a face ready."""
+        return Singer(
+            role.clip,
+            landmarks,
+            lay_rings(photo, landmarks, role.others),
+            fit_pose(landmarks),
+            find_reference(landmarks, track.landmarks),
+            match_colours(photo, landmarks, first, track.landmarks[0]),
+            self.motion,
+            self.expression,
+            _is_muffled(role, landmarks),
+        )
+
+    def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
+        """The square that is shown of the photo, as an index; None when all of it is."""
+        if self.framing == "photo":
+            return None
+        height, width = scene.photo.shape[:2]
+        rows, columns = scene.window
+        box = FaceBox(columns.start, rows.start, columns.stop, rows.stop).square().inside(width, height)
+        side = max(int(box.width) // 2 * 2, 2)
+        left, top = (min(max(round(v), 0), n - side) for v, n in ((box.left, width), (box.top, height)))
+        return np.s_[top : top + side, left : left + side]
+
+
+def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment]) -> Image:
+    """Draw all singers at one time: uint8 RGB (h, w, 3), the scene's part of the photo.
+
+    Args:
+        scene: The photo with the singers as its stages.
+        singers: In the stages' order.
+        moments: What the driver of each clip does.
+    """
+    moves = [singer.move(moments[singer.clip]) for singer in singers]
+    picture = scene.draw([follow(stage, *move) for stage, move in zip(scene.stages, moves, strict=True)])
+    for singer, (_, face) in zip(singers, moves, strict=True):
+        moment = moments[singer.clip]
+        if singer.muffled:
+            continue
+        own = float(openings(shape_of(singer.landmarks, singer.pose))[0])
+        opacity = mouth_opacity(float(openings(face)[0]), own)
+        lips = face - [*scene.corner, 0]
+        paint_mouth(picture, lips, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
+    return picture
+
+
+def _is_muffled(role: Role, landmarks: Landmarks) -> bool:
+    """Tell whether a larger, that is nearer, head hides the mouth."""
+    x, y = landmarks[[13, 14], :2].mean(0).tolist()
+    nearer = (other for other in role.others if other.height > role.face.height)
+    return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
+
+
+def _film(clip: Video, track: FaceTrack, length: int) -> Iterator[Moment]:
+    """What a driver does, frame by frame, and the coming to rest after it up to a length in frames."""
+    last = None
+    for frame, landmarks in zip(clip.frames(max_side=DRIVING_SIDE), track.landmarks, strict=False):
+        last = Moment(frame, landmarks, 1.0)
+        yield last
+    if last is not None:
+        for late in range(1, length - len(track.landmarks) + 1):
+            yield last._replace(left=eased(late, float(clip.fps)))
+
+
+def _enlarged(square: Image) -> Image:
+    """Scale a square up to the least side; a fresh array."""
+    if len(square) >= LEAST_SIDE:
+        return square.copy()
+    return np.asarray(cv2.resize(square, (LEAST_SIDE, LEAST_SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)

@@ -117,7 +117,15 @@ def find_reference(photo: Landmarks, driving: Sequence[Landmarks]) -> Reference:
     return Reference(mean, reference, np.where(eyes > SHUT, np.maximum(wide, SHUT), eyes))
 
 
-def retarget(photo: Landmarks, driving: Landmarks, reference: Reference, *, expression: float, motion: float) -> Array:
+def retarget(
+    photo: Landmarks,
+    driving: Landmarks,
+    reference: Reference,
+    *,
+    expression: float,
+    motion: float,
+    poses: tuple[Pose, Pose] | None = None,
+) -> Array:
     """Move a photo's landmarks as the driver moved from its reference (relative motion).
 
     Args:
@@ -126,11 +134,12 @@ def retarget(photo: Landmarks, driving: Landmarks, reference: Reference, *, expr
         reference: The driver's look that belongs to the photo.
         expression: Gain of mouth, brows and eyes; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
+        poses: Of photo and driver, where they are known.
 
     Returns:
         (468, 3) float64: where the photo's landmarks go, pixels.
     """
-    mine, theirs = fit_pose(photo), fit_pose(driving)
+    mine, theirs = poses or (fit_pose(photo), fit_pose(driving))
     look, own = shape_of(driving, theirs), shape_of(photo, mine)
     shape = own + expression * (look - reference.shape)
     _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,15 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.downloads import asset
-from memegen.faces import FaceBox, Image, Landmarks, mesh_box
+from memegen.faces import FaceBox, Image, Landmarks, mesh_box, points_box, territory
 from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
-from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, face_model
+from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, face_model
 
 Floats = NDArray[np.floating[Any]]
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
 GRID = 160  # most cells of the deformation along a side
+CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
+TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
+SLIGHT = 0.5  # pixels that nobody in a crowd sees
+BLINK = 0.15  # how far eyes in a crowd shut before they are drawn finely
 CLOSING = 46  # how many triangles, the mesh's last, close the eyes and the mouth
 MATTE_SIDE = 256  # input of the person segmentation network
 
@@ -39,8 +44,9 @@ class Stage:
         hold: See Rig.
         jaw: See Rig.
         matte: (gh, gw) float32, 1 on the person, per cell.
-        plate: uint8 RGB (h, w, 3), the region with the person painted out.
+        plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the region.
+        share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
     photo: Image
@@ -53,6 +59,7 @@ class Stage:
     matte: Floats
     plate: Image
     pixels: Floats
+    share: Share | None = None
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -64,6 +71,74 @@ class Stage:
     def region(self) -> Image:
         """The part of the photo that can move, uint8 RGB (h, w, 3)."""
         return self.photo[self.window]
+
+
+class Share(NamedTuple):
+    """Between which vertices the cells of a grid lie: (3, gh * gw) vertex numbers and weights, 0 outside."""
+
+    vertices: NDArray[np.int64]
+    weights: Floats
+
+
+class Layers(NamedTuple):
+    """A moved person in the pixels of its region.
+
+    Attributes:
+        stage: Where it is; in a crowd only the part in which something has moved.
+        person: uint8 RGB (h, w, 3).
+        alpha: (h, w) float32, 1 where the person is now.
+        moved: (h, w) float32, 1 where something has moved, 0 where the photo is as it was.
+    """
+
+    stage: Stage
+    person: Image
+    alpha: Floats
+    moved: Floats
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All who move in a photo, from the back to the front; smaller faces are farther away.
+
+    Attributes:
+        photo: uint8 RGB (H, W, 3).
+        window: Where the scene lies in the photo, as an index.
+        stages: The people.
+        plate: uint8 RGB (h, w, 3), the scene with all of them painted out where they move.
+    """
+
+    photo: Image
+    window: tuple[slice, slice]
+    stages: tuple[Stage, ...]
+    plate: Image
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Pixels (x, y) of the scene's left top in the photo."""
+        return self.window[1].start, self.window[0].start
+
+    def within(self, stage: Stage) -> tuple[slice, slice]:
+        """Where a stage lies in the scene, as an index."""
+        (x, y), (left, top) = stage.corner, self.corner
+        height, width = stage.plate.shape[:2]
+        return np.s_[y - top : y - top + height, x - left : x - left + width]
+
+    def draw(self, vertices: Sequence[Floats]) -> Image:
+        """Draw the scene with the vertices of each stage moved, in the stages' order; uint8 RGB (h, w, 3).
+
+        First everybody is put on the plate, then what has moved is put on the photo.
+        """
+        photo = self.photo[self.window]
+        plate, moved = self.plate.copy(), np.zeros(self.plate.shape[:2], np.float32)
+        layers = [move(stage, points) for stage, points in zip(self.stages, vertices, strict=True)]
+        for stage, person, alpha, change in layers:
+            part = self.within(stage)
+            plate[part] = cv2.blendLinear(person, plate[part], alpha, 1 - alpha)
+            np.maximum(moved[part], change, out=moved[part])
+        picture = photo.copy()
+        for part in (self.within(layer.stage) for layer in layers):
+            picture[part] = cv2.blendLinear(plate[part], photo[part], moved[part], 1 - moved[part])
+        return picture
 
 
 class Rig(NamedTuple):
@@ -82,14 +157,15 @@ class Rig(NamedTuple):
     matte: Floats
 
 
-def lay_rings(photo: Image, landmarks: Landmarks) -> Rig:
+def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()) -> Rig:
     """Find the person and lay rings around the face as far out as the head, hat or hair reaches, and one more.
 
     Args:
         photo: uint8 RGB (H, W, 3).
         landmarks: (468, 3) pixels.
+        others: The photo's other faces, whose heads are not this person's.
     """
-    matte = _person(photo, landmarks)
+    matte = _person(photo, landmarks, others)
     hold, jaw = _holds(matte, landmarks)
     count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
     hold[count - 1] = jaw[count - 1] = 0
@@ -99,23 +175,24 @@ def lay_rings(photo: Image, landmarks: Landmarks) -> Rig:
     return Rig(rest, hold[:count].ravel().astype(np.float32), jaw[:count].ravel().astype(np.float32), matte)
 
 
-def set_stage(photo: Image, rig: Rig, box: FaceBox) -> Stage:
-    """Prepare a photo for `render`: paint the background behind the person, and lay the grid of the deformation.
+def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stage:
+    """Prepare a photo for `move`: paint the background behind the person, and lay the grid of the deformation.
 
     Args:
         photo: uint8 RGB (H, W, 3).
         rig: From `lay_rings`.
         box: Where the head will be in the course of the clip, pixels; where it is now is added.
+        company: How many move in the photo: with several the plate is the scene's, in a crowd the grid is coarser.
     """
+    crowd = company >= CROWD
     height, width = photo.shape[:2]
-    (x0, y0), (x1, y1) = rig.rest[:, :2].min(0).tolist(), rig.rest[:, :2].max(0).tolist()
-    box = box.union(FaceBox(x0, y0, x1, y1)).clip(width, height)
+    box = box.union(points_box(rig.rest)).clip(width, height)
     left, top, right, bottom = int(box.left), int(box.top), math.ceil(box.right), math.ceil(box.bottom)
-    step = -(-max(right - left, bottom - top) // GRID)
+    step = -(-max(right - left, bottom - top) // (CROWD_GRID if crowd else GRID))
     window = np.s_[top:bottom, left:right]
     cells = -(-(bottom - top) // step), -(-(right - left) // step)
     y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
-    return Stage(
+    stage = Stage(
         photo,
         (left, top),
         step,
@@ -124,9 +201,35 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox) -> Stage:
         rig.hold,
         rig.jaw,
         cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
-        _paint_out(photo[window], rig.matte[window]),
+        _paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         np.dstack([x, y]),
     )
+    return replace(stage, share=_share(stage)) if crowd else stage
+
+
+def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
+    """Prepare a photo in which several people move.
+
+    Args:
+        photo: uint8 RGB (H, W, 3).
+        rigs: One for each, from the back to the front.
+        boxes: Where their heads will be, see `set_stage`.
+    """
+    stages = tuple(set_stage(photo, rig, box, company=len(rigs)) for rig, box in zip(rigs, boxes, strict=True))
+    rows, columns = zip(*(stage.window for stage in stages), strict=True)
+    window = _span(rows), _span(columns)
+    if len(stages) == 1:
+        return Scene(photo, window, stages, stages[0].plate)
+    scene = Scene(photo, window, stages, photo[window].copy())
+    people = reduce(np.maximum, (rig.matte for rig in rigs))
+    for stage, rig in zip(stages, rigs, strict=True):
+        part = scene.plate[scene.within(stage)]
+        part[:] = _paint_out(part, rig.matte[stage.window], people[stage.window])
+    return scene
+
+
+def _span(slices: Sequence[slice]) -> slice:
+    return slice(min(part.start for part in slices), max(part.stop for part in slices))
 
 
 def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
@@ -149,31 +252,60 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     return np.concatenate([face, rings]).astype(np.float32)
 
 
-def render(stage: Stage, vertices: Floats) -> Image:
-    """Draw the photo with its vertices moved.
+def move(stage: Stage, vertices: Floats) -> Layers:
+    """Draw a person with its vertices moved.
 
     Args:
         stage: The photo.
         vertices: (V, 3) float32, where the vertices are now, pixels of the photo.
-
-    Returns:
-        uint8 RGB, the region of the photo that can move, (h, w, 3).
     """
     cells = deformation(stage, vertices)
+    if stage.share is not None:
+        stage, cells = _trimmed(stage, cells)
     height, width = stage.plate.shape[:2]
     size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
     flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width] + stage.pixels
     now, rest = (points[:468, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rest))
     shut = shut_part(now, rest)
-    _sharpen_eyes(flow, now, lids_of_skin(rest, shut))
-    person = cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
+        _sharpen(flow, triangles, now, lids_of_skin(rest, shut))
+    person = _moved_pixels(stage, flow, now)
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     moved = np.clip(np.hypot(cells[..., 0], cells[..., 1]) / 1.5, 0, 1)
     alpha, moved = (cv2.resize(a, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for a in (alpha, moved))
     paint_lashes(person, now, shut)
-    scene = cv2.blendLinear(person, stage.plate, alpha, 1 - alpha)
-    return np.asarray(cv2.blendLinear(scene, stage.region, moved, 1 - moved), np.uint8)
+    return Layers(stage, person, alpha, moved)
+
+
+def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
+    """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
+    if stage.share is None:
+        return np.asarray(cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+    person = cv2.remap(stage.region, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    box = points_box(now).clip(flow.shape[1], flow.shape[0])
+    face = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
+    if person[face].size:
+        person[face] = cv2.remap(stage.region, flow[face], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(person)
+
+
+def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
+    """Leave out the rows and columns of a stage's cells in which nothing moves to speak of."""
+    some = np.abs(cells).max(2) > SLIGHT
+    spans = []
+    for any_moves in (some.any(1), some.any(0)):
+        busy = np.flatnonzero(any_moves)
+        spans.append(slice(max(int(busy[0]) - 1, 0), int(busy[-1]) + 2) if len(busy) else slice(0, 1))
+    rows, columns = spans
+    part = np.s_[
+        rows.start * stage.step : rows.stop * stage.step, columns.start * stage.step : columns.stop * stage.step
+    ]
+    plate = stage.plate[part]
+    corner = stage.corner[0] + columns.start * stage.step, stage.corner[1] + rows.start * stage.step
+    pixels = stage.pixels[: plate.shape[0], : plate.shape[1]]
+    trimmed = replace(stage, corner=corner, matte=stage.matte[rows, columns], plate=plate, pixels=pixels)
+    return trimmed, cells[rows, columns]
 
 
 def deformation(stage: Stage, vertices: Floats) -> Floats:
@@ -184,37 +316,69 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     """
     corner = np.array(stage.corner, np.float32)
     now, origin = ((points[:, :2] - corner + 0.5) / stage.step - 0.5 for points in (vertices, stage.rest))
+    if stage.share is not None:
+        return _turned_back(stage.share, now - origin, stage.matte.shape) * stage.step
     order = _back_to_front(stage.triangles, vertices)
     height, width = stage.matte.shape
     return rasterise(now[order], origin[order] - now[order], size=(width, height))[0] * stage.step
 
 
-def _sharpen_eyes(flow: Floats, now: Floats, origin: Floats) -> None:
-    """Redo the deformation around the eyes pixel by pixel, in place: a shut lid is thinner than a cell.
+def _share(stage: Stage) -> Share:
+    """Find out between which vertices the cells of a stage lie at rest."""
+    corner = np.array(stage.corner, np.float32)
+    rest = (stage.rest[:, :2] - corner + 0.5) / stage.step - 0.5
+    order = _back_to_front(stage.triangles, stage.rest)
+    numbers = np.broadcast_to(np.arange(len(order), dtype=np.float32)[:, None, None], (len(order), 3, 1))
+    marks = np.concatenate([np.broadcast_to(np.eye(3, dtype=np.float32), (len(order), 3, 3)), numbers], 2)
+    height, width = stage.matte.shape
+    spread, _ = rasterise(rest[order], marks, size=(width, height))
+    spread = spread.reshape(-1, 4)
+    return Share(order[np.round(spread[:, 3]).astype(int)].T, np.ascontiguousarray(spread[:, :3].T))
+
+
+def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
+    """Turn the vertices' moves, in cells, into a backward deformation (gh, gw, 2): no triangle is drawn.
+
+    A cell comes from where a move leads to it. That place is found by stepping back from the cell by the move that
+    was found there in the step before (a fixed point, reached where the moves change slowly from cell to cell).
+    """
+    ahead = sum(w[:, None] * moves[v] for v, w in zip(*share, strict=True)).astype(np.float32).reshape(*shape, 2)
+    ahead = cv2.GaussianBlur(ahead, (0, 0), EVEN)
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    here = np.dstack([x, y])
+    back = -ahead
+    for _ in range(TURNS):
+        back = -cv2.remap(ahead, here + back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(back)
+
+
+def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Floats) -> None:
+    """Redo the deformation in some triangles pixel by pixel, in place: a shut lid is thinner than a cell.
 
     Args:
         flow: (h, w, 2) where each pixel of the region comes from, pixels; changed.
+        triangles: (T, 3) landmark numbers.
         now: (468, 2) where the landmarks are, pixels of the region.
         origin: (468, 2) where they come from.
     """
-    for triangles in _eye_triangles():
-        box = FaceBox(*now[triangles].reshape(-1, 2).min(0), *now[triangles].reshape(-1, 2).max(0))
-        box = box.clip(flow.shape[1], flow.shape[0])
-        window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
-        patch = flow[window]
-        if not patch.size:  # the eye has left the picture
-            continue
-        near = np.array([int(box.left), int(box.top)], np.float32)
-        values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
-        patch[covered] = values[covered]
+    box = points_box(now[triangles].reshape(-1, 2)).clip(flow.shape[1], flow.shape[0])
+    window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
+    patch = flow[window]
+    if not patch.size:  # the eye has left the picture
+        return
+    near = np.array([int(box.left), int(box.top)], np.float32)
+    values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
+    patch[covered] = values[covered]
 
 
-@lru_cache(maxsize=1)
-def _eye_triangles() -> list[NDArray[np.int64]]:
-    """For each eye the triangles with a corner on its lids, the eye itself first: lids lie over it."""
+@lru_cache(maxsize=4)
+def _fine_triangles(*, eyes: bool, mouth: bool) -> list[NDArray[np.int64]]:
+    """The triangles with a corner on each eye's lids or on the inner lips; first those that close eyes and mouth."""
     triangles = face_model().triangles.astype(np.int64)
-    order = [*range(len(triangles) - CLOSING, len(triangles)), *range(len(triangles) - CLOSING)]
-    return [triangles[order][np.isin(triangles[order], lids).any(1)] for lids in EYE_LIDS]
+    order = triangles[[*range(len(triangles) - CLOSING, len(triangles)), *range(len(triangles) - CLOSING)]]
+    lips = order[np.isin(order, INNER_LIPS).any(1)]  # and those next to them: the outer lips
+    edges = [*(EYE_LIDS if eyes else ()), *([lips] if mouth else ())]
+    return [order[np.isin(order, edge).any(1)] for edge in edges]
 
 
 def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tuple[Floats, NDArray[np.bool_]]:
@@ -332,7 +496,7 @@ def _person_net() -> Any:
     return cv2.dnn.readNetFromTFLite(str(asset("models/selfie_segmentation.tflite")))
 
 
-def _person(photo: Image, landmarks: Landmarks) -> Floats:
+def _person(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox]) -> Floats:
     """Segment the person: (H, W) float32, 1 on the person; never less than the face itself and a little around it."""
     height, width = photo.shape[:2]
     box = mesh_box(landmarks).square(1.1).clip(width, height)
@@ -343,23 +507,34 @@ def _person(photo: Image, landmarks: Landmarks) -> Floats:
     matte[top:bottom, left:right] = cv2.resize(
         net.forward().reshape(MATTE_SIDE, MATTE_SIDE), (right - left, bottom - top)
     )
+    if others:
+        own = territory(mesh_box(landmarks), others, (right - left, bottom - top), corner=(left, top))
+        matte[top:bottom, left:right] *= own
     oval = landmarks[list(FACE_OVAL), :2]
     oval = (oval.mean(0) + 1.08 * (oval - oval.mean(0))).astype(np.int32)
     face = cv2.fillConvexPoly(np.zeros_like(matte), oval, 1.0)
     soft = mesh_box(landmarks).width * RIM
-    grown = cv2.dilate(
-        np.maximum(matte, face), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(soft) + 1,) * 2)
-    )
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), soft / 2), np.float32)
+    room = box.union(points_box(oval))
+    near = math.ceil(3 * soft) + 4
+    part = np.s_[
+        max(int(room.top) - near, 0) : int(room.bottom) + near, max(int(room.left) - near, 0) : int(room.right) + near
+    ]
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(soft) + 1,) * 2)
+    grown = cv2.dilate(np.maximum(matte[part], face[part]), disc)
+    matte[part] = cv2.GaussianBlur(grown, (0, 0), soft / 2)
+    return matte
 
 
-def _paint_out(region: Image, matte: Floats) -> Image:
-    """Fill the person with the background around; (h, w, 3) uint8."""
+def _paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
+    """Fill the person with the background around, which is where none of the people are; (h, w, 3) uint8."""
     height, width = region.shape[:2]
     scale = min(1.0, 200 / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    hole = cv2.dilate((cv2.resize(matte, size) > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8))
-    small = cv2.inpaint(cv2.resize(region, size, interpolation=cv2.INTER_AREA), hole, 3, cv2.INPAINT_TELEA)
+    hole, unknown = (
+        cv2.dilate((cv2.resize(part, size) > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8))
+        for part in (matte, matte if people is None else people)
+    )
+    small = cv2.inpaint(cv2.resize(region, size, interpolation=cv2.INTER_AREA), unknown, 3, cv2.INPAINT_TELEA)
     fill = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     weight = cv2.resize(cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.5), (width, height))
     return np.asarray(cv2.blendLinear(fill, region, weight, 1 - weight), np.uint8)
