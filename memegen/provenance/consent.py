@@ -1,0 +1,48 @@
+"""The folder of settings, and the one yes that is kept there: that people in the photos agreed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from memegen.errors import OutputError
+
+QUESTION = "Has everybody in the photo agreed to be in a meme?"
+
+
+def config_dir() -> Path:
+    """The folder of settings and keys: that of the variable MEMEGEN_CONFIG, or the user's usual one; may not exist."""
+    given = os.environ.get("MEMEGEN_CONFIG")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("memegen", appauthor=False)
+
+
+def remembered() -> bool:
+    """Whether the yes was given on this machine; not, if that can't be told."""
+    try:
+        return _file().is_file()
+    except OSError:  # a folder that belongs to somebody else
+        return False
+
+
+def remember() -> None:
+    """Keep the yes for the next time.
+
+    Raises:
+        OutputError: The folder can't be written.
+    """
+    file = _file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise OutputError(
+            f"{file} can't be written ({error}): give the option each time, or name another folder in MEMEGEN_CONFIG."
+        ) from error
+
+
+def _file() -> Path:
+    return config_dir() / "has-permission"

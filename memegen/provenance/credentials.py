@@ -1,0 +1,325 @@
+"""Content Credentials (C2PA): a signed statement inside the file of how it was made; nothing is asked of a network."""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memegen import __version__
+from memegen.errors import InputError, OutputError, UnavailableError
+from memegen.provenance.consent import config_dir
+from memegen.provenance.metadata import Marks, write_metadata
+
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
+LOCAL_SIGNER = "memegen local signer"
+MAX_CHECKED = 2**31  # bytes of a file whose signature is checked: all of it has to be read
+YEARS = 10  # that a local certificate is good for
+
+_SETTINGS = {
+    "verify": {"ocsp_fetch": False, "remote_manifest_fetch": False},
+    "builder": {"thumbnail": {"enabled": False}},
+}
+_STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # names the box of manifests, in every kind of file
+_SEARCHED = 2**28  # bytes of a file that can't be read that are searched for it
+_INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
+_UNFIT = (
+    "The file can't be signed with this certificate ({}): it has to come first in its chain, belong to the key, be "
+    "valid today, and allow digital signatures and e-mail protection; leave it out to use a local one."
+)
+_log = logging.getLogger(__name__)
+
+
+class Signer(NamedTuple):
+    """A certificate chain, leaf first, and the leaf's private key, both PEM."""
+
+    chain: bytes
+    key: bytes
+
+
+def available() -> bool:
+    """Whether files can be signed here."""
+    return find_spec("c2pa") is not None
+
+
+def seal(path: Path, marks: Marks) -> None:
+    """Write the marks into a finished file, in place, and sign it where that can be done.
+
+    Raises:
+        MemegenError: The file or its signature can't be written.
+    """
+    write_metadata(path, marks)
+    if available():
+        try:
+            sign(path, marks)
+        except UnavailableError as error:
+            _log.warning("The clip is not signed: %s", error)
+
+
+def sign(path: Path, marks: Marks, *, signer: Signer | None = None) -> None:
+    """Sign a finished file in place; anything that changes it afterwards breaks the signature.
+
+    Args:
+        path: A movie, GIF, WebP, PNG or JPEG.
+        marks: What to say.
+        signer: With what; `find_signer()` when None.
+
+    Raises:
+        InputError: The certificate or the file does not do; the file is as it was.
+        OutputError: The file can't be written.
+        UnavailableError: c2pa-python is not installed, or does not run here.
+    """
+    kind = MEDIA_TYPES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path.name} can't be signed: give one of {', '.join(MEDIA_TYPES)}.")
+    with _c2pa() as (c2pa, context):
+        signer = signer or find_signer()
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".memegen-") as folder:
+                signed = Path(folder, path.name)
+                with (
+                    path.open("rb") as source,
+                    signed.open("w+b") as target,
+                    _hand(c2pa, signer) as hand,
+                    c2pa.Builder(json.dumps(_manifest(marks)), context) as builder,
+                ):
+                    builder.sign(hand, kind, source, target)
+                signed.replace(path)
+        except c2pa.C2paError.Signature as error:
+            raise InputError(_UNFIT.format(error)) from error
+        except c2pa.C2paError as error:
+            raise InputError(f"{path.name} can't be signed ({error}): it is no whole {kind} file.") from error
+        except OSError as error:
+            raise OutputError(f"The signed file can't be written ({error}): write to another folder.") from error
+
+
+def read_credentials(path: Path) -> dict[str, Any] | None:
+    """Read and check the manifests in a file, of whatever kind and name.
+
+    Returns:
+        C2PA's report with `manifests`, `active_manifest`, `validation_state` and `validation_status`; None without any.
+
+    Raises:
+        InputError: There are some, but they can't be read.
+        UnavailableError: c2pa-python is not installed, the file is larger than MAX_CHECKED, or they are kept elsewhere,
+            and nothing is fetched.
+    """
+    if path.stat().st_size > MAX_CHECKED:
+        raise UnavailableError(f"a file of more than {MAX_CHECKED >> 30} GB is not checked")
+    kind = MEDIA_TYPES.get(path.suffix.lower(), "video/mp4")  # a hint: the file's own beginning decides
+    with _c2pa() as (c2pa, context):
+        try:
+            with path.open("rb") as file, c2pa.Reader(kind, file, context=context) as reader:
+                report: dict[str, Any] = json.loads(reader.json())
+                return report
+        except (c2pa.C2paError, OSError, ValueError) as error:
+            if "must fetch remote" in str(error):
+                raise UnavailableError(f"they are not in the file ({error}), and nothing is fetched") from error
+            if _has_store(path):
+                raise InputError(str(error)) from error
+            return None
+
+
+def _has_store(path: Path) -> bool:
+    """Whether a file holds manifests, or what is left of them."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(_STORE, 0, _SEARCHED) >= 0
+
+
+def find_signer() -> Signer:
+    """Give the certificate that the variables MEMEGEN_CERTIFICATE and MEMEGEN_KEY name, or this machine's own.
+
+    The own one is made at first use, for no person, and kept in the folder of settings, readable by its owner alone.
+
+    Raises:
+        InputError: A file named by the variables can't be read, or only one of them is set.
+        UnavailableError: cryptography is not installed.
+    """
+    names = ("MEMEGEN_CERTIFICATE", "MEMEGEN_KEY")
+    given = [os.environ.get(name) for name in names]
+    if any(given):
+        if not all(given):
+            raise InputError("Set both MEMEGEN_CERTIFICATE, the chain, and MEMEGEN_KEY, its private key, or neither.")
+        try:
+            return Signer(*(Path(str(file)).expanduser().read_bytes() for file in given))
+        except OSError as error:
+            raise InputError(f"The certificate or its key can't be read ({error}): check both variables.") from error
+    folder = config_dir() / "credentials"
+    return _kept(folder) or _keep(folder, _make_chain())
+
+
+def _kept(folder: Path) -> Signer | None:
+    """The chain that was kept, if it still does; what is damaged or too old is thrown away."""
+    try:
+        signer = Signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+    except OSError:
+        return None
+    if _is_sound(signer):
+        return signer
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _is_sound(signer: Signer) -> bool:
+    """Whether the certificate is valid for the next day and belongs to the key."""
+    x509, serialization = _cryptography("x509"), _cryptography("hazmat.primitives.serialization")
+    try:
+        leaf = x509.load_pem_x509_certificate(signer.chain)
+        key = serialization.load_pem_private_key(signer.key, None)
+    except (ValueError, TypeError):
+        return False
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    return bool(leaf.public_key() == key.public_key() and leaf.not_valid_after_utc > tomorrow)
+
+
+def _keep(folder: Path, signer: Signer) -> Signer:
+    """Keep a new chain, whole or not at all; the first of two that are made at once stays."""
+    made = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".credentials-"))  # mode 700
+        for name, content in (("chain.pem", signer.chain), ("key.pem", signer.key)):
+            (made / name).touch(mode=0o600)
+            (made / name).write_bytes(content)
+        made.rename(folder)
+    except OSError as error:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        kept = _kept(folder)
+        if kept is None:
+            _log.warning("The local certificate can't be kept in %s (%s): it serves for this clip.", folder, error)
+        return kept or signer
+    return signer
+
+
+def _make_chain() -> Signer:
+    """Make a root and a leaf certificate for P-256, as C2PA asks for; the root's key is forgotten.
+
+    They begin with the year, so that clips don't tell when memegen was first used.
+    """
+    x509, ec = _cryptography("x509"), _cryptography("hazmat.primitives.asymmetric.ec")
+    hashes, serialization = _cryptography("hazmat.primitives.hashes"), _cryptography("hazmat.primitives.serialization")
+    start = datetime((datetime.now(UTC) - timedelta(days=1)).year, 1, 1, tzinfo=UTC)
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    certificates = []
+    for name, own in (("memegen local root", root_key), (LOCAL_SIGNER, key)):
+        is_root = own is root_key
+        made = x509.CertificateBuilder(
+            issuer_name=_name(x509, "memegen local root"),
+            subject_name=_name(x509, name),
+            public_key=own.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=start,
+            not_valid_after=start + timedelta(days=365 * YEARS),
+        )
+        for extension, critical in _extensions(x509, own.public_key(), root_key.public_key(), is_root=is_root):
+            made = made.add_extension(extension, critical)
+        certificates.append(made.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Signer(certificates[1] + certificates[0], private)
+
+
+def _cryptography(module: str) -> Any:
+    """Import a part of cryptography, which c2pa-python brings along."""
+    try:
+        return import_module(f"cryptography.{module}")
+    except ImportError as error:
+        raise UnavailableError(_INSTALL) from error
+
+
+def _name(x509: Any, name: str) -> Any:
+    attributes = ((x509.NameOID.ORGANIZATION_NAME, "memegen"), (x509.NameOID.COMMON_NAME, name))
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
+
+
+def _extensions(x509: Any, own: Any, root: Any, *, is_root: bool) -> Iterator[tuple[Any, bool]]:
+    """What the certificate may be used for, each with whether a reader has to know it."""
+    others = "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
+    uses = dict.fromkeys(others.split(), False)
+    yield x509.BasicConstraints(ca=is_root, path_length=None), True
+    yield x509.KeyUsage(digital_signature=not is_root, key_cert_sign=is_root, crl_sign=is_root, **uses), True
+    yield x509.SubjectKeyIdentifier.from_public_key(own), False
+    if not is_root:
+        yield x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION]), True
+        yield x509.AuthorityKeyIdentifier.from_issuer_public_key(root), False
+
+
+def _manifest(marks: Marks) -> dict[str, Any]:
+    """What is signed."""
+    agent = {"name": "memegen", "version": __version__}
+    made = {"action": "c2pa.created", "digitalSourceType": marks.source_type, "softwareAgent": agent}
+    moved = {"action": "c2pa.edited", "description": marks.sentence, "softwareAgent": agent}
+    return {
+        "title": "Made with memegen",
+        "claim_generator_info": [agent],
+        "assertions": [{"label": "c2pa.actions", "data": {"actions": [made, moved]}}],
+        "ingredients": [
+            {"title": title, "relationship": "componentOf"} for title in ("photo", f"template {marks.template}")
+        ],
+    }
+
+
+@contextmanager
+def _c2pa() -> Iterator[tuple[Any, Any]]:
+    """Give c2pa and its settings."""
+    if not available():
+        raise UnavailableError(_INSTALL)
+    try:
+        import c2pa
+    except (ImportError, OSError, RuntimeError) as error:  # its library is not for this machine
+        raise UnavailableError(f"c2pa-python does not run here ({error}).") from error
+    with c2pa.Settings.from_dict(_SETTINGS | _trust()) as settings, c2pa.Context(settings) as context:
+        yield c2pa, context
+
+
+def _trust() -> dict[str, Any]:
+    """Settings with the authorities in the file that MEMEGEN_TRUST names; none when it is not set."""
+    file = os.environ.get("MEMEGEN_TRUST")
+    if not file:
+        return {}
+    try:
+        return {"trust": {"trust_anchors": Path(file).expanduser().read_text("ascii")}}
+    except (OSError, ValueError) as error:
+        raise InputError(f"The authorities in {file} can't be read ({error}): check MEMEGEN_TRUST.") from error
+
+
+@contextmanager
+def _hand(c2pa: Any, signer: Signer) -> Iterator[Any]:
+    """Give what signs."""
+    try:
+        _cryptography("x509").load_pem_x509_certificates(signer.chain)
+        info = c2pa.C2paSignerInfo(getattr(c2pa.C2paSigningAlg, _algorithm(signer.key)), signer.chain, signer.key, None)
+        hand = c2pa.Signer.from_info(info)
+    except (c2pa.C2paError, ValueError, TypeError) as error:
+        raise InputError(_UNFIT.format(error)) from error
+    with hand:
+        yield hand
+
+
+def _algorithm(key: bytes) -> str:
+    """How a private key signs, in C2PA's word."""
+    known = _cryptography("hazmat.primitives.serialization").load_pem_private_key(key, None)
+    curves = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+    other = "ED25519" if type(known).__name__ == "Ed25519PrivateKey" else "PS256"
+    return curves.get(getattr(getattr(known, "curve", None), "name", ""), other)

@@ -1,0 +1,54 @@
+"""The yes that is remembered: asked for once, kept where only its owner reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from memegen.errors import OutputError
+from memegen.provenance import consent
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEMEGEN_CONFIG", str(tmp_path / "config" / "memegen"))
+    return tmp_path / "config" / "memegen"
+
+
+def test_a_yes_is_remembered(folder: Path) -> None:
+    assert not consent.remembered()
+    assert not folder.exists()  # asking leaves nothing behind
+    for _ in range(2):
+        consent.remember()
+        assert consent.remembered()
+    [file] = folder.iterdir()
+    assert file.read_bytes() == b""
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_cant_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MEMEGEN_CONFIG", str(tmp_path / "file" / "memegen"))
+    assert not consent.remembered()
+    with pytest.raises(OutputError, match=r"can't be written .*: give the option each time, or name another folder"):
+        consent.remember()
+
+
+def test_a_folder_that_cant_be_looked_into_remembers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    consent.remember()
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert not consent.remembered()
+
+
+def test_without_the_variable_the_usual_folder_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEMEGEN_CONFIG")
+    assert consent.config_dir().name == "memegen"
+    monkeypatch.setenv("MEMEGEN_CONFIG", "~/elsewhere")
+    assert consent.config_dir() == Path.home() / "elsewhere"

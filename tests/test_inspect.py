@@ -1,0 +1,375 @@
+"""inspect() tells the truth: of our files and other tools', whole, altered, cut short, huge and hostile."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media import ffmpeg, make_clicks, noise
+from PIL import Image
+from test_metadata import in_movie, packet
+
+from memegen.errors import InputError
+from memegen.provenance import credentials, inspection
+from memegen.provenance.credentials import seal
+from memegen.provenance.inspection import Report, inspect
+from memegen.provenance.metadata import SOURCE_TYPES, Found, Marks, write_metadata
+from memegen.provenance.watermark import Detection
+from memegen.templates import TEMPLATES
+from memegen.video import write_video
+
+MARKS = Marks("mesh", "daisy-bell", "Sung by a program")
+UNCOVERED = (b"ftyp", b"free", b"wide")  # boxes that C2PA leaves out of its sum
+MARK = Detection(TEMPLATES[0].mark, 1e-12, 5, (1.0, 1.0), (0.0, 0.0), False)
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMEGEN_CONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("MEMEGEN_TRUST", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> list[Detection | None]:
+    """What the search for the invisible mark finds, which has tests of its own; the frames are read all the same."""
+    found: list[Detection | None] = [None]
+
+    def detect(frames: Any) -> Detection | None:
+        assert len(list(frames)) > 0
+        return found[0]
+
+    monkeypatch.setattr(inspection, "detect", detect)
+    return found
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A signed file of each kind, and a clip without any marks."""
+    folder = tmp_path_factory.mktemp("made")
+    click = make_clicks(folder / "click.wav", seconds=0.5, at=(0.2,))
+    files = {"plain": write_video(folder / "plain.mp4", noise(4), fps=25, audio=click).path.read_bytes()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMEGEN_CONFIG", str(folder / "config"))
+        for suffix in (".mp4", ".gif", ".webp", ".png"):
+            path = folder / f"a{suffix}"
+            write_video(path, noise(4), fps=25, audio=click, comment=MARKS.sentence, finish=lambda p: seal(p, MARKS))
+            files[suffix] = path.read_bytes()
+    return files
+
+
+def put(folder: Path, data: bytes, name: str = "a.mp4") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def by_another_tool(folder: Path, data: bytes, tool: str, name: str = "a.png", **more: Any) -> Path:
+    """Sign a file as another program would, in the same way as sign() but with another manifest."""
+    action = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "trainedAlgorithmicMedia"}
+    manifest = {"claim_generator_info": [{"name": tool, "version": "7"}], **more}
+    manifest["assertions"] = [{"label": "c2pa.actions", "data": {"actions": [action]}}]
+    with credentials._c2pa() as (c2pa, context), credentials._hand(c2pa, credentials.find_signer()) as hand:
+        signed = io.BytesIO()
+        builder = c2pa.Builder(json.dumps(manifest), context)
+        builder.sign(hand, credentials.MEDIA_TYPES[Path(name).suffix], io.BytesIO(data), signed)
+    return put(folder, signed.getvalue(), name)
+
+
+def still(folder: Path) -> bytes:
+    Image.new("RGB", (64, 64), "teal").save(folder / "still.png")
+    return (folder / "still.png").read_bytes()
+
+
+# Ours
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp", ".png"])
+def test_a_file_as_it_was_made(made: dict[str, bytes], tmp_path: Path, suffix: str, mark: list[Any]) -> None:
+    mark[0] = MARK
+    report = inspect(put(tmp_path, made[suffix], f"a{suffix}"))
+    assert report.credentials.state == "intact"
+    assert report.template == "daisy-bell"
+    assert report.verdict == 'Made with memegen, and unchanged since it was signed as "memegen local signer".'
+    mark[0] = None
+    assert inspect(tmp_path / f"a{suffix}").verdict == (
+        'Picture, sound and metadata are as they were when the file was signed as "memegen local signer". It says that '
+        f"it was made or edited with {MARKS.tool} and is put together, partly of synthetic parts (compositeSynthetic)."
+    )
+    lines = report.lines()
+    assert lines[0] == f"a{suffix}: {report.verdict}"
+    assert "a name that every copy of memegen takes and anybody else can; no authority known here" in lines[1]
+    assert lines[-1] == "Invisible mark: found, template daisy-bell; the chance of a false alarm is below 1e-12"
+    assert f"Description: {MARKS.sentence}" in lines
+
+
+def test_a_name_of_another_kind_changes_nothing(made: dict[str, bytes], tmp_path: Path) -> None:
+    assert inspect(put(tmp_path, made[".png"], "a.jpg")).credentials.state == "intact"
+
+
+def test_saved_again_by_another_program(made: dict[str, bytes], tmp_path: Path, mark: list[Any]) -> None:
+    path, again = put(tmp_path, made[".mp4"]), tmp_path / "again.mp4"
+    ffmpeg("-i", str(path), "-map_metadata", "-1", "-c", "copy", str(again))
+    report = inspect(again)
+    assert (report.metadata, report.credentials.state) == (Found(), "none")
+    assert report.verdict.startswith("No marks were found. That proves nothing")
+    mark[0] = MARK
+    assert "saved again since: its metadata are gone, the invisible mark is still there" in inspect(again).verdict
+
+
+def test_not_signed(made: dict[str, bytes], tmp_path: Path, mark: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(tmp_path, made["plain"])
+    write_metadata(path, MARKS)
+    assert inspect(path).verdict == (
+        "Its metadata say that it was put together, partly of synthetic parts (compositeSynthetic). Anybody can write "
+        "metadata, so this is a hint and no proof."
+    )
+    mark[0] = MARK
+    assert inspect(path).verdict == "Made with memegen; it is not signed."
+    monkeypatch.setattr(credentials, "find_spec", lambda _: None)
+    assert inspect(path).verdict == "Made with memegen; a signature was not checked."
+    assert any("memegen[signing]" in line for line in inspect(path).lines())
+
+
+def test_a_comment_alone_is_a_hint(made: dict[str, bytes], tmp_path: Path) -> None:
+    path, told = put(tmp_path, made["plain"], "b.mp4"), tmp_path / "a.mp4"
+    ffmpeg("-i", str(path), "-c", "copy", "-metadata", f"comment={MARKS.sentence}", str(told))
+    assert inspect(told).verdict.startswith("Its metadata say that it was made with memegen. Anybody can write")
+
+
+# Altered
+
+
+def boxes(data: bytes) -> dict[bytes, tuple[int, int]]:
+    """Where the top-level boxes lie; of two of a kind the last."""
+    found, place = {}, 0
+    while place < len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        found[kind if place < 100 or kind != b"uuid" else b"xmp"] = (place, place + size)
+        place += size
+    return found
+
+
+def state_of(folder: Path, data: bytes, place: int, name: str) -> str:
+    changed = bytearray(data)
+    changed[place] ^= 0x55
+    return inspection._credentials(put(folder, bytes(changed), name)).state
+
+
+def test_one_flipped_byte_of_a_movie_is_seen(made: dict[str, bytes], tmp_path: Path) -> None:
+    data = made[".mp4"]
+    found = boxes(data)
+    assert {b"uuid", b"moov", b"mdat", b"xmp"} <= set(found)
+    for kind, (start, end) in found.items():
+        if kind not in (*UNCOVERED, b"uuid"):
+            step = max((end - start - 8) // 12, 1)
+            for place in [*range(start + 8, end, step), start + 8, end - 1]:
+                assert state_of(tmp_path, data, place, "a.mp4") in ("altered", "unreadable"), (kind, place)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_one_flipped_byte_of_a_picture_is_seen(made: dict[str, bytes], tmp_path: Path, suffix: str) -> None:
+    data = made[suffix]
+    places = [data.index(b"CreatorTool") + 3, data.index(b"compositeSynthetic", data.index(b"xpacket")), len(data) - 20]
+    if suffix != ".webp":
+        places += [len(data) // 2 + 3000, len(data) - 400]
+    assert {state_of(tmp_path, data, place, f"a{suffix}") for place in places} <= {"altered", "unreadable"}
+
+
+def test_what_the_signature_does_not_cover_is_as_documented(made: dict[str, bytes], tmp_path: Path) -> None:
+    data = made[".mp4"]
+    start, _ = boxes(data)[b"ftyp"]
+    assert state_of(tmp_path, data, start + 14, "a.mp4") == "intact"  # the version of the file's type
+    padded = put(tmp_path, data + struct.pack(">I4s", 16, b"free") + b"anything")
+    assert inspection._credentials(padded).state == "intact"  # boxes that players skip
+    assert inspection._credentials(put(tmp_path, data + b"anything")).state != "intact"
+
+
+def test_an_altered_statement_is_no_statement(made: dict[str, bytes], tmp_path: Path) -> None:
+    data = made[".mp4"]
+    report = inspect(put(tmp_path, data.replace(b"Engine: mesh", b"Engine: mush")))
+    assert report.credentials.state == "altered"
+    assert report.verdict == (
+        'Altered after it was signed as "memegen local signer": do not take its Content Credentials at their word.'
+    )
+
+
+def test_a_damaged_statement_is_said(made: dict[str, bytes], tmp_path: Path) -> None:
+    data = bytearray(made[".png"])
+    place = data.index(b"c2pa.claim")
+    data[place : place + 4] = b"\xff\xff\xff\xff"
+    report = inspect(put(tmp_path, bytes(data), "a.png"))
+    assert report.credentials.state == "unreadable"
+    assert "It has Content Credentials, but they prove nothing here: they are damaged" in report.verdict
+
+
+def test_a_file_cut_short(made: dict[str, bytes], tmp_path: Path) -> None:
+    report = inspect(put(tmp_path, made[".mp4"][:-5000]))
+    assert report.credentials.state in ("altered", "unreadable")
+    with pytest.raises(InputError, match="neither a picture nor a clip that can be read"):
+        inspect(put(tmp_path, made["plain"][:700]))
+
+
+# Of other tools
+
+
+def test_another_tools_statement_is_told_as_its_own(tmp_path: Path) -> None:
+    report = inspect(by_another_tool(tmp_path, still(tmp_path), "Photo Oven"))
+    assert report.credentials.state == "intact"
+    assert report.credentials.tool == "Photo Oven 7"
+    assert report.verdict.endswith(
+        "It says that it was made or edited with Photo Oven 7 and is made by AI (trainedAlgorithmicMedia)."
+    )
+    assert "Signed source type: made by AI (trainedAlgorithmicMedia)" in report.lines()
+
+
+def test_a_claim_to_be_memegen_is_no_proof(tmp_path: Path) -> None:
+    path = in_movie(tmp_path, packet("", 'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="memegen 9"'))
+    report = inspect(path)
+    assert report.verdict.endswith("Anybody can write metadata, so this is a hint and no proof.")
+    assert report.problem is not None  # there is no picture in it
+
+
+def test_a_strangers_text_is_safe_to_print(tmp_path: Path) -> None:
+    path = by_another_tool(tmp_path, still(tmp_path), "\x1b[31mEvil\r\n\u202etool\x07")
+    text = f"\x1b]0;x\x07\n{'y' * 5000}"
+    report = inspect(path)
+    fields = Found(source_type=text, tool=text, description=text, rights=text, comment=text, problem=text)
+    report = Report("\ud800\x1b.png", fields, report.credentials, MARK, None, text)
+    for line in report.lines():
+        assert line.isprintable()
+        assert len(line) < 1200
+    assert json.loads(report.to_json())["metadata"]["comment"] == text
+
+
+@pytest.mark.parametrize("name", ["-i.png", "a b\n;$(x).png", "日本 'q\".png", "%d.png", "a:b.png"])
+def test_odd_names(tmp_path: Path, name: str) -> None:
+    report = inspect(put(tmp_path, still(tmp_path), name))
+    assert report.file == name
+    assert report.lines()[0].isprintable()
+
+
+def test_json_has_all_of_it(made: dict[str, bytes], tmp_path: Path, mark: list[Any]) -> None:
+    mark[0] = MARK
+    told = json.loads(inspect(put(tmp_path, made[".png"], "a.png")).to_json())
+    assert told["file"] == "a.png"
+    assert told["credentials"]["state"] == "intact"
+    assert told["metadata"]["source_type"] == MARKS.source_type
+    assert told["mark"]["payload"] == MARK.payload
+    assert str(tmp_path) not in json.dumps(told)
+
+
+NEWER = [
+    {"active_manifest": "a"},
+    {"active_manifest": None, "manifests": {}},
+    {"active_manifest": "a", "manifests": {"a": "in another form"}},
+    {"active_manifest": "a", "manifests": {"a": {"claim_generator_info": "x"}}},
+    {"active_manifest": "a", "manifests": {"a": {"assertions": [3]}}},
+    {"active_manifest": "a", "manifests": {"a": {}}, "validation_status": ["x"]},
+    [],
+]
+
+
+@pytest.mark.parametrize("report", NEWER)
+def test_a_report_of_another_shape_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any) -> None:
+    monkeypatch.setattr(inspection, "read_credentials", lambda _: report)
+    told = inspect(put(tmp_path, still(tmp_path), "a.png"))
+    assert told.credentials.state == "unreadable"
+    assert "of a newer version than this program knows" in told.verdict
+
+
+def test_a_newer_manifest_is_said(made: dict[str, bytes], tmp_path: Path) -> None:
+    newer = made[".png"].replace(b"c2pa.claim.v2", b"c2pa.claim.v9")
+    assert newer != made[".png"]
+    report = inspect(put(tmp_path, newer, "a.png"))
+    assert report.credentials.state in ("unreadable", "invalid")
+    assert "prove nothing here" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("codes", "validation", "state"),
+    [
+        ([], "Valid", "intact"),
+        (["signingCredential.untrusted"], "Valid", "intact"),
+        ([], "Trusted", "intact"),
+        (["signingCredential.expired"], "Invalid", "invalid"),
+        ([], "Invalid", "invalid"),
+        ([], "SomethingNew", "invalid"),
+        (["assertion.dataHash.mismatch"], "Invalid", "altered"),
+        (["claimSignature.mismatch", "signingCredential.untrusted"], "Invalid", "altered"),
+    ],
+)
+def test_outcomes_are_sorted(codes: list[str], validation: str, state: str) -> None:
+    report = {"validation_status": [{"code": code} for code in codes], "validation_state": validation}
+    assert inspection._state(report)[0] == state
+
+
+def test_kept_elsewhere_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(_: Path) -> None:
+        raise credentials.UnavailableError("they are not in the file, and nothing is fetched")
+
+    monkeypatch.setattr(inspection, "read_credentials", elsewhere)
+    report = inspect(put(tmp_path, still(tmp_path), "a.png"))
+    assert report.verdict == "No marks were found, but not all could be looked for; see below."
+    assert report.lines()[1] == "Content Credentials: unchecked: they are not in the file, and nothing is fetched"
+
+
+# Of nobody
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello\n" * 99, bytes(5000), b"\x1aE\xdf\xa3" + bytes(range(256)), b"RIFF", b"\xff\xd8\xff"]
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.png", "a"])
+def test_what_is_no_media_is_said(tmp_path: Path, data: bytes, name: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"{name} is neither a picture nor a clip that can be read")):
+        inspect(put(tmp_path, data, name))
+
+
+def test_nothing_and_folders_are_said(tmp_path: Path) -> None:
+    for path, words in ((put(tmp_path, b""), "is empty"), (tmp_path, "is a folder"), (tmp_path / "x", "There is no")):
+        with pytest.raises(InputError, match=words):
+            inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("a.mp4", b""),
+        ("a.webp", b""),
+        ("a.png", b"\x89PNG\r\n\x1a\n"),
+        ("a.x", b"RIFF\0\0\0\0WEBP"),
+        ("a.gif", b"GIF89a"),
+    ],
+)
+def test_a_huge_file_is_answered_without_being_read(tmp_path: Path, name: str, head: bytes) -> None:
+    path = put(tmp_path, head, name)
+    with path.open("ab") as file:
+        file.truncate(2**33)
+    if name == "a.mp4":  # nothing at all
+        with pytest.raises(InputError, match="neither a picture nor a clip"):
+            inspect(path)
+    else:
+        assert "of more than 512 MB" in (inspect(path).problem or "")
+
+
+def test_a_picture_that_claims_to_be_vast_is_not_decoded(made: dict[str, bytes], tmp_path: Path) -> None:
+    data = bytearray(made[".webp"])
+    data[24:30] = b"\xff" * 6  # the width and the height in the header
+    for name in ("a.webp", "a.mp4"):
+        report = inspect(put(tmp_path, bytes(data), name))
+        assert report.problem is not None
+        assert report.credentials.state == "altered"
+
+
+def test_a_huge_signed_movie_is_not_checked(made: dict[str, bytes], tmp_path: Path) -> None:
+    path = put(tmp_path, made[".mp4"])
+    with path.open("ab") as file:
+        file.truncate(2**33)
+    report = inspect(path)
+    assert report.credentials.reason == "a file of more than 2 GB is not checked"
+    assert report.metadata.tool == MARKS.tool
