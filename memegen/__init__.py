@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from memegen.animator import Animator, load_animator
+    from memegen.batch import make_batch
     from memegen.errors import DownloadError, InputError, MemegenError, NoFaceError, OutputError, UnavailableError
     from memegen.faces import FaceBox, crop_face, detect_faces, face_mesh
     from memegen.images import read_image
     from memegen.meme import make_meme
+    from memegen.provenance.inspection import inspect
     from memegen.templates import TEMPLATES, Template, load_template
     from memegen.tracking import crop_video, track_face
     from memegen.video import Video, open_video, write_video
@@ -36,6 +38,8 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     ),
     **dict.fromkeys(["FaceBox", "crop_face", "detect_faces", "face_mesh"], "faces"),
     **dict.fromkeys(["crop_video", "track_face"], "tracking"),
+    "inspect": "provenance.inspection",
+    "make_batch": "batch",
     "read_image": "images",
     "make_meme": "meme",
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
@@ -58,8 +62,10 @@ __all__ = [
     "crop_video",
     "detect_faces",
     "face_mesh",
+    "inspect",
     "load_animator",
     "load_template",
+    "make_batch",
     "make_meme",
     "open_video",
     "read_image",

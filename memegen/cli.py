@@ -1,4 +1,4 @@
-"""The command line: memegen make, demo, templates and checkpoints."""
+"""The command line: memegen make, batch, demo, inspect, templates and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from memegen import __version__
 from memegen.errors import InputError, MemegenError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from memegen.faces import FaceBox
     from memegen.progress import Progress
 
+DEFAULT = "daisy-bell"
+SINGS = "a name from `memegen templates`, or any video file or address"
+KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
 INTERRUPTED = 130  # what shells say after Ctrl-C
 
 
@@ -55,18 +58,37 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="memegen", description="One photo in, a singing meme out.")
     parser.add_argument("--version", action="version", version=f"memegen {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_make(commands)
+    _add_batch(commands)
+    _add_rest(commands)
+    return parser
+
+
+def _add_make(commands: Any) -> None:
     make = commands.add_parser("make", help="make a photo sing", description="Make a photo sing.")
     make.add_argument("photo", metavar="PHOTO", help="a picture with a face: a file or a web address")
+    make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: %(default)s")
     make.add_argument(
-        "template",
-        metavar="TEMPLATE",
-        nargs="?",
-        default="daisy-bell",
-        help="what it sings: a name from `memegen templates`, or any video file or address; default: %(default)s",
+        "-o", "--out", metavar="OUT", type=Path, help=f"what to write, {KINDS}; PHOTO-TEMPLATE.mp4 if left out"
     )
-    make.add_argument("-o", "--out", metavar="OUT", type=Path, help="the clip to write; PHOTO-TEMPLATE.mp4 if left out")
     _add_options(make)
     make.set_defaults(run=_make)
+
+
+def _add_batch(commands: Any) -> None:
+    about = "Make many photos sing, in one go; one that fails is told at the end and holds nobody up."
+    batch = commands.add_parser("batch", help="make many photos sing", description=about)
+    batch.add_argument("photos", metavar="PHOTO", nargs="+", help="pictures, and folders of them")
+    batch.add_argument("template", metavar="TEMPLATE", help=f"the last word: {SINGS}")
+    batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
+    batch.add_argument("--kind", metavar="ENDING", default="mp4", help=f"{KINDS}; default: %(default)s")
+    batch.add_argument("--resume", action="store_true", help="keep the clips that are there already")
+    batch.add_argument("--report", metavar="CSV", type=Path, help="where to write the table; report.csv in DIR")
+    _add_options(batch)
+    batch.set_defaults(run=_batch)
+
+
+def _add_rest(commands: Any) -> None:
     demo = commands.add_parser(
         "demo", help="make the bundled portrait sing", description="Make the bundled portrait sing."
     )
@@ -82,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         "--drop-originals", action="store_true", help="delete published files whose slim copies are there"
     )
     checkpoints.set_defaults(run=_checkpoints)
-    return parser
+    inspect = commands.add_parser("inspect", help="tell how a file was made", description="Tell how a file was made.")
+    inspect.add_argument("file", metavar="FILE", help="a picture or clip, of any program")
+    inspect.add_argument("--json", action="store_true", help="for programs")
+    inspect.set_defaults(run=_inspect)
 
 
 def _add_options(make: argparse.ArgumentParser) -> None:
@@ -90,11 +115,54 @@ def _add_options(make: argparse.ArgumentParser) -> None:
     make.add_argument("--engine", choices=["mesh", "fomm"], default="mesh", help="default: %(default)s")
     make.add_argument("--start", metavar="SECONDS", type=float, help="where to begin in the driving clip")
     make.add_argument("--duration", metavar="SECONDS", type=float, help="how much of it to use")
-    make.add_argument("--face", metavar="N", type=int, help="which face, counted from 0 at the left; else the largest")
-    make.add_argument("--audio", metavar="FILE", help="use the sound of this file")
-    make.add_argument("--mute", action="store_true", help="leave the sound out")
+    which = "which face, counted from 0 at the left, or all; the largest if left out; for a duet several N=TEMPLATE"
+    make.add_argument("--face", metavar="N", action="append", default=[], help=which)
+    make.add_argument("--framing", choices=["photo", "face"], default="photo", help="how much of the photo is shown")
     make.add_argument("--expression", metavar="GAIN", type=float, default=1.0, help="stronger mouth and eyes: try 1.2")
     make.add_argument("--motion", metavar="GAIN", type=float, default=1.0, help="calmer head: try 0.8")
+    make.add_argument("--max-size", metavar="SIZE", help="the most that the file may take, such as 10MB")
+    make.add_argument(
+        "--i-have-permission", action="store_true", help="everybody in the photo agreed; remembered on this machine"
+    )
+    _add_look(make)
+    _add_sound(make)
+    _add_fomm(make)
+
+
+def _add_look(make: argparse.ArgumentParser) -> None:
+    look = make.add_argument_group("captions and canvas")
+    look.add_argument("--top", metavar="TEXT", help="text at the top")
+    look.add_argument("--bottom", metavar="TEXT", help="text at the bottom")
+    words = "the words, lit as they are sung; the template's own, or those of an .lrc or .srt file"
+    look.add_argument("--subtitles", metavar="FILE", nargs="?", const=True, help=words)
+    look.add_argument("--format", choices=["original", "square", "vertical", "horizontal", "sticker"])
+    look.add_argument("--bars", metavar="COLOUR", help="what is beside the picture: blur, or a colour; default: blur")
+    look.add_argument("--side-by-side", action="store_true", default=None, help="show the driving clip as well")
+    look.add_argument("--intro", metavar="TITLE", help="begin with a second of the photo and this title")
+    label = look.add_mutually_exclusive_group()
+    label.add_argument("--label", metavar="TEXT", help="say in other words that it was made with AI")
+    label.add_argument("--no-label", dest="label", action="store_false", default=None, help="if you label it elsewhere")
+    corners = ["top-left", "top-right", "bottom-left", "bottom-right"]
+    look.add_argument("--label-corner", choices=corners, help="default: bottom-right")
+
+
+def _add_sound(make: argparse.ArgumentParser) -> None:
+    sound = make.add_argument_group("sound")
+    sound.add_argument("--audio", metavar="FILE", help="use the sound of this file")
+    sound.add_argument("--mute", action="store_true", help="leave the sound out")
+    sound.add_argument("--offset", metavar="MS", type=float, help="milliseconds by which the sound comes later")
+    sound.add_argument("--fade-in", metavar="SECONDS", type=float)
+    sound.add_argument("--fade-out", metavar="SECONDS", type=float)
+    level = "-40 to -5, or off; default: -14"
+    sound.add_argument("--loudness", metavar="LUFS", type=_loudness, default=argparse.SUPPRESS, help=level)
+    sound.add_argument("--loop", action="store_true", default=None, help="repeat the sound until the picture ends")
+
+
+def _loudness(text: str) -> float | None:
+    return None if text == "off" else float(text)
+
+
+def _add_fomm(make: argparse.ArgumentParser) -> None:
     fomm = make.add_argument_group("with --engine fomm, the First Order Motion Model (memegen[fomm])")
     fomm.add_argument("--checkpoint", metavar="NAME", help="a name from `memegen checkpoints`, or a file; default: vox")
     crop = fomm.add_mutually_exclusive_group()
@@ -117,36 +185,115 @@ def _add_options(make: argparse.ArgumentParser) -> None:
 
 
 def _make(options: argparse.Namespace) -> None:
-    out = options.out or Path(f"{Path(options.photo).stem}-{Path(options.template).stem}.mp4")
-    words = ("start", "duration", "audio", "mute")
-    _sing(options.photo, options.template, options, out=out, **{word: getattr(options, word) for word in words})
+    _ask_permission(options)
+    song = _duet(options) or options.template
+    name = Path(options.template).stem if isinstance(song, str) else "duet"
+    _sing(options.photo, song, options, out=options.out or Path(f"{Path(options.photo).stem}-{name}.mp4"))
 
 
 def _demo(options: argparse.Namespace) -> None:
     from memegen.downloads import asset
 
-    _sing(asset("portrait.jpg"), "daisy-bell", None, out=options.out)
+    _sing(asset("portrait.jpg"), DEFAULT, None, out=options.out)
 
 
-def _sing(photo: str | Path, template: str, engine: argparse.Namespace | None, *, out: Path, **words: Any) -> None:
+def _sing(photo: str | Path, song: str | dict[int, str], options: argparse.Namespace | None, *, out: Path) -> None:
     """Make the clip and say where it is."""
     from memegen.meme import make_meme
     from memegen.progress import ProgressBars
 
     begun = time.monotonic()
     with ProgressBars() as bars:
-        animator = "mesh" if engine is None else _animator(engine, bars)
-        meme = make_meme(photo, template, out=out, engine=animator, progress=bars, **words)
+        words = {} if options is None else _words(options, bars)
+        meme = make_meme(photo, song, out=out, progress=bars, **words)
     sound = "with sound" if meme.has_audio else "without sound"
     took = time.monotonic() - begun
     sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
+
+
+def _batch(options: argparse.Namespace) -> None:
+    """Make the clips, with a line for each photo, the failures once more at the end, and a table of all."""
+    from memegen.batch import make_batch, write_report
+    from memegen.progress import ProgressBars
+
+    _ask_permission(options)
+    song = _duet(options) or options.template
+    if Path(options.template).is_dir() or Path(options.template).suffix.lower() in (".jpg", ".jpeg", ".png"):
+        raise InputError(f"The last word is what they sing, but {options.template} is a photo: add a template.")
+    outcomes = []
+    with ProgressBars() as bars:
+        words = _words(options, bars)
+        suffix = f".{options.kind.lstrip('.')}"
+        for one in make_batch(
+            options.photos, song, options.out, suffix=suffix, resume=options.resume, progress=bars, **words
+        ):
+            bars.__exit__()
+            result = one.message if one.status == "failed" else f"{one.clip} ({one.seconds:.1f} s)"
+            sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
+            outcomes.append(one)
+    report = write_report(options.report or options.out / "report.csv", outcomes)
+    failed = [one for one in outcomes if one.status == "failed"]
+    sys.stdout.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} photos sing; the table is in {report}.\n")
+    sys.stdout.writelines(f"Failed: {one.photo}: {one.message}\n" for one in failed)
+
+
+def _ask_permission(options: argparse.Namespace) -> None:
+    """Make sure, once on a machine, that people agreed; say what leaving the label out means."""
+    from memegen.provenance import consent
+
+    if options.i_have_permission:
+        consent.remember()
+    elif not consent.remembered():
+        raise InputError(
+            f"{consent.QUESTION} If so, add --i-have-permission; it is remembered. RESPONSIBLE_USE.md has the rules."
+        )
+    if options.label is False:
+        sys.stderr.write("memegen: Without the label, say yourself wherever you post it that it was made with AI.\n")
+
+
+def _duet(options: argparse.Namespace) -> dict[int, str]:
+    """Read --face 0=daisy-bell --face 1=clip.mp4; empty when it is no duet."""
+    from memegen.templates import read_duet
+
+    return read_duet(options.face) if any("=" in text for text in options.face) else {}
+
+
+def _number(face: str) -> int:
+    try:
+        return int(face)
+    except ValueError as error:
+        raise InputError(f"--face is {face!r}: give a number, counted from 0 at the left, or all.") from error
+
+
+def _face(options: argparse.Namespace) -> int | Literal["all"] | None:
+    """Read --face 1 or --face all."""
+    if not options.face or _duet(options):
+        return None
+    if len(options.face) > 1:
+        raise InputError(
+            "Several faces: give --face all, or each its song, as in --face 0=daisy-bell --face 1=clip.mp4."
+        )
+    return "all" if options.face[0] == "all" else _number(options.face[0])
+
+
+def _words(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """What `make_meme` is told; what was not given is left to its own defaults."""
+    always = ("start", "duration", "audio", "mute", "max_size")
+    look = ["top", "bottom", "subtitles", "format", "bars", "side_by_side", "intro", "label", "label_corner"]
+    given = [*look, "offset", "fade_in", "fade_out", "loop"]
+    words = {word: getattr(options, word) for word in always}
+    words |= {word: value for word in given if (value := getattr(options, word)) is not None}
+    if "loudness" in options:
+        words["loudness"] = options.loudness
+    return words | {"engine": _animator(options, progress)}
 
 
 def _animator(options: argparse.Namespace, progress: Progress) -> Animator:
     """Load the engine that the options ask for."""
     from memegen.animator import load_animator
 
-    common = {"face": options.face, "expression": options.expression, "motion": options.motion, "progress": progress}
+    common: dict[str, Any] = {"face": _face(options), "framing": options.framing, "progress": progress}
+    common |= {"expression": options.expression, "motion": options.motion}
     chosen: dict[str, Any] = {
         "crop": "none" if options.no_crop else options.crop and _box(options.crop),
         "relative": False if options.absolute else None,
@@ -198,3 +345,10 @@ def _templates(options: argparse.Namespace) -> None:
         sys.stdout.write(
             f"{template.name} ({where})\n    {template.title}. {template.credit}\n    {template.licence}\n"
         )
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from memegen.provenance.inspection import inspect
+
+    report = inspect(options.file)
+    sys.stdout.write(report.to_json() + "\n" if options.json else "".join(f"{line}\n" for line in report.lines()))

@@ -32,7 +32,11 @@ class ProgressBars:
         """Move the bar of a stage to `done` of `total` frames."""
         if self._bar is None or stage != self._stage:
             self.__exit__()
-            self._bar, self._stage = tqdm(desc=stage, total=total, unit=" frames", file=sys.stderr, leave=True), stage
+            # Without a delay tqdm draws before it is whole, and Ctrl-C at that moment makes it complain. Whole, it
+            # needs none: a bar still waiting is never drawn at all where a stage takes less than a tenth of a second.
+            self._bar = tqdm(desc=stage, total=total, unit=" frames", file=sys.stderr, leave=True, delay=1e-6)
+            self._bar.delay = 0
+            self._stage = stage
         self._bar.update(done - self._bar.n)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,8 +14,19 @@ import pytest
 from memegen.animator import load_animator
 from memegen.downloads import asset
 from memegen.images import read_image
+from memegen.provenance import consent
 from memegen.tracking import FaceTrack, track_face
 from memegen.video import Video, open_video
+
+
+@pytest.fixture(scope="session", autouse=True)
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of settings for the tests alone, of people who agreed; whoever runs them keeps their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("config")
+        patch.setenv("MEMEGEN_CONFIG", str(folder))
+        consent.remember()
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +76,26 @@ def faceless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from media import make_clip
 
     return make_clip(tmp_path_factory.mktemp("faceless") / "nobody.mp4", seconds=1.0)
+
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NO_CHROMIUM = "there is no Chromium"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program: Debian's, or the one that the variable MEMEGEN_CHROMIUM names."""
+    found = os.environ.get("MEMEGEN_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None:
+        pytest.skip(NO_CHROMIUM)
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last what was left out for want of a browser, and how to add it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(NO_CHROMIUM in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.section("left out")
+        terminalreporter.line(f"{count} tests in a real browser were left out: {NO_CHROMIUM} here.")
+        terminalreporter.line("Add it with `apt-get install chromium`, or name one in the variable MEMEGEN_CHROMIUM.")

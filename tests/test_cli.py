@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -19,11 +20,13 @@ import numpy as np
 import pytest
 from http_server import QUOTA_PAGE, HttpServer
 from media import describe, ffmpeg, make_clicks, make_clip
+from PIL import Image
 
 import memegen
 from memegen import templates
 from memegen.cli import main
 from memegen.downloads import Mirror, asset
+from memegen.provenance import consent
 from memegen.templates import TEMPLATES
 from memegen.video import open_video
 
@@ -37,10 +40,12 @@ ROOT = Path(memegen.__file__).parents[1]
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_photo: Path) -> Path:
     """Each test runs in a folder of its own, with a photo `me.png` in it."""
     monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("MEMEGEN_CONFIG", str(tmp_path / ".config"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)
     shutil.copy(small_photo, "me.png")
+    consent.remember()
     return tmp_path
 
 
@@ -86,7 +91,7 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def left(folder: Path) -> list[str]:
     """What is in a folder beside the photo and the cache."""
-    return sorted(path.name for path in folder.iterdir() if path.name not in ("me.png", ".cache"))
+    return sorted(path.name for path in folder.iterdir() if path.name not in ("me.png", ".cache", ".config"))
 
 
 # What it makes
@@ -118,6 +123,113 @@ def test_options_reach_the_clip(here: Path, capfd: pytest.CaptureFixture[str]) -
     assert np.array_equal(plain, own)
     photo = cv2.imread("me.png")[..., ::-1][:, :204]
     assert np.abs(calm.astype(int) - photo).mean() < 0.7 * np.abs(plain.astype(int) - photo).mean()
+
+
+def test_a_look_reaches_the_clip(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--top", "when the code", "--bottom", "compiles", "--format", "square", "--subtitles", "--intro", "Daisy"]
+    sound = ["--offset", "40", "--fade-in", "0.1", "--fade-out", "0.1", "--loudness", "off", "--loop"]
+    make = ["make", "me.png", "--start", "0.4", "--duration", "0.4", "--side-by-side", "--bars", "black"]
+    assert main([*make, *words, *sound, "-o", "all.mp4", "--label-corner", "top-left"]) == 0
+    clip = open_video("all.mp4")
+    assert (clip.width, clip.height) == (1080, 1080)
+    assert clip.frame_count == 35
+    assert clip.has_audio
+    assert capfd.readouterr().out.startswith("all.mp4: 1.4 s with sound, 1080 x 1080")
+
+
+def test_the_ending_decides_and_the_limit_holds(here: Path) -> None:
+    assert main(["make", "me.png", "-o", "me.gif", "--duration", "0.4", "--max-size", "60 kB"]) == 0
+    assert (here / "me.gif").stat().st_size <= 60_000
+    assert main(["make", "me.png", "-o", "me.webp", "--duration", "0.4", "--format", "sticker"]) == 0
+    with Image.open("me.webp") as sticker:
+        assert sticker.size == (512, 512)
+        assert sticker.n_frames > 2
+    assert main(["make", "me.png", "-o", "still.png", "--duration", "0.4"]) == 0
+    with Image.open("still.png") as still:
+        assert still.size == (204, 240)
+
+
+def test_everybody_and_duets(here: Path) -> None:
+    photo = cv2.imread("me.png")
+    cv2.imwrite("two.png", np.hstack([photo, photo[:, ::-1]]))
+    make = ["make", "two.png", "--mute", "--no-label", "--start", "0.6", "--duration", "0.4"]
+    assert main([*make, "--face", "all", "-o", "all.mp4"]) == 0
+    assert main([*make, "--face", "1", "-o", "right.mp4"]) == 0
+    assert main([*make, "--face", f"1={CLIP}", "--face", "0=daisy-bell", "-o", "duet.mp4"]) == 0
+    still = cv2.resize(np.hstack([photo, photo[:, ::-1]]), (410, 240))[..., ::-1].astype(int)
+    moved = {}
+    for name in ("all", "right", "duet"):
+        last = list(open_video(f"{name}.mp4").frames())[-1]
+        change = np.abs(last.astype(int) - still).mean(2)
+        moved[name] = change[:, 40:165].mean(), change[:, 245:370].mean()
+    assert moved["right"][0] < 0.5 * moved["right"][1]
+    for name in ("all", "duet"):
+        assert moved[name] == pytest.approx((moved["right"][1],) * 2, rel=0.3)
+
+
+def test_permission_is_asked_for_once(
+    here: Path, mistake: Callable[..., str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (here / ".config" / "has-permission").unlink()
+    question = "Has everybody in the photo agreed to be in a meme? If so, add --i-have-permission; it is remembered."
+    assert mistake("make", "me.png", *SHORT).startswith(question)
+    assert mistake("batch", "me.png", "daisy-bell", "-o", "clips").startswith(question)
+    assert left(here) == []
+    assert main(["make", "me.png", "--i-have-permission", *SHORT]) == 0
+    assert main(["make", "me.png", *SHORT]) == 0
+
+
+def test_without_the_label_the_other_marks_stay(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["make", "me.png", "-o", "bare.mp4", "--no-label", "--duration", "0.4"]) == 0
+    said = capfd.readouterr().err
+    assert said.count("Without the label, say yourself wherever you post it that it was made with AI.") == 1
+    assert main(["make", "me.png", "-o", "usual.mp4", "--duration", "0.4"]) == 0
+    assert "Without the label" not in capfd.readouterr().err
+    corner = np.s_[-30:, 40:]
+    bare, usual = (next(open_video(f"{name}.mp4").frames())[corner].astype(int) for name in ("bare", "usual"))
+    assert np.abs(bare - usual).mean() > 8
+    for name in ("bare", "usual"):
+        report = memegen.inspect(f"{name}.mp4")
+        assert report.template == "daisy-bell"
+        assert report.metadata.source_type is not None
+        assert report.credentials.state == "intact"
+
+
+def test_inspect(here: Path, capfd: pytest.CaptureFixture[str], mistake: Callable[..., str]) -> None:
+    assert main(["make", "me.png", "-o", "me.mp4", "--duration", "0.4"]) == 0
+    capfd.readouterr()
+    assert main(["inspect", "me.mp4"]) == 0
+    said = capfd.readouterr().out
+    assert said.startswith("me.mp4: Made with memegen")
+    assert "unchanged since it was signed as" in said
+    assert "template daisy-bell" in said
+    assert main(["inspect", "me.mp4", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["credentials"]["state"] == "intact"
+    assert told["template"] == "daisy-bell"
+    (here / "notes.txt").write_text("nothing to see")
+    assert "neither a picture nor a clip" in mistake("inspect", "notes.txt")
+
+
+def test_batch(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("me.png", "you.png")
+    cv2.imwrite("wall.png", np.full((99, 99, 3), 120, np.uint8))
+    batch = ["batch", "me.png", "wall.png", "you.png", "daisy-bell", "-o", "clips", *SHORT]
+    assert main(batch) == 0
+    said = capfd.readouterr().out.splitlines()
+    assert said[0].startswith("made   me.png: clips/me.mp4 (")
+    assert said[1].startswith("failed wall.png: No face was found")
+    assert said[2].startswith("made   you.png")
+    assert said[3] == "2 of 3 photos sing; the table is in clips/report.csv."
+    assert said[4].startswith("Failed: wall.png: No face was found")
+    assert left(here / "clips") == ["me.mp4", "report.csv", "you.mp4"]
+    assert main([*batch, "--resume"]) == 0
+    assert capfd.readouterr().out.count("kept ") == 2
+
+
+def test_the_last_word_of_a_batch_is_the_song(mistake: Callable[..., str]) -> None:
+    said = mistake("batch", "me.png", "me.png", "-o", "clips")
+    assert said == "The last word is what they sing, but me.png is a photo: add a template."
 
 
 def test_the_clip_is_named_after_photo_and_template(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +282,7 @@ def test_questions_are_answered(words: list[str], capfd: pytest.CaptureFixture[s
 def test_nothing_heavy_is_imported_for_a_question(statement: str) -> None:
     script = (
         f"import sys\ntry:\n    {statement}\nexcept SystemExit: pass\n"
-        "sys.stderr.write(' '.join({'torch', 'moviepy', 'cv2', 'numpy', 'PIL', 'requests', 'tqdm'} & set(sys.modules)))"
+        "sys.stderr.write(' '.join({'torch', 'cv2', 'numpy', 'PIL', 'requests', 'tqdm'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -222,10 +334,11 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         ([], "the following arguments are required: COMMAND. See memegen --help."),
         (["sing"], "argument COMMAND: invalid choice: 'sing'"),
         (["make"], "the following arguments are required: PHOTO. See memegen make --help."),
-        (["make", "me.png", "--loud"], "unrecognized arguments: --loud. See memegen"),
+        (["make", "me.png", "--shout"], "unrecognized arguments: --shout. See memegen"),
         (["make", "me.png", "daisy-bell", "more"], "unrecognized arguments: more"),
         (["make", "me.png", "--start", "soon"], "argument --start: invalid float value: 'soon'"),
-        (["make", "me.png", "--face", "left"], "argument --face: invalid int value: 'left'"),
+        (["make", "me.png", "--loudness", "loud"], "argument --loudness: invalid"),
+        (["batch", "me.png", "-o", "clips"], "the following arguments are required: TEMPLATE"),
         (["make", "me.png", "--out"], "argument -o/--out: expected one argument"),
     ],
 )
@@ -249,12 +362,25 @@ def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pyte
         (["--engine", "magic"], "'magic'"),
         (["--face", "1"], "Face 1 was asked for, but the photo has 1"),
         (["--face", "-1"], "Face -1 was asked for, but the photo has 1"),
+        (["--face", "left"], "--face is 'left': give a number, counted from 0 at the left, or all."),
+        (["--face", "0", "--face", "1"], "Several faces: give --face all, or each its song"),
+        (["--face", "0=daisy-bell", "--face", "1"], "in a duet every face needs its own song"),
+        (["--face", "0=daisy-bell", "--face", "3=daisy-bell"], "Face 3 was asked for, but the photo has 1"),
+        (["--face", "0=daisy-bel"], "There is no template or video file 'daisy-bel'"),
+        (["--top", "x" * 2000], "too long"),
+        (["--bottom", "\ue000"], "U+E000"),
+        (["--subtitles", "gone.lrc"], "gone.lrc"),
+        (["--bars", "sky"], "sky"),
+        (["--label", " "], "The label has no letters"),
+        (["--max-size", "small"], "small"),
+        (["--fade-in", "-1"], "fade_in"),
+        (["--loudness", "3"], "The loudness is 3"),
         (["--audio", "gone.mp3"], "There is no sound file at gone.mp3"),
         (["--audio", "me.png"], "me.png has no sound that can be read"),
-        (["-o", "out.avi"], "out.avi has an unknown ending: use one of .mp4, .mov, .m4v."),
+        (["-o", "out.avi"], "out.avi has an unknown ending: use one of .mp4, .mov, .m4v, .gif, .webp, .png."),
         (["-o", "out"], "out has an unknown ending"),
         (["-o", "gone/out.mp4"], "There is no folder"),
-        (["-o", "me.png"], "me.png has an unknown ending"),
+        (["-o", "me.png"], "me.png is also an input and would be overwritten: choose another name."),
     ],
 )
 def test_a_senseless_option_is_one_line(

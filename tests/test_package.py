@@ -28,13 +28,17 @@ LONGEST = 40  # lines of a function, its docstring aside
 LAYERS = """
 errors parallel keypoints
 downloads progress
-images faces
-video tracking templates
-alignment
+images ffmpeg
+faces formats sound lyrics
+video paste captions
+tracking templates
+alignment provenance
 mesh fomm
 animator
-compose provenance preview
+canvas preview
+compose
 meme
+batch
 widgets cli
 __main__ __init__
 """
