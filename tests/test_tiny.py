@@ -1,0 +1,88 @@
+"""The tiny trained checkpoint for classrooms: it loads like any other, finds the face and moves it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from fomm_states import GOLDEN  # noqa: E402
+
+from memegen.animator import load_animator  # noqa: E402
+from memegen.downloads import asset  # noqa: E402
+from memegen.faces import Image, choose_face, crop_face, face_mesh, points_box  # noqa: E402
+from memegen.fomm.animator import FommAnimator  # noqa: E402
+from memegen.fomm.checkpoint import load_networks, read_states  # noqa: E402
+from memegen.fomm.compute import Compute  # noqa: E402
+from memegen.video import open_video  # noqa: E402
+
+TINY = asset("models/tiny_vox.safetensors")
+SINGER = asset("templates/daisy-bell.mp4")
+HELD_OUT = 9.0  # seconds of the clip; what comes later was not trained on
+SHIFT = 16  # pixels
+PIXEL = 2 / 255  # in the keypoints' unit
+
+
+@pytest.fixture(scope="module")
+def animator() -> FommAnimator:
+    return FommAnimator(load_networks(TINY), compute=Compute("cpu", torch.float32, batch=8, decode=1))
+
+
+@pytest.fixture(scope="module")
+def held_out() -> list[Image]:
+    """Every sixth frame of the singer's last seconds, cut around where the face is in the first."""
+    frames = list(open_video(SINGER, start=HELD_OUT, duration=1.2).frames(max_side=640))
+    box = points_box(face_mesh(frames[0], choose_face(frames[0]))).square(0.3)
+    return [crop_face(frame, box, margin=0) for frame in frames[::6]]
+
+
+def test_it_has_the_architecture_of_the_published_ones() -> None:
+    published = json.loads((GOLDEN / "vox-256.state_dict.json").read_text())
+    states = read_states(TINY)
+    assert TINY.stat().st_size <= 2e6
+    left_out = tuple(f"bottleneck.r{number}." for number in range(2, 6))
+    for part, keys in published.items():
+        assert set(states[part]) == {key for key in keys if not key.startswith(left_out)}
+    assert states["kp_detector"]["jacobian.weight"].shape[0] == 4 * states["kp_detector"]["kp.weight"].shape[0] == 40
+
+
+def test_it_animates_the_portrait(portrait: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path))
+    singer = open_video(SINGER, start=HELD_OUT + 0.4, duration=0.12)
+    frames = np.stack(list(load_animator(TINY, precision="float32").animate(portrait, singer)))
+    assert len(frames) == 3
+    assert frames.dtype == np.uint8
+    assert frames.std(axis=(1, 2)).min() > 30  # a picture, not a wash
+    assert np.abs(np.diff(frames.astype(int), axis=0)).max() > 10
+
+
+def test_keypoints_follow_the_face(animator: FommAnimator, held_out: list[Image]) -> None:
+    value = animator.keypoints(held_out).value
+    assert np.ptp(value, axis=0).max(axis=1).min() > 2 * PIXEL  # every keypoint moves while he sings
+    source = held_out[0]
+    still, right, lower = animator.keypoints(
+        [source, np.roll(source, SHIFT, axis=1), np.roll(source, SHIFT, axis=0)]
+    ).value
+    assert np.median((right - still)[:, 0]) == pytest.approx(SHIFT * PIXEL, rel=0.25)
+    assert np.median((lower - still)[:, 1]) == pytest.approx(SHIFT * PIXEL, rel=0.25)
+    assert np.abs(np.median((right - still)[:, 1])) < 3 * PIXEL
+
+
+def test_it_beats_a_still_picture_on_frames_it_never_saw(animator: FommAnimator, held_out: list[Image]) -> None:
+    source, *driving = held_out
+    rendered = np.stack(list(animator.animate_crops(source, driving, relative=False)))
+    wanted = np.stack(driving).astype(float)
+    copied, drawn = (np.abs(pictures - wanted).mean() for pictures in (source, rendered))
+    assert drawn < 0.9 * copied
+
+
+def test_the_face_moves_by_its_keypoints(animator: FommAnimator, held_out: list[Image]) -> None:
+    networks = load_networks(TINY)
+    image = torch.from_numpy(np.stack(held_out[:3])).movedim(-1, 1).float() / 255
+    keypoints = networks.detector(image)
+    source = networks.generator.encode(image[:1], type(keypoints)(*(part[:1] for part in keypoints)))
+    masks = networks.generator.dense_motion_network(source.small, source.keypoints, keypoints).masks
+    assert masks.sum(dim=1).numpy() == pytest.approx(1.0, abs=1e-5)
+    assert masks[:, 1:, 24:40, 24:40].sum(dim=1).mean() > 0.8  # the middle of the face is no background
