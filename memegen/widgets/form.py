@@ -1,0 +1,314 @@
+"""MemeForm: the steps from photo to clip, each shown by a notebook cell of its own."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ipywidgets
+from IPython import display as page
+
+import memegen.widgets.parts as parts
+from memegen.errors import InputError
+from memegen.faces import Image
+from memegen.images import read_image
+from memegen.meme import make_meme
+from memegen.templates import Template, resolve_driving
+from memegen.video import Video, open_video, write_video
+from memegen.widgets.after import AfterChoice
+from memegen.widgets.checkpoint import CheckpointFetch, looks
+from memegen.widgets.driving import TemplateChoice
+from memegen.widgets.jobs import Job, Status, Stopped
+from memegen.widgets.photo import PhotoChoice
+from memegen.widgets.places import colab_download, on_colab, somebody_there, under_voila
+
+PREVIEW_SECONDS = 2.0
+PREVIEW_SIDE = 320  # pixels
+DRIVER_SIDE = 480  # longest side in pixels of the driver beside the meme
+LARGEST_LINK = 48 * 2**20  # bytes of a clip that is put into the page for its download link
+ASK = "Tick the box under your photo first: everyone in it has to agree."
+
+
+_put: Callable[[object], object] = page.display
+
+
+class _Order(NamedTuple):
+    """What was chosen when a button was pressed."""
+
+    name: str
+    pixels: Image
+    driving: str | Path
+    duration: float | None
+    engine: str
+    singer: dict[str, Any]
+    duet: dict[int, str]
+    options: dict[str, Any]
+    suffix: str
+
+
+class MemeForm:
+    """A form that makes memes. Its methods show one step each, as the last line of a cell.
+
+    Args:
+        photo: A path or an address to begin with; the bundled portrait when empty.
+        template: A template's name, or the path or address of a clip, to begin with.
+        engine: "mesh", a checkpoint's name, or the path of one.
+        duration: How much of the clip to use, seconds; 0 for all.
+        permission: Whether everyone in `photo` agreed; otherwise the form asks.
+    """
+
+    def __init__(
+        self,
+        photo: str = "",
+        template: str | Path = "daisy-bell",
+        *,
+        engine: str = "mesh",
+        duration: float = 0.0,
+        permission: bool = False,
+    ) -> None:
+        self.meme: Video | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="memegen-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._lock = threading.RLock()
+        self._making: Job | None = None
+        self._previewing: Job | None = None
+        self._shown = False  # whether there is a place for previews
+        self._count = 0
+        self._photo = PhotoChoice(photo, permission=permission, changed=self._preview_again)
+        self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._preview_again)
+        self._checkpoint = CheckpointFetch()
+        self._after = AfterChoice()
+        self._preview_status, self._make_status = Status(), Status("Nothing made yet.")
+        self._build(engine, duration)
+
+    def _build(self, engine: str, duration: float) -> None:
+        """Lay out the steps that have no class of their own."""
+        self._engine = parts.control(ipywidgets.Dropdown, "Look", options=looks(engine), value=engine)
+        self._engine.observe(lambda change: self._checkpoint.want(change["new"]), "value")
+        self._seconds = parts.control(
+            ipywidgets.BoundedFloatText, "Seconds (0: the whole song)", min=0.0, max=3600.0, value=duration
+        )
+        self._preview = ipywidgets.HTML()
+        self._make_button = parts.button("Make the meme", self.start, style="success", icon="play")
+        self._stop_button = parts.button("Stop", self.stop, icon="stop")
+        self._stop_button.disabled = True
+        self._result = ipywidgets.HTML(parts.note("The clip appears here once it is made.").value)
+        self._download = parts.button("Download", self._hand_over, style="success", icon="download")
+        parts.show(self._download, False)
+        self._preview_panel = parts.column(
+            self._engine, self._checkpoint.status.panel, self._preview_status.panel, self._preview
+        )
+        buttons = parts.row(self._make_button, self._stop_button)
+        self._make_panel = parts.column(self._seconds, self._after.panel, buttons, self._make_status.panel)
+        self._result_panel = parts.column(self._result, self._download)
+
+    # What cells call
+
+    def choose_template(self) -> None:
+        """Show the templates, and the ways to a clip of one's own."""
+        _put(self._driving.panel)
+
+    def choose_photo(self) -> None:
+        """Show the ways to a photo, the faces in it, and the question whether everyone agreed."""
+        _put(self._photo.panel)
+
+    def preview(self) -> None:
+        """Show the choice of looks and a small clip of the first seconds, made again whenever something changes."""
+        _put(self._preview_panel)
+        self._shown = True
+        self._checkpoint.want(self._engine.value)
+        self._preview_again()
+        if self._previewing is not None and not (somebody_there() or under_voila()):
+            self._previewing.wait()
+
+    def make(self) -> None:
+        """Show the buttons and begin a first clip, which is waited for where nobody is there to press Stop.
+
+        As an app, where every visit runs every cell, only the button begins one.
+        """
+        _put(self._make_panel)
+        if under_voila():
+            return
+        self.start()
+        if not somebody_there():
+            self.wait()
+
+    def show_result(self) -> None:
+        """Show the finished clip beside its driver, with the way to keep it; it changes with every clip made."""
+        _put(self._result_panel)
+
+    # What buttons call
+
+    def start(self) -> None:
+        """Begin the clip that was chosen, unless one is being made; a preview on its way is finished first."""
+        with self._lock:
+            if self._making is not None and self._making.running:
+                return
+            try:
+                order = self._order()
+            except InputError as error:
+                self._make_status.fail(error)
+                return
+            self._busy(True)
+            self._making = Job(lambda job: self._make(job, order))
+            self._making.start()
+
+    def stop(self) -> None:
+        """End the clip that is being made."""
+        if self._making is not None:
+            self._making.stop()
+
+    def wait(self) -> None:
+        """Return when no clip is being made."""
+        if self._making is not None:
+            self._making.wait()
+
+    def _order(self) -> _Order:
+        """Note what is chosen now.
+
+        Raises:
+            InputError: There is no photo, nobody said that everyone agreed, or the duet can't be read.
+        """
+        photo = self._photo.photo
+        if photo is None:
+            raise InputError("There is no photo yet: upload one, or use the sample portrait.")
+        if not self._photo.allowed:
+            raise InputError(ASK)
+        duet = self._after.duet
+        return _Order(
+            name=photo.name,
+            pixels=photo.pixels,
+            driving=self._driving.source,
+            duration=self._seconds.value or None,
+            engine=self._engine.value,
+            singer={} if duet or self._photo.face is None else {"face": self._photo.face},
+            duet=duet,
+            options=self._after.options,
+            suffix=self._after.suffix,
+        )
+
+    # The preview
+
+    def _preview_again(self) -> None:
+        """Make the preview of what is chosen now, and forget the one before."""
+        if not self._shown:
+            return
+        with self._lock:
+            if self._previewing is not None:
+                self._previewing.stop()
+            self._preview.value = ""
+            try:
+                order = self._order()
+            except InputError as error:
+                self._previewing = None
+                self._preview_status.say(str(error))
+                return
+            self._previewing = Job(lambda job: self._make_preview(job, order))
+            self._previewing.start()
+
+    def _make_preview(self, job: Job, order: _Order) -> None:
+        status = self._preview_status
+        with self._outcome(status, lambda: self._previewing is job, stopped=""):
+            status.say("Getting the preview ready …")
+            clip = resolve_driving(order.driving, progress=False)
+            small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if order.singer else PREVIEW_SIDE)
+            seconds = min(order.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
+            meme = make_meme(small, clip, duration=seconds, progress=_checked(job, status), **order.singer)
+            caption = f"Preview: the first {meme.duration:.0f} seconds, small, with the instant look."
+            with self._lock:
+                job.check()
+                self._preview.value = parts.figure(meme._repr_html_(), caption)
+                status.say("")
+
+    # The clip
+
+    def _make(self, job: Job, order: _Order) -> None:
+        status = self._make_status
+        try:
+            with self._outcome(status, lambda: True, stopped="Stopped: nothing was kept. Press Make for another try."):
+                status.say("Getting ready …")
+                while self._previewing is not None and self._previewing.running:
+                    job.pause()
+                self._show(*self._made(job, order))
+        finally:
+            self._busy(False)
+
+    def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
+        """Make the clip that was ordered, and a small copy of the driver's span to show beside it."""
+        tell = _checked(job, self._make_status)
+        self._checkpoint.wait_for(order.engine, job)
+        songs = {face: resolve_driving(song, progress=False) for face, song in order.duet.items()}
+        clip = next(iter(songs.values())) if songs else resolve_driving(order.driving, progress=False)
+        job.check()
+        self._count += 1
+        folder = self._folder / str(self._count)  # one for each clip, so that none is written over
+        folder.mkdir(parents=True)
+        out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + order.suffix)
+        words = {**order.options, **order.singer}
+        words |= {"engine": order.engine, "duration": order.duration, "progress": tell}
+        meme = make_meme(order.pixels, songs or clip, out=out, **words)
+        job.check()
+        self._make_status.say("Putting it beside the driver …")
+        return meme, _driver(clip, order.duration, folder / "driver.mp4"), clip.title
+
+    def _show(self, meme: Video, driver: Video, title: str) -> None:
+        """Put a finished clip into the page."""
+        self.meme = meme
+        figures = parts.beside(
+            parts.figure(driver._repr_html_(), f"The driver: {title}", style="flex: 1 1 260px"),
+            parts.figure(meme._repr_html_(), "The meme", style="flex: 1 1 260px"),
+        )
+        link = ""
+        if not on_colab():
+            small = meme.path.stat().st_size <= LARGEST_LINK
+            kind = mimetypes.guess_type(meme.path.name)[0] or "video/mp4"
+            link = parts.download_link(meme.path, kind) if small else parts.note(f"The clip is {meme.path}").value
+        self._result.value = f"{figures}{link}"
+        parts.show(self._download, on_colab())
+        self._make_status.say(f"Done: {meme.path.name}, {meme.duration:.1f} s, {meme.width} × {meme.height}.")
+
+    def _hand_over(self) -> None:
+        if self.meme is not None:
+            colab_download(self.meme.path)
+
+    def _busy(self, busy: bool) -> None:
+        self._make_button.disabled, self._stop_button.disabled = busy, not busy
+        self._stop_button.button_style = "warning" if busy else ""
+
+    @contextmanager
+    def _outcome(self, status: Status, current: Callable[[], bool], *, stopped: str) -> Iterator[None]:
+        """Show how a job ended, if it is still the one that counts."""
+        try:
+            yield
+        except Stopped:
+            if current():
+                status.say(stopped)
+        except Exception as error:  # shown, so that the form stays usable
+            if current():
+                status.fail(error)
+
+
+def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
+    """Report progress to the page, and end the work when the job was stopped."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        job.check()
+        status.progress(stage, done, total)
+
+    return progress
+
+
+def _driver(clip: Template, duration: float | None, out: Path) -> Video:
+    """Copy the span that was sung, small."""
+    if duration is None and clip.end is not None:
+        duration = clip.end - clip.start
+    span = open_video(clip.local_path, start=clip.start, duration=duration)
+    return write_video(out, span.frames(max_side=DRIVER_SIDE), fps=span.fps, audio=span if span.has_audio else None)

@@ -1,0 +1,153 @@
+"""Work that goes on while the form stays usable, can be stopped, and says how far it is."""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+import ipywidgets
+
+from memegen.errors import MemegenError
+
+EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
+_log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The user pressed Stop."""
+
+
+class Job:
+    """A piece of work in a thread of its own.
+
+    Args:
+        work: Called with the job, so that it can `check` whether to go on; what it raises is kept as `error`.
+    """
+
+    def __init__(self, work: Callable[[Job], object]) -> None:
+        self.error: BaseException | None = None
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is still something to wait for."""
+        return self._thread.is_alive()
+
+    def start(self) -> Job:
+        """Begin, and return at once."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ask the work to end at its next `check`."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Go on, unless the job was asked to stop.
+
+        Raises:
+            Stopped: It was.
+        """
+        if self._stop.is_set():
+            raise Stopped
+
+    def pause(self, seconds: float = EVERY) -> None:
+        """Let some time pass.
+
+        Raises:
+            Stopped: The job was asked to stop.
+        """
+        self._stop.wait(seconds)
+        self.check()
+
+    def wait(self) -> None:
+        """Return when the work has ended; interrupting the notebook's cell stops it."""
+        while self.running:
+            try:
+                self._thread.join(EVERY)
+            except KeyboardInterrupt:
+                self.stop()
+
+    def _run(self) -> None:
+        try:
+            self._work(self)
+        except Exception as error:  # kept for whoever looks at the job
+            self.error = error
+
+
+class Status:
+    """A bar, and a line of words that tells how far a job is or what went wrong."""
+
+    def __init__(self, words: str = "") -> None:
+        self._bar = ipywidgets.FloatProgress(
+            min=0.0, max=1.0, layout={"width": "100%", "margin": "0", "display": "none"}
+        )
+        self._words = ipywidgets.HTML()
+        self._stage, self._begun, self._shown = "", 0.0, 0.0
+        self.panel = ipywidgets.VBox([self._bar, self._words], layout={"width": "100%"})
+        if words:
+            self.say(words)
+
+    @property
+    def text(self) -> str:
+        """What is said now, as HTML."""
+        return str(self._words.value)
+
+    def say(self, words: str) -> None:
+        """Show a sentence and no bar; nothing when it is empty."""
+        self._bar.layout.display = "none"
+        self._words.value = _status(words)
+
+    def fail(self, error: BaseException) -> None:
+        """Show what went wrong: a sentence, and folded below it what only few want to read."""
+        self._bar.layout.display = "none"
+        self._words.value = alert(error)
+
+    def progress(self, stage: str, done: float, total: float, *, unit: str = "frames") -> None:
+        """Move the bar: `done` of `total` frames, or whatever else `unit` names."""
+        now = time.monotonic()
+        if stage != self._stage or done < 2:
+            self._stage, self._begun, self._shown = stage, now, 0.0
+        if now - self._shown < EVERY and done < total:
+            return
+        self._shown = now
+        self._bar.layout.display = ""
+        self._bar.value = done / max(total, done, 1)
+        words = how_far(stage, done, total, now - self._begun, unit=unit)
+        self._words.value = _status(words)
+
+
+def how_far(stage: str, done: float, total: float, seconds: float, *, unit: str = "frames") -> str:
+    """Say how far a stage is after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
+    words = [f"{stage}: {done:.0f} of {total:.0f} {unit}"]
+    if seconds > 0.5 and done:
+        rate = done / seconds
+        words.append(f"{rate:.1f} {unit}/s" if rate < 10 else f"{rate:.0f} {unit}/s")
+        left = max(total - done, 0) / rate
+        words.append(f"{left:.0f} s left" if left < 100 else f"{left / 60:.0f} min left")
+    return " · ".join(words)
+
+
+def _status(words: str) -> str:
+    return f'<div role="status" style="line-height: 1.45">{html.escape(words)}</div>' if words else ""
+
+
+def alert(error: BaseException) -> str:
+    """Write an error as HTML: one sentence, details folded; an unforeseen one is logged as well."""
+    if isinstance(error, MemegenError):
+        sentence, _, details = str(error).partition("\n")
+    else:
+        _log.info("The form met an error of its own.", exc_info=error)
+        sentence = (
+            f"Something unforeseen went wrong ({type(error).__name__}): try again, or with another photo or clip."
+        )
+        details = "".join(traceback.format_exception(error))
+    folded = f"<details><summary>Details</summary><pre>{html.escape(details)}</pre></details>" if details else ""
+    style = "border-left: 4px solid #d1242f; background: rgba(209, 36, 47, 0.1); padding: 8px 12px; line-height: 1.45"
+    return f'<div role="alert" style="{style}; overflow-wrap: anywhere">{html.escape(sentence)}{folded}</div>'

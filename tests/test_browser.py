@@ -1,0 +1,292 @@
+"""The form of the first notebook in a real browser: in JupyterLab, and as an app under Voila, desktop and phone."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright")
+nbformat = pytest.importorskip("nbformat")
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from run_notebook import NOTEBOOKS, override, tagged  # noqa: E402
+
+from memegen.meme import make_meme  # noqa: E402
+from memegen.provenance.inspection import inspect  # noqa: E402
+from memegen.video import open_video  # noqa: E402
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+NAME = "01_make_a_meme.ipynb"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE = 90_000  # ms; a run on a busy machine is slow, and nothing here measures time
+LAB = ["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--LabApp.news_url=None", "--ServerApp.port={port}"]
+APP = ["voila", "{notebook}", "--port={port}", "--Voila.ip=127.0.0.1"]
+NO_WINDOWING = '{"windowingMode": "none"}'  # a cell that is scrolled away stays in the page
+PLAYS = """async video => {
+  video.muted = true;
+  await video.play();
+  while (video.currentTime < 0.2 && !video.ended) await new Promise(resolve => setTimeout(resolve, 20));
+  return [video.duration, video.videoWidth, video.videoHeight, video.currentTime];
+}"""
+TOO_WIDE = """() => [...document.querySelectorAll("button, input, select, img, video, figure, p, h2, .jupyter-widgets")]
+  .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.getBoundingClientRect().left < -1)
+  .map(one => one.outerHTML.slice(0, 200))"""
+
+
+class Server:
+    """A server of the first notebook: its address, and the folder its clips go to."""
+
+    def __init__(self, address: str, clips: Path) -> None:
+        self.address, self.clips = address, clips
+
+    def made(self) -> list[Path]:
+        """The clips it has made for its forms."""
+        return [path for path in self.clips.glob("memegen-*/[0-9]*/*.mp4") if path.name != "driver.mp4"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def serving(words: list[str], page: str, ready: str, folder: Path) -> Iterator[Server]:
+    """Run one of Jupyter's servers in a home of its own, with the settings that the project ships."""
+    notebook = nbformat.read(NOTEBOOKS / NAME, as_version=4)
+    [form] = tagged(notebook, "parameters")
+    form.source = override(form.source, {"SECONDS": 1})
+    nbformat.write(notebook, folder / NAME)
+    clips, tracker = folder / "tmp", folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    clips.mkdir()
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(NO_WINDOWING, "utf-8")
+    own = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run"}
+    own |= {"TMPDIR": "tmp", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    env = {**os.environ, **{key: str(folder / name) for key, name in own.items()}}
+    env["JUPYTER_CONFIG_PATH"] = str(NOTEBOOKS / "jupyter")
+    port = free_port()
+    command = [word.format(port=port, notebook=NAME) for word in words]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command, "--no-browser"],
+            cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            for _ in range(240):
+                if server.poll() is not None or answers(f"http://127.0.0.1:{port}/{ready}"):
+                    break
+                time.sleep(0.25)
+            assert server.poll() is None, (folder / "server.log").read_text("utf-8")
+            yield Server(f"http://127.0.0.1:{port}/{page}", clips)
+        finally:
+            end(server)
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    """End a server and the kernels it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, how)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(LAB, f"lab/tree/{NAME}?reset", "api", tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def app(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(APP, "", "voila/static/none.js", tmp_path_factory.mktemp("app")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page in a window of its own."""
+    contexts: list[Any] = []
+
+    def open_page(address: str, width: int = 1280, height: int = 900) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True))
+        page: Page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def phone_photo(portrait: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo of more than 12 MB, as phones take them: the portrait at 3648 x 4275 with a sensor's noise."""
+    path = tmp_path_factory.mktemp("phone") / "IMG_0001.jpg"
+    large = cv2.resize(portrait[..., ::-1], (3648, 4275), interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng(0).integers(-20, 21, large.shape, np.int16)
+    cv2.imwrite(str(path), np.clip(large + noise, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 98])
+    assert 12e6 < path.stat().st_size < 25e6
+    return path
+
+
+def press(page: Page, words: str) -> None:
+    page.get_by_role("button", name=words).click()
+
+
+def upload(page: Page, photo: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        press(page, "Upload a photo")
+    chooser.value.set_files(photo)
+
+
+def agree(page: Page) -> None:
+    page.get_by_label(re.compile("Everyone in this photo agreed")).check()
+
+
+def check_clip(page: Page, name: str, folder: Path) -> None:
+    """Wait for a clip, play it in the page and save it."""
+    expect(page.get_by_text(f"Done: {name}")).to_be_visible(timeout=PATIENCE)
+    video = page.locator("figure", has_text="The meme").locator("video")
+    video.scroll_into_view_if_needed()
+    duration, width, height, played = video.evaluate(PLAYS)
+    assert duration == pytest.approx(1.0, abs=0.1)
+    assert (width, height) == (204, 240)  # the photo's size, made even
+    assert played > 0
+    with page.expect_download() as download:
+        page.locator("a[download]").click()
+    assert download.value.suggested_filename == name
+    download.value.save_as(folder / name)
+    saved = open_video(folder / name)
+    assert saved.duration == pytest.approx(1.0, abs=0.05)
+    assert saved.has_audio
+
+
+def test_the_whole_way_in_jupyterlab(
+    lab: Server, visit: Callable[..., Page], small_photo: Path, phone_photo: Path, tmp_path: Path
+) -> None:
+    page = visit(lab.address)
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    expect(page.get_by_text("Done: grace-hopper-daisy-bell.mp4")).to_be_visible(timeout=PATIENCE)
+    upload(page, phone_photo)
+    expect(page.get_by_text("One face in IMG_0001.")).to_be_visible(timeout=PATIENCE)
+    upload(page, small_photo)
+    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
+    press(page, "Daisy Bell")
+    agree(page)
+    press(page, "Make the meme")
+    check_clip(page, "me-daisy-bell.mp4", tmp_path)
+    page.screenshot(path=tmp_path / "jupyterlab.png")
+
+
+def test_the_whole_way_on_a_phone(app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path) -> None:
+    page = visit(app.address, width=390, height=844)
+    upload(page, small_photo)
+    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
+    agree(page)
+    press(page, "Make the meme")
+    check_clip(page, "me-daisy-bell.mp4", tmp_path)
+    page.screenshot(path=tmp_path / "phone.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(TOO_WIDE) == []
+    for button in page.get_by_role("button").all():
+        box = button.bounding_box()
+        if box is not None and box["height"]:
+            assert box["height"] >= 44, button.inner_text()
+    page.set_viewport_size({"width": 390, "height": 4000})  # the whole form in one picture
+    page.screenshot(path=tmp_path / "phone-whole.png")
+
+
+def test_a_photo_of_12_megabytes_arrives(app: Server, visit: Callable[..., Page], phone_photo: Path) -> None:
+    page = visit(app.address)
+    upload(page, phone_photo)
+    expect(page.get_by_text("One face in IMG_0001.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_wrong_file_two_presses_and_stop(
+    app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path
+) -> None:
+    page = visit(app.address)
+    wrong = tmp_path / "holiday.jpg"
+    wrong.write_text("Dear diary, today I forgot my camera.", "utf-8")
+    upload(page, wrong)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("not a picture", timeout=PATIENCE)
+    assert "Traceback" not in alert.inner_text()
+    upload(page, small_photo)
+    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
+    expect(alert).to_have_count(0)
+    agree(page)
+    before = len(app.made())
+    page.get_by_role("button", name="Make the meme").dblclick()
+    check_clip(page, "me-daisy-bell.mp4", tmp_path)
+    assert len(app.made()) == before + 1
+    page.get_by_label("Seconds (0: the whole song)").fill("0")
+    page.get_by_label("Seconds (0: the whole song)").press("Enter")
+    press(page, "Make the meme")
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled(timeout=PATIENCE)
+    press(page, "Stop")
+    expect(page.get_by_text("Stopped: nothing was kept.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Make the meme")).to_be_enabled(timeout=PATIENCE)
+    assert len(app.made()) == before + 1
+
+
+def test_signed_files_of_every_kind_are_shown(browser: Browser, small_photo: Path, tmp_path: Path) -> None:
+    page = browser.new_page()
+    size = [204, 240]
+    for ending in (".mp4", ".gif", ".webp", ".png"):
+        meme = make_meme(small_photo, out=tmp_path / f"me{ending}", duration=0.6)
+        assert inspect(meme.path).credentials.state == "intact"
+        page.set_content(meme._repr_html_())
+        if ending == ".mp4":
+            told = page.locator("video").evaluate(PLAYS)
+            assert told[0] == pytest.approx(0.6, abs=0.05)
+            assert told[1:3] == size
+        else:
+            shown = page.locator("img").evaluate(
+                "async one => [await one.decode(), one.naturalWidth, one.naturalHeight]"
+            )
+            assert shown[1:] == size, ending
+    page.close()

@@ -1,0 +1,227 @@
+"""The notebooks: how they are built, that they are stamped, and that `Run all` goes through."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("nbclient")
+pytest.importorskip("ipywidgets")
+
+from run_notebook import NOTEBOOKS, override, run_notebook, tagged  # noqa: E402
+
+ROOT = NOTEBOOKS.parent
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+MOST_CELLS = {"01_make_a_meme.ipynb": 8}
+MOST_LINES = 12
+FORBIDDEN = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.If, ast.Try,
+)  # fmt: skip
+PEAK = "__import__('resource').getrusage(__import__('resource').RUSAGE_SELF).ru_maxrss"
+if sys.platform == "linux":  # where the number above begins with that of the process that started this one
+    PEAK = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
+
+each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def stamp() -> ModuleType:
+    """The script notebooks/stamp.py."""
+    spec = spec_from_file_location("stamp", NOTEBOOKS / "stamp.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(path: Path) -> Any:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def own_code(path: Path) -> list[Any]:
+    """The code cells but for the set-up cell."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code" and "set-up" not in tags(cell)]
+
+
+def test_there_are_three() -> None:
+    names = ["01_make_a_meme.ipynb", "02_step_by_step.ipynb", "03_inside_the_model.ipynb"]
+    assert [path.name for path in PATHS] == names
+
+
+@each
+def test_few_short_cells(path: Path) -> None:
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    assert 2 <= len(cells) <= MOST_CELLS.get(path.name, 16)
+    for cell in cells:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert 1 <= len(lines) <= MOST_LINES, cell.source
+        assert max(map(len, lines)) <= 120, cell.source
+
+
+@each
+def test_nothing_but_calls_and_assignments(path: Path) -> None:
+    for cell in own_code(path):
+        assert not re.search(r"^\s*[!%]|<style|<script", cell.source, re.MULTILINE), cell.source
+        for node in ast.walk(ast.parse(cell.source)):
+            assert not isinstance(node, FORBIDDEN), f"{path.name}: a function is missing in the package:\n{cell.source}"
+
+
+@each
+def test_form_cells_only_assign(path: Path) -> None:
+    forms = [cell for cell in own_code(path) if "@param" in cell.source or "parameters" in tags(cell)]
+    assert path.name != "01_make_a_meme.ipynb" or len(forms) == 1
+    for cell in forms:
+        assert "parameters" in tags(cell), f"not tagged `parameters`:\n{cell.source}"
+        for node in ast.parse(cell.source).body:
+            assert isinstance(node, ast.Assign), cell.source
+            ast.literal_eval(node.value)
+
+
+@each
+def test_every_code_cell_has_a_title_and_a_sentence(path: Path) -> None:
+    cells = read(path).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    for before, cell in itertools.pairwise(cells):
+        if cell.cell_type == "code":
+            assert before.cell_type == "markdown", f"{path.name}: no text above\n{cell.source}"
+            title, _, prose = before.source.partition("\n")
+            assert re.match(r"#{1,4} \S", title), f"{path.name}: no title above\n{cell.source}"
+            assert re.search(r"\w{2,}.*[.?!:)*_`$]", prose), f"{path.name}: no sentence below {title}"
+
+
+@each
+def test_kept_without_outputs(path: Path) -> None:
+    notebook = read(path)
+    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert "widgets" not in notebook.metadata
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in notebook.cells:
+        assert cell.cell_type != "code" or (cell.outputs == [] and cell.execution_count is None)
+        assert not re.search(r"(?<![\w.])/wor[k]/", cell.source)
+
+
+# The stamp
+
+
+@each
+def test_one_set_up_cell_and_it_comes_first(path: Path, stamp: ModuleType) -> None:
+    [cell] = tagged(read(path), "set-up")
+    assert cell is not None
+    assert cell.source == stamp.set_up(stamp.address())
+    first = next(cell for cell in read(path).cells if cell.cell_type == "code")
+    assert first.id == cell.id
+
+
+def test_everything_is_stamped(stamp: ModuleType) -> None:
+    for path, text in stamp.pages().items():
+        assert path.read_text("utf-8") == text, f"{path.name} is out of date: run `make notebooks`"
+        assert stamp.address().removeprefix("https://") in text, f"{path.name} has no badges"
+
+
+def test_another_address_is_stamped_everywhere(stamp: ModuleType) -> None:
+    text = stamp.stamped(PATHS[0].read_text("utf-8"), "https://github.com/ada/memes", PATHS[0].name)
+    assert "your--name" not in text.replace('\\"your--name\\" in PACKAGE', "")
+    assert "git+https://github.com/ada/memes" in text
+    assert f"https://colab.research.google.com/github/ada/memes/blob/main/notebooks/{PATHS[0].name}" in text
+    assert f"kernels/welcome?src=https://github.com/ada/memes/blob/main/notebooks/{PATHS[0].name}" in text
+    assert f"https://mybinder.org/v2/gh/ada/memes/main?urlpath=lab/tree/notebooks/{PATHS[0].name}" in text
+
+
+def test_outputs_and_widgets_are_stripped(stamp: ModuleType) -> None:
+    notebook = read(PATHS[0])
+    notebook.metadata["widgets"] = {"state": {}}
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="x")]
+    notebook.cells[2].execution_count = 3
+    again = stamp.stamped(nbformat.writes(notebook), stamp.address(), PATHS[0].name)
+    assert again == PATHS[0].read_text("utf-8")
+
+
+# The set-up cell
+
+
+FRESH = """
+import subprocess, sys
+sys.modules["memegen"] = None  # as where it is not installed
+def record(command):
+    print("\\n".join(map(str, command)))
+subprocess.check_call = record
+exec(sys.argv[1])
+"""
+
+
+def run_set_up(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the set-up cell where memegen is not installed, and let it tell what it would install."""
+    command = [sys.executable, "-c", FRESH, source]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_set_up_does_nothing_where_memegen_is(stamp: ModuleType, tmp_path: Path) -> None:
+    source = stamp.set_up(stamp.address()) + '\nassert "pip" not in globals()'
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("inside", ["", "notebooks", "docs"])
+def test_set_up_installs_from_the_checkout(stamp: ModuleType, inside: str) -> None:
+    done = run_set_up(stamp.set_up(stamp.address()), ROOT / inside)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == f"{ROOT}[notebook,signing]"
+
+
+def test_set_up_installs_from_the_address(stamp: ModuleType, tmp_path: Path) -> None:
+    done = run_set_up(stamp.set_up("https://github.com/ada/memes"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[-1] == "memegen[notebook,signing] @ git+https://github.com/ada/memes"
+    assert said[1:5] == ["-m", "pip", "install", "-q"]
+    pins = Path(said[said.index("-c") + 1]).read_text("utf-8")
+    assert re.search(r"^numpy==", pins, re.MULTILINE)
+
+
+def test_set_up_does_not_install_from_the_placeholder(stamp: ModuleType, tmp_path: Path) -> None:
+    done = run_set_up(stamp.set_up(stamp.PLACEHOLDER), tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == f"RuntimeError: {stamp.UNKNOWN}"
+
+
+# Run all
+
+
+def test_run_all_makes_a_meme_of_the_bundled_portrait(tmp_path: Path) -> None:
+    ask = {"duration": "form.meme.duration", "sound": "form.meme.has_audio", "peak": PEAK}
+    said = run_notebook("01_make_a_meme.ipynb", tmp_path, values={"SECONDS": 1}, ask=ask)
+    assert float(said["duration"]) == pytest.approx(1.0, abs=0.05)
+    assert said["sound"] == "True"
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(said["peak"]) * unit < 1e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.name for path in PATHS[1:]])
+def test_run_all_goes_through(name: str, tmp_path: Path) -> None:
+    if name.startswith("03"):
+        pytest.importorskip("torch")
+    run_notebook(name, tmp_path, values={}, ask={})
+
+
+def test_parameters_are_overridden() -> None:
+    assert override('A = ""  # @param\nB = 2', {"A": "x.jpg"}) == "A = 'x.jpg'\nB = 2"

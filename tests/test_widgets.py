@@ -1,0 +1,725 @@
+"""The form: every step through the widgets that a user has before them, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import html
+import inspect
+import logging
+import re
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ipywidgets
+import numpy as np
+import pytest
+
+from memegen.downloads import asset
+from memegen.errors import DownloadError, InputError
+from memegen.fomm.checkpoint import find_checkpoint
+from memegen.meme import Extras, make_meme
+from memegen.video import Video, open_video, write_video
+from memegen.widgets import MemeForm, checkpoint, driving, jobs, places
+from memegen.widgets import form as module
+from memegen.widgets.after import AfterChoice
+
+# ipywidgets 7 calls what ipykernel 6 and later keep for it
+pytestmark = pytest.mark.filterwarnings("ignore:The .ipykernel.comm.Comm. class:DeprecationWarning")
+
+SECONDS = 20.0  # longest time to wait for a thread before a test gives up
+
+
+class Page:
+    """What a user sees of a form: the panels its cells showed."""
+
+    def __init__(self) -> None:
+        self.panels: list[Any] = []
+
+    def widgets(self) -> Iterator[Any]:
+        """All widgets on the page, top down."""
+        todo = list(self.panels)
+        while todo:
+            widget = todo.pop(0)
+            yield widget
+            todo[:0] = getattr(widget, "children", ())
+
+    def find(self, words: str) -> Any:
+        """The control of that label."""
+        [found] = [widget for widget in self.widgets() if getattr(widget, "description", None) == words]
+        return found
+
+    def press(self, words: str) -> None:
+        self.find(words).click()
+
+    @property
+    def text(self) -> str:
+        """Everything written on the page, as HTML, leaving out the data of pictures and clips."""
+        shown = [str(widget.value) for widget in self.widgets() if isinstance(widget, ipywidgets.HTML)]
+        return html.unescape(re.sub(r"data:[\w/]+;base64,[^\"]*", "data:", " ".join(shown)))
+
+    @property
+    def alerts(self) -> list[str]:
+        return re.findall(r'role="alert"[^>]*>([^<]*)', self.text)
+
+
+class Maker:
+    """Stands in for make_meme: notes what it is told, reports frames, and gives a finished clip."""
+
+    def __init__(self, clip: Video) -> None:
+        self.clip = clip
+        self.calls: list[dict[str, Any]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.error: Exception | None = None
+
+    def __call__(self, photo: np.ndarray, template: Any, *, progress: Callable[..., None], **words: Any) -> Video:
+        self.calls.append({"photo": photo, "template": template, **words})
+        deadline = time.monotonic() + SECONDS
+        while True:
+            progress("Singing", 5, 10)
+            if self.error is not None:
+                raise self.error
+            if self.go_on.wait(0.01):
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        if words.get("out") is None:
+            return self.clip
+        Path(words["out"]).write_bytes(self.clip.path.read_bytes())
+        return open_video(words["out"])
+
+    @property
+    def made(self) -> list[dict[str, Any]]:
+        """The calls for whole clips, not those for previews."""
+        return [call for call in self.calls if "out" in call]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what a thread does."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def send(upload: Any, name: str, content: bytes) -> None:
+    """Let a file arrive at a FileUpload, as the browser's side of ipywidgets 7 or 8 does."""
+    if ipywidgets.__version__.startswith("7."):
+        upload.set_state({"metadata": [{"name": name}], "data": [memoryview(content)], "_counter": upload._counter + 1})
+    else:
+        file = {"name": name, "type": "", "size": len(content), "last_modified": 0, "content": memoryview(content)}
+        upload.set_state({"value": [file]})
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
+    page = Page()
+    monkeypatch.setattr(module, "_put", page.panels.append)
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
+    return page
+
+
+@pytest.fixture(scope="module")
+def clip(singer: Video, tmp_path_factory: pytest.TempPathFactory) -> Video:
+    """A small clip of ten frames."""
+    frames = [frame for frame, _ in zip(singer.frames(max_side=64), range(10), strict=False)]
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames, fps=25)
+
+
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch, clip: Video) -> Maker:
+    """A quick make_meme, and clips whose thumbnails cost nothing."""
+    maker = Maker(clip)
+    monkeypatch.setattr(module, "make_meme", maker)
+    monkeypatch.setattr(module, "_driver", lambda *_: clip)
+    monkeypatch.setattr(driving, "_thumbnail", lambda path, title: f'<img alt="{html.escape(title)}">')
+    return maker
+
+
+@pytest.fixture(scope="module")
+def pair(portrait: np.ndarray) -> bytes:
+    """A JPEG of two people: the larger face on the left."""
+    small = cv2.resize(portrait[:, ::-1], None, fx=0.7, fy=0.7)
+    padded = cv2.copyMakeBorder(small, 600 - small.shape[0], 0, 0, 0, cv2.BORDER_REPLICATE)
+    return bytes(cv2.imencode(".jpg", np.hstack([portrait, padded])[..., ::-1])[1])
+
+
+@pytest.fixture
+def me() -> bytes:
+    return asset("portrait.jpg").read_bytes()
+
+
+def shown(page: Page, **options: Any) -> MemeForm:
+    """A form of which every cell ran but the one that makes a clip at once."""
+    form = MemeForm(**options)
+    form.choose_template()
+    form.choose_photo()
+    form.preview()
+    page.panels.append(form._make_panel)
+    form.show_result()
+    return form
+
+
+def press_make(form: MemeForm, page: Page) -> None:
+    page.press("Make the meme")
+    form.wait()
+
+
+# Run all
+
+
+def test_run_all_makes_a_clip_of_the_bundled_portrait(page: Page) -> None:
+    form = MemeForm(duration=0.4)
+    form.choose_template()
+    form.choose_photo()
+    form.preview()
+    form.make()
+    form.show_result()
+    assert not page.alerts
+    assert form.meme is not None
+    assert (form.meme.width, form.meme.height, form.meme.frame_count) == (512, 600, 10)
+    assert form.meme.has_audio
+    assert page.text.count("<video") == 3  # preview, driver, meme
+    assert "The driver: Daisy Bell" in page.text
+    assert "Done: grace-hopper-daisy-bell.mp4, 0.4 s" in page.text
+    [link] = re.findall(r'<a download="([^"]*)" href="data:video/mp4;base64,([^"]*)"', form._result.value)
+    assert link[0] == "grace-hopper-daisy-bell.mp4"
+    assert base64.b64decode(link[1]) == form.meme.path.read_bytes()
+
+
+def test_as_an_app_the_page_does_not_wait_for_a_clip(page: Page, maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")
+    maker.go_on.clear()
+    form = MemeForm()
+    form.preview()
+    form.make()
+    assert form.meme is None
+    assert not maker.made
+    maker.go_on.set()
+    press_make(form, page)
+    assert len(maker.made) == 1
+
+
+def test_where_somebody_is_there_to_press_stop_the_cell_does_not_wait(
+    page: Page, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = types.SimpleNamespace(kernel=types.SimpleNamespace(_allow_stdin=True))
+    monkeypatch.setattr(places, "get_ipython", lambda: shell)
+    maker.go_on.clear()
+    form = MemeForm()
+    form.preview()
+    form.make()
+    until(lambda: len(maker.calls) == 1)
+    assert "Getting ready" in page.text  # after the preview
+    maker.go_on.set()
+    form.wait()
+    assert ["out" in call for call in maker.calls] == [False, True]
+    assert "Preview: the first" in page.text
+    assert form.meme is not None
+
+
+def test_interrupting_the_cell_stops_the_clip(page: Page, maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker.go_on.clear()
+    form = MemeForm()
+    join, presses = threading.Thread.join, iter([True])
+
+    def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
+        if next(presses, False):
+            raise KeyboardInterrupt
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    form.make()
+    assert form.meme is None
+    assert "Stopped" in page.text
+
+
+# The photo
+
+
+def test_a_photo_of_ones_own_needs_everyones_word(page: Page, maker: Maker, me: bytes) -> None:
+    form = shown(page)
+    consent = page.find("Everyone in this photo agreed to be in a meme")
+    assert form._photo._asking.layout.display == "none"
+    send(page.find("Upload a photo"), "Me at <sea>.jpg", me)
+    assert form._photo._asking.layout.display == ""
+    assert "One face in Me at <sea>." in page.text
+    assert "<sea>" not in form._photo._picture.value
+    press_make(form, page)
+    assert page.alerts == ["Tick the box under your photo first: everyone in it has to agree."]
+    assert not maker.made
+    consent.value = True
+    press_make(form, page)
+    assert not page.alerts
+    assert maker.made[0]["photo"].shape == (600, 512, 3)
+    assert Path(maker.made[0]["out"]).name == "Me_at_sea_-daisy-bell.mp4"
+    page.press("Use the sample portrait")
+    send(page.find("Upload a photo"), "Me at <sea>.jpg", me)  # the same file again
+    assert form._photo.photo is not None
+    assert form._photo.photo.own
+    assert not consent.value
+
+
+def test_a_photo_by_its_path_and_the_word_for_it(page: Page, maker: Maker, small_photo: Path) -> None:
+    form = shown(page, photo=str(small_photo))
+    press_make(form, page)
+    assert not maker.calls
+    form = MemeForm(str(small_photo), permission=True)
+    form.make()
+    assert maker.made[0]["photo"].shape == (240, 205, 3)
+    page.panels.clear()
+    form = shown(page)
+    path = [widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("me.jpg")]
+    path[0].value = f" {small_photo} "
+    assert form._photo.photo is not None
+    assert form._photo.photo.name == "me"
+
+
+def test_what_is_no_photo_is_refused_in_one_sentence_and_the_form_goes_on(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    before = form._photo.photo
+    send(page.find("Upload a photo"), "text.jpg", b"Dear diary, <b>")
+    [alert] = page.alerts
+    assert alert == "The photo is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file."
+    assert form._photo.photo is before
+    press_make(form, page)
+    assert len(maker.made) == 1
+
+
+def test_a_photo_without_a_face_is_refused(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    nobody = bytes(cv2.imencode(".png", np.full((200, 200, 3), 90, np.uint8))[1])
+    send(page.find("Upload a photo"), "wall.png", nobody)
+    assert page.alerts[0].startswith("No face was found in the photo")
+    assert form._photo.photo is not None
+    assert not form._photo.photo.own
+
+
+def test_a_bad_photo_to_begin_with_leaves_none(page: Page, maker: Maker) -> None:
+    form = shown(page, photo="nowhere.jpg")
+    assert page.alerts[0].startswith("There is no photo at nowhere.jpg")
+    press_make(form, page)
+    assert "There is no photo yet: upload one, or use the sample portrait." in page.alerts
+    page.press("Use the sample portrait")
+    press_make(form, page)
+    assert len(maker.made) == 1
+
+
+def test_with_several_faces_one_or_all_can_be_chosen(page: Page, maker: Maker, pair: bytes) -> None:
+    form = shown(page)
+    who = page.find("Who sings")
+    assert who.layout.display == "none"
+    send(page.find("Upload a photo"), "pair.jpg", pair)
+    assert who.layout.display == ""
+    assert "2 faces, numbered from the left" in page.text
+    assert [label for label, _ in who.options] == ["the largest face", "face 0", "face 1", "everyone"]
+    page.find("Everyone in this photo agreed to be in a meme").value = True
+    first = form._photo._picture.value
+    for value, face in (("largest", None), (1, 1), ("all", "all")):
+        who.value = value
+        press_make(form, page)
+        assert maker.made[-1].get("face") == face
+    assert form._photo._picture.value != first
+    page.press("Use the sample portrait")
+    assert who.layout.display == "none"
+    assert form._photo.face is None
+
+
+# What is sung
+
+
+def test_nothing_is_fetched_before_it_is_asked_for(
+    page: Page, maker: Maker, monkeypatch: pytest.MonkeyPatch, clip: Video
+) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, *_: Any, **__: Any) -> Path:
+        asked.append(name)
+        return clip.path
+
+    monkeypatch.setattr("memegen.templates.fetch", fetch)
+    form = shown(page)
+    assert "fetched at first use" in page.text
+    assert not asked
+    page.press("Baka Mitai")
+    assert page.find("Baka Mitai").icon == "check"
+    assert page.find("Daisy Bell").icon == ""
+    assert "not cleared" in page.text
+    press_make(form, page)
+    assert set(asked) == {"baka-mitai.mp4"}
+    assert maker.made[0]["template"].name == "baka-mitai"
+
+
+def test_a_template_fetched_before_shows_its_picture(page: Page, maker: Maker, clip: Video, tmp_path: Path) -> None:
+    (tmp_path / "cache/templates").mkdir(parents=True)
+    (tmp_path / "cache/templates/baka-mitai.mp4").write_bytes(clip.path.read_bytes())
+    shown(page)
+    assert "fetched at first use" not in page.text
+
+
+def test_a_clip_of_ones_own(page: Page, maker: Maker, clip: Video, tmp_path: Path) -> None:
+    form = shown(page)
+    send(page.find("Upload your own clip"), "../my <clip>.mp4", clip.path.read_bytes())
+    assert not page.alerts
+    press_make(form, page)
+    path = maker.made[0]["template"].local_path
+    assert path.read_bytes() == clip.path.read_bytes()
+    assert path.parent == form._folder / "driving"
+    address = next(widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("clip.mp4"))
+    address.value = str(tmp_path / "nowhere.mp4")
+    [alert] = page.alerts
+    assert "nowhere.mp4" in alert
+    assert form._driving.source == path
+    address.value = "https://example.com/clip.mp4"
+    assert form._driving.source == "https://example.com/clip.mp4"
+    assert not page.alerts or "example.com" in page.alerts[0]  # the preview tries to fetch it
+
+
+def test_a_file_that_is_no_clip_is_refused_where_it_was_uploaded(page: Page) -> None:
+    form = MemeForm()
+    form.choose_template()
+    send(page.find("Upload your own clip"), "song.mp4", b"la la la")
+    [alert] = page.alerts
+    assert "song.mp4" in alert
+    assert form._driving.source == "daisy-bell"
+
+
+# Making
+
+
+def test_pressing_twice_makes_one_clip(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    maker.go_on.clear()
+    page.press("Make the meme")
+    page.press("Make the meme")
+    until(lambda: len(maker.made) == 1)
+    assert page.find("Make the meme").disabled
+    assert not page.find("Stop").disabled
+    page.press("Make the meme")
+    maker.go_on.set()
+    form.wait()
+    assert len(maker.made) == 1
+    assert not page.find("Make the meme").disabled
+    assert page.find("Stop").disabled
+
+
+def test_stop_stops_and_the_form_goes_on(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    maker.go_on.clear()
+    page.press("Make the meme")
+    until(lambda: "Singing: 5 of 10 frames" in page.text)
+    page.press("Stop")
+    form.wait()
+    assert form.meme is None
+    assert "Stopped: nothing was kept." in page.text
+    assert not page.alerts
+    maker.go_on.set()
+    press_make(form, page)
+    assert form.meme is not None
+
+
+def test_every_clip_has_a_file_of_its_own(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    press_make(form, page)
+    first = form.meme
+    press_make(form, page)
+    assert first is not None
+    assert form.meme is not None
+    assert first.path.is_file()
+    assert first.path != form.meme.path
+    assert first.path.name == form.meme.path.name
+
+
+def test_errors_are_sentences(page: Page, maker: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    form = shown(page)
+    maker.error = InputError("The <clip> is odd: use another.\n- it is\n- very")
+    press_make(form, page)
+    assert page.alerts == ["The "]  # what follows is a bracket, unescaped by the page's text
+    assert "The &lt;clip&gt; is odd: use another.<details>" in form._make_status.text
+    assert "- very" in form._make_status.text
+    maker.error = ZeroDivisionError("oh")
+    press_make(form, page)
+    assert page.alerts[0].startswith("Something unforeseen went wrong (ZeroDivisionError)")
+    assert "<details>" in form._make_status.text
+    assert "Traceback" in form._make_status.text
+    assert "ZeroDivisionError" in caplog.text
+    maker.error = None
+    press_make(form, page)
+    assert not page.alerts
+    assert form.meme is not None
+
+
+def test_what_is_ordered_reaches_make_meme(page: Page, maker: Maker) -> None:
+    form = shown(page, duration=3.0)
+    page.find("Text at the top").value = "WHEN <THE> CODE"
+    page.find("Shape").value = "vertical"
+    page.find("Strength of the face").value = 1.2
+    page.find("Kind of file").value = ".gif"
+    page.find("Seconds (0: the whole song)").value = 0.0
+    maker.error = InputError("Enough.")
+    press_make(form, page)
+    told = maker.made[0]
+    assert {word: told[word] for word in ("top", "format", "expression", "duration", "engine")} == {
+        "top": "WHEN <THE> CODE",
+        "format": "vertical",
+        "expression": 1.2,
+        "duration": None,
+        "engine": "mesh",
+    }
+    assert Path(told["out"]).suffix == ".gif"
+    assert not set(told) & {"bottom", "subtitles", "bars", "framing", "intro", "motion", "max_size", "side_by_side"}
+
+
+def test_a_duet_goes_before_song_and_face(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    maker.error = InputError("Enough.")
+    page.find("A duet: each face its song").value = "1=daisy-bell"
+    page.find("Later by, milliseconds").value = -40.0
+    page.find("Loudness").value = None
+    press_make(form, page)
+    told = maker.made[0]
+    assert {face: clip.name for face, clip in told["template"].items()} == {1: "daisy-bell"}
+    assert (told["offset"], told["loudness"]) == (-40.0, None)
+    assert "face" not in told
+    page.find("A duet: each face its song").value = "1=daisy-bell, 2"
+    press_make(form, page)
+    assert len(maker.made) == 1
+    assert page.alerts == [
+        "'2' does not say which face sings what: in a duet every face needs its own song, "
+        "as in 0=daisy-bell and 1=clip.mp4, counted from 0 at the left."
+    ]
+
+
+def test_what_comes_after_is_folded_and_plain_at_first() -> None:
+    after = AfterChoice()
+    assert after.panel.selected_index is None
+    assert after.options == {}
+    assert after.suffix == ".mp4"
+
+
+def test_make_meme_knows_every_word_of_the_form() -> None:
+    known = {*inspect.signature(make_meme).parameters, *Extras.__annotations__}
+    assert set(AfterChoice()._controls) <= known
+
+
+# The preview
+
+
+def test_the_preview_is_small_short_and_follows_the_choices(page: Page, maker: Maker, pair: bytes) -> None:
+    form = shown(page, duration=9.0)
+    assert len(maker.calls) == 1
+    assert maker.calls[0]["photo"].shape == (320, 273, 3)
+    assert maker.calls[0]["duration"] == 2.0
+    assert "Preview: the first" in page.text
+    send(page.find("Upload a photo"), "pair.jpg", pair)
+    assert "Preview: the first" not in page.text
+    assert "Tick the box" in page.text
+    assert not page.alerts
+    maker.go_on.clear()
+    page.find("Everyone in this photo agreed to be in a meme").value = True
+    until(lambda: len(maker.calls) == 2)
+    first = form._previewing
+    page.find("Who sings").value = 1
+    until(lambda: len(maker.calls) == 3)
+    maker.go_on.set()
+    assert first is not None
+    assert form._previewing is not None
+    first.wait()
+    form._previewing.wait()
+    assert isinstance(first.error, type(None))
+    assert maker.calls[2]["face"] == 1
+    assert page.text.count("Preview: the first") == 1
+
+
+def test_a_preview_is_finished_before_the_clip_is_begun(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    maker.go_on.clear()
+    page.find("Seconds (0: the whole song)").value = 1.0
+    form._preview_again()
+    until(lambda: len(maker.calls) == 2)
+    page.press("Make the meme")
+    page.press("Stop")
+    form.wait()
+    assert "Stopped" in page.text
+    page.press("Make the meme")
+    maker.go_on.set()
+    form.wait()
+    assert [call["duration"] for call in maker.calls] == [2.0, 1.0, 1.0]
+    assert len(maker.made) == 1
+    assert "Preview: the first" in page.text
+
+
+# Checkpoints
+
+
+class Mirror:
+    """Stands in for fetching a checkpoint."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.done = threading.Event()
+        self.error: Exception | None = None
+
+    def __call__(self, published: Any, *, progress: bool) -> Path:
+        assert not progress
+        self.asked.append(published.name)
+        assert self.done.wait(SECONDS)
+        if self.error is not None:
+            raise self.error
+        return Path(published.slim)
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    mirror = Mirror()
+    monkeypatch.setattr(checkpoint, "obtain", mirror)
+    monkeypatch.setattr(checkpoint, "check_installed", lambda _: None)
+    monkeypatch.setattr(checkpoint, "LOOK_AGAIN", 0.01)
+    return mirror
+
+
+def test_a_checkpoint_is_fetched_while_the_preview_is_made(page: Page, maker: Maker, mirror: Mirror) -> None:
+    form = shown(page)
+    assert not mirror.asked
+    part = find_checkpoint("vox").original.with_name("vox-cpk.pth.tar.0123abcd.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(3_000_000))
+    page.find("Look").value = "vox"
+    until(lambda: "Fetching the checkpoint: 3 of 729 MB" in page.text)
+    page.press("Make the meme")
+    assert not maker.made
+    mirror.done.set()
+    form.wait()
+    assert mirror.asked == ["vox"]
+    assert maker.made[0]["engine"] == "vox"
+    until(lambda: "The checkpoint vox is on this machine." in page.text)
+
+
+def test_stop_does_not_wait_for_a_checkpoint(page: Page, maker: Maker, mirror: Mirror) -> None:
+    form = shown(page)
+    page.find("Look").value = "vox-adv"
+    page.press("Make the meme")
+    page.press("Stop")
+    form.wait()
+    assert "Stopped" in page.text
+    assert not maker.made
+    mirror.done.set()
+
+
+def test_a_checkpoint_that_cannot_be_had_is_said_and_tried_again(page: Page, maker: Maker, mirror: Mirror) -> None:
+    form = shown(page, engine="vox")
+    mirror.error = DownloadError("vox could not be downloaded. What was tried:\n- all")
+    mirror.done.set()
+    until(lambda: page.alerts)
+    assert page.alerts == ["vox could not be downloaded. What was tried:"]
+    mirror.error = None
+    press_make(form, page)
+    assert mirror.asked == ["vox", "vox"]
+    assert len(maker.made) == 1
+
+
+# Colab
+
+
+@pytest.fixture
+def colab(monkeypatch: pytest.MonkeyPatch, me: bytes) -> dict[str, Any]:
+    """A stand-in for google.colab: what its dialogs answer, and what was asked of it."""
+    state: dict[str, Any] = {
+        "files": {"me.jpg": me},
+        "picture": "data:image/jpeg;base64," + base64.b64encode(me).decode(),
+    }
+    state["downloads"] = []
+    files, output = types.ModuleType("google.colab.files"), types.ModuleType("google.colab.output")
+    files.upload = lambda: state["files"]  # type: ignore[attr-defined]
+    files.download = state["downloads"].append  # type: ignore[attr-defined]
+    output.eval_js = lambda script: state["picture"] if "getUserMedia" in script else None  # type: ignore[attr-defined]
+    whole = types.ModuleType("google.colab")
+    whole.files, whole.output = files, output  # type: ignore[attr-defined]
+    for name, part in (("google.colab", whole), ("google.colab.files", files), ("google.colab.output", output)):
+        monkeypatch.setitem(sys.modules, name, part)
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    return state
+
+
+def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, colab: dict[str, Any]) -> None:
+    form = shown(page)
+    assert not [widget for widget in page.widgets() if isinstance(widget, ipywidgets.FileUpload)]
+    page.press("Upload a photo")
+    assert "One face in me." in page.text
+    page.find("Everyone in this photo agreed to be in a meme").value = True
+    press_make(form, page)
+    assert "<a download" not in page.text
+    page.press("Download")
+    assert form.meme is not None
+    assert colab["downloads"] == [str(form.meme.path)]
+    colab["files"] = {}
+    page.press("Upload a photo")
+    page.press("Upload your own clip")
+    assert not page.alerts
+    del colab["files"]
+    page.press("Upload your own clip")
+    assert page.alerts[0].startswith("Colab's file dialog did not open")
+
+
+def test_on_colab_the_camera_takes_a_picture(page: Page, maker: Maker, colab: dict[str, Any]) -> None:
+    form = shown(page)
+    page.press("Take a picture")
+    assert form._photo.photo is not None
+    assert form._photo.photo.own
+    colab["picture"] = ""
+    page.press("Take a picture")
+    assert page.alerts == ["The camera gave no picture: allow this page to use it, or upload a photo instead."]
+
+
+# Pieces
+
+
+def test_both_shapes_of_an_upload_are_read() -> None:
+    assert places.uploaded({}) is None
+    assert places.uploaded(()) is None
+    assert places.uploaded({"a.jpg": {"metadata": {}, "content": b"a"}}) == ("a.jpg", b"a")
+    assert places.uploaded(({"name": "b.jpg", "content": memoryview(b"b")},)) == ("b.jpg", b"b")
+
+
+def test_progress_is_told_in_words() -> None:
+    assert jobs.how_far("Singing", 50, 300, 2.0) == "Singing: 50 of 300 frames · 25 frames/s · 10 s left"
+    assert jobs.how_far("Singing", 5, 3000, 10.0) == "Singing: 5 of 3000 frames · 0.5 frames/s · 100 min left"
+    assert jobs.how_far("Singing", 0, 300, 0.0) == "Singing: 0 of 300 frames"
+    assert jobs.how_far("Fetching", 9, 9, 3.0, unit="MB") == "Fetching: 9 of 9 MB · 3.0 MB/s · 0 s left"
+
+
+def test_the_bar_is_seen_only_while_something_goes_on() -> None:
+    status = jobs.Status()
+    bar = status.panel.children[0]
+    assert bar.layout.display == "none"
+    status.progress("Singing", 5, 10)
+    assert bar.layout.display == ""
+    assert bar.value == 0.5
+    status.progress("Singing", 6, 10)  # too soon after the last to be worth a message
+    assert bar.value == 0.5
+    status.progress("Singing", 10, 10)
+    assert bar.value == 1.0
+    status.say("Done.")
+    assert bar.layout.display == "none"
+
+
+def test_everything_has_a_label_and_buttons_suit_thumbs(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    press_make(form, page)
+    for widget in page.widgets():
+        if isinstance(widget, ipywidgets.Button | ipywidgets.FileUpload):
+            assert widget.layout.height == "44px"
+        if hasattr(widget, "description") and not isinstance(widget, ipywidgets.HTML | ipywidgets.FloatProgress):
+            assert widget.description, widget
+    for picture in re.findall(r"<img[^>]*>", page.text):
+        assert re.search(r'alt="[^"]+"', picture)
+    for player in re.findall(r"<video[^>]*>", page.text):
+        assert re.search(r'aria-label="[^"]+"', player)
