@@ -1,6 +1,7 @@
 """Make the README's pictures with the project itself: make_pictures.py (writes beside this file)."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,12 @@ from memegen.downloads import asset
 HERE = Path(__file__).parent
 SPAN = (1.0, 5.0)  # seconds of the song
 SIDE = 320  # pixels of each panel
+GALLERY: dict[str, dict[str, Any]] = {
+    "vertical": {"top": "when the tests", "bottom": "pass at last", "subtitles": True, "format": "vertical"},
+    "side-by-side": {"side_by_side": True, "subtitles": True, "format": "horizontal"},
+    "everybody": {"face": "all"},
+    "sticker": {"format": "sticker", "framing": "face", "bottom": "歌って 😂"},
+}
 
 
 def panel(frame: np.ndarray) -> np.ndarray:
@@ -21,11 +28,19 @@ def panel(frame: np.ndarray) -> np.ndarray:
     return cv2.resize(frame[:side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
+def pair() -> np.ndarray:
+    """A photo of two: the portrait, and the drawn singer beside it."""
+    singer = next(memegen.open_video(memegen.load_template("daisy-bell").local_path).frames())
+    left, right = memegen.read_image(asset("portrait.jpg")), cv2.resize(singer, (600, 600))
+    return np.hstack([left, right[:, 44:556]])
+
+
 def main() -> None:
-    """Write daisy-bell.webp (driver and result, moving) and daisy-bell.jpg (stills of the result)."""
+    """Write daisy-bell.webp (driver and result, moving), daisy-bell.jpg (stills of the result) and the gallery."""
     template = memegen.load_template("daisy-bell")
-    driving = memegen.open_video(template.local_path, start=SPAN[0], duration=SPAN[1] - SPAN[0])
-    meme = memegen.make_meme(asset("portrait.jpg"), "daisy-bell", start=SPAN[0], duration=SPAN[1] - SPAN[0])
+    span = {"start": SPAN[0], "duration": SPAN[1] - SPAN[0]}
+    driving = memegen.open_video(template.local_path, **span)
+    meme = memegen.make_meme(asset("portrait.jpg"), "daisy-bell", **span)
     pairs = [
         np.hstack([panel(theirs), panel(ours)])
         for number, (theirs, ours) in enumerate(zip(driving.frames(), meme.frames(), strict=True))
@@ -36,6 +51,9 @@ def main() -> None:
     stills = [panel(ours)[:, 50:-50] for ours in meme.frames()]
     sheet = np.hstack([stills[round(at)] for at in np.linspace(4, len(stills) - 4, 5)])
     Image.fromarray(sheet).save(HERE / "daisy-bell.jpg", quality=88)
+    for name, words in GALLERY.items():
+        photo = pair() if name == "everybody" else asset("portrait.jpg")
+        memegen.make_meme(photo, "daisy-bell", out=HERE / f"{name}.webp", max_size="400kB", **span, **words)
 
 
 if __name__ == "__main__":
