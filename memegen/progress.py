@@ -29,7 +29,7 @@ class ProgressBars:
             self._bar = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Move the bar of a stage to `done` of `total` frames."""
+        """Move the bar of a stage to `done` of `total` frames; the total may change on the way."""
         if self._bar is None or stage != self._stage:
             self.__exit__()
             # Without a delay tqdm draws before it is whole, and Ctrl-C at that moment makes it complain. Whole, it
@@ -37,6 +37,7 @@ class ProgressBars:
             self._bar = tqdm(desc=stage, total=total, unit=" frames", file=sys.stderr, leave=True, delay=1e-6)
             self._bar.delay = 0
             self._stage = stage
+        self._bar.total = total
         self._bar.update(done - self._bar.n)
 
 
