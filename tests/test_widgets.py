@@ -32,7 +32,7 @@ from memegen.widgets.after import AfterChoice
 # ipywidgets 7 calls what ipykernel 6 and later keep for it
 pytestmark = pytest.mark.filterwarnings("ignore:The .ipykernel.comm.Comm. class:DeprecationWarning")
 
-SECONDS = 20.0  # longest time to wait for a thread before a test gives up
+SECONDS = 60.0  # longest time to wait for a thread before a test gives up: no test takes that long
 
 
 class Page:
@@ -118,12 +118,17 @@ def send(upload: Any, name: str, content: bytes) -> None:
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Page]:
+    """An empty page; what its forms began is over before the next test begins."""
     page = Page()
     monkeypatch.setattr(module, "_put", page.panels.append)
     monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
-    return page
+    before = set(threading.enumerate())
+    yield page
+    for thread in set(threading.enumerate()) - before:
+        thread.join(SECONDS)
+        assert not thread.is_alive(), f"{thread} goes on after its test"
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +221,8 @@ def test_where_somebody_is_there_to_press_stop_the_cell_does_not_wait(
     form = MemeForm()
     form.preview()
     form.make()
-    until(lambda: len(maker.calls) == 1)
-    assert "Getting ready" in page.text  # after the preview
+    until(lambda: len(maker.calls) == 1 and "Getting ready" in page.text)  # the clip waits for the preview
+    assert not maker.made
     maker.go_on.set()
     form.wait()
     assert ["out" in call for call in maker.calls] == [False, True]
@@ -377,9 +382,10 @@ def test_a_clip_of_ones_own(page: Page, maker: Maker, clip: Video, tmp_path: Pat
     [alert] = page.alerts
     assert "nowhere.mp4" in alert
     assert form._driving.source == path
-    address.value = "https://example.com/clip.mp4"
-    assert form._driving.source == "https://example.com/clip.mp4"
-    assert not page.alerts or "example.com" in page.alerts[0]  # the preview tries to fetch it
+    address.value = "http://127.0.0.1:9/clip.mp4"
+    assert form._driving.source == "http://127.0.0.1:9/clip.mp4"
+    until(lambda: page.alerts)  # the preview tries to fetch it
+    assert page.alerts[0].startswith("http://127.0.0.1:9/clip.mp4 could not be downloaded")
 
 
 def test_a_file_that_is_no_clip_is_refused_where_it_was_uploaded(page: Page) -> None:
@@ -696,7 +702,9 @@ def test_progress_is_told_in_words() -> None:
     assert jobs.how_far("Fetching", 9, 9, 3.0, unit="MB") == "Fetching: 9 of 9 MB · 3.0 MB/s · 0 s left"
 
 
-def test_the_bar_is_seen_only_while_something_goes_on() -> None:
+def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(jobs, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     status = jobs.Status()
     bar = status.panel.children[0]
     assert bar.layout.display == "none"
@@ -705,7 +713,10 @@ def test_the_bar_is_seen_only_while_something_goes_on() -> None:
     assert bar.value == 0.5
     status.progress("Singing", 6, 10)  # too soon after the last to be worth a message
     assert bar.value == 0.5
-    status.progress("Singing", 10, 10)
+    now[0] += jobs.EVERY
+    status.progress("Singing", 7, 10)
+    assert bar.value == 0.7
+    status.progress("Singing", 10, 10)  # the last is always worth one
     assert bar.value == 1.0
     status.say("Done.")
     assert bar.layout.display == "none"
