@@ -557,9 +557,19 @@ def test_a_failed_run_as_the_user_sees_it(here: Path) -> None:
     assert left(here) == ["nobody.mp4", "out.mp4"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C reach what a test starts, also where the tests themselves run in the background, out of its reach."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("stage", [b"Watching the singer", b"Singing"])
-def test_ctrl_c_leaves_nothing_behind(here: Path, stage: bytes) -> None:
-    words = ["make", str(asset("portrait.jpg")), "daisy-bell", "--duration", "6", "-o", "out.mp4"]
+def test_ctrl_c_leaves_nothing_behind(here: Path, portrait: np.ndarray, interruptible: None, stage: bytes) -> None:
+    large = cv2.resize(portrait[..., ::-1], (1748, 2048), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite("large.jpg", large)  # so large that no machine is done before it can be stopped
+    words = ["make", "large.jpg", "daisy-bell", "--duration", "6", "-o", "out.mp4"]
     Path("out.mp4").write_bytes(b"earlier")
     with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         said = b""
@@ -574,7 +584,7 @@ def test_ctrl_c_leaves_nothing_behind(here: Path, stage: bytes) -> None:
     assert rest.endswith(b"memegen: Stopped; nothing was written.\n")
     assert b"Traceback" not in rest
     assert Path("out.mp4").read_bytes() == b"earlier"
-    assert left(here) == ["out.mp4"]
+    assert left(here) == ["large.jpg", "out.mp4"]
 
 
 def test_the_command_is_installed() -> None:
