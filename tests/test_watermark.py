@@ -236,12 +236,33 @@ def test_an_unmarked_picture_fits_no_better_than_chance(frames: list[np.ndarray]
 
 
 def test_the_bound_on_false_alarms_is_a_bound() -> None:
-    # What is accepted has z above 10: by Hoeffding's bound rarer than one in a million, with all payloads and places.
-    tried = watermark._POSITIONS * 2.0**32
-    threshold = np.sqrt(2 * np.log(tried / watermark.FALSE_ALARM))
-    assert 10 < threshold < 11
-    places = 2 * len(watermark._SCALES) ** 2 * (0.2 * watermark._SIDE) ** 2
-    assert places < watermark._POSITIONS
+    # What is accepted has z above 8.6, and 10 where places were searched: by Hoeffding's bound rarer than one in a
+    # million, with all payloads and places; half of that is for the whole picture and its mirror image.
+    whole, elsewhere = watermark._WHOLE, 2 * watermark._POSITIONS
+    places = 2 * len(watermark._SCALES) ** 2 * (0.2 * watermark._SIDE) ** 2 + 2 * watermark._CANDIDATES
+    assert 2 / whole + places / elsewhere < 1
+    for tried, least in ((whole, 8.6), (elsewhere, 10.2)):
+        threshold = np.sqrt(2 * np.log(tried * 2.0**32 / watermark.FALSE_ALARM))
+        assert least < threshold < least + 0.1
+
+
+@pytest.mark.parametrize(("fit", "found"), [(8.5, False), (8.8, True), (10.0, True)])
+def test_what_fits_too_little_is_not_taken(monkeypatch: pytest.MonkeyPatch, fit: float, found: bool) -> None:
+    monkeypatch.setattr(watermark, "_fit", lambda *_: fit)
+    evidence = np.asarray(cv2.resize(watermark._chips(NUMBER), (256, 256), interpolation=cv2.INTER_NEAREST))
+    detection = watermark._decode(evidence, watermark._Window(), watermark._WHOLE)
+    assert (detection is not None) == found
+    assert detection is None or detection.false_alarm < watermark.FALSE_ALARM
+    assert watermark._decode(evidence, watermark._Window(), 2 * watermark._POSITIONS) is None
+
+
+def test_what_an_encoder_leaves_of_a_small_clip_is_enough(portrait: np.ndarray, tmp_path: Path) -> None:
+    photo = np.asarray(cv2.resize(portrait, (256, 256), interpolation=cv2.INTER_AREA))
+    clip = write_video(tmp_path / "small.mp4", embed([photo] * 13, NUMBER), fps=25).path
+    ffmpeg("-i", str(clip), *LOSSY, "30", str(tmp_path / "treated.mp4"))
+    found = looked_at(tmp_path / "treated.mp4")
+    assert found is not None
+    assert found.payload == NUMBER
 
 
 # The code

@@ -10,7 +10,7 @@ exactly, by a Hadamard transform.
 Spread spectrum: Cox, Kilian, Leighton, Shamoon, "Secure spread spectrum watermarking for multimedia", 1997. The chance
 of a false alarm is bounded, not estimated: the chips' signs are random and owe nothing to the clip, so their
 normalised sum z over an unmarked clip exceeds t with a probability below exp(-t^2 / 2) (Hoeffding 1963), and this is
-multiplied by the number of payloads and positions that are tried.
+multiplied by the number of payloads and positions that are tried; half of what is allowed goes to the whole picture.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SIDE = 2 * _GRID  # pixels of the picture in which the mark is looked for
 _SYMBOLS, _BITS = 2, 20
 _SYNC = _GRID * _GRID // 4  # chips that are the same in all clips
 _LENGTH = (_GRID * _GRID - _SYNC) // _SYMBOLS  # chips of a symbol
-_SIDES, _FLAT = (256, 1080), (1.6, 1.0)  # grey levels in flat parts for small and for large frames
+_SIDES, _FLAT = (256, 480, 1080), (2.0, 1.4, 1.0)  # grey levels in flat parts, by the frame's shorter side
 _GAIN, _MOST = 0.25, 6.0  # grey levels: more per level of texture, and at most
 _ZERO = 128  # stands for no change where changes are held as uint8
 _LOUDNESS = 2.35  # grey levels at the chips' peaks, root mean square over a frame at most: PSNR above 42 dB
@@ -50,6 +50,7 @@ _SCALES = np.arange(1.0, 0.795, -0.01)  # shown parts of the width and of the he
 _CANDIDATES = 8  # best positions of the search that are looked at closely
 _PROMISING = 4.5  # fit of the sync from which decoding is worth its while
 _POSITIONS = 2.0**23  # more than are ever tried, mirrored and refined ones included
+_WHOLE = 2.0**2  # for the whole picture and its mirror image: half of the false alarms are left to these two
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,12 @@ def detect(frames: Iterable[Image]) -> Detection | None:
         return None
     sides = {False: evidence, True: np.ascontiguousarray(evidence[:, ::-1])}
     for mirrored, side in sides.items():
-        if found := _decode(side, _Window()):
+        if found := _decode(side, _Window(), _WHOLE):
             return replace(found, frames=count, mirrored=mirrored)
     tries = [(score, window, mirrored) for mirrored, side in sides.items() for score, window in _search(side)]
     for _, window, mirrored in sorted(tries, reverse=True)[:_CANDIDATES]:
         window, fit = _refined(sides[mirrored], window)
-        if fit > _PROMISING and (found := _decode(sides[mirrored], window)):
+        if fit > _PROMISING and (found := _decode(sides[mirrored], window, 2 * _POSITIONS)):
             return replace(found, frames=count, mirrored=mirrored)
     return None
 
@@ -318,8 +319,9 @@ def _whitened(rest: Floats) -> Floats:
     spread = np.sqrt(cv2.GaussianBlur(rest * rest, (0, 0), 3.0 * _SIDE / _GRID)) + 0.1
     waves = np.fft.fftshift(np.fft.fft2(np.clip(rest / spread, -3, 3) / spread))
     power = cv2.GaussianBlur((np.abs(waves) ** 2).astype(np.float32), (0, 0), 4.0)
-    waves /= power + 0.1 * power.max() + 1e-9
-    return np.fft.ifft2(np.fft.ifftshift(waves)).real.astype(np.float32)
+    waves /= power + 0.3 * power.max() + 1e-9
+    whitened = np.fft.ifft2(np.fft.ifftshift(waves)).real.astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(whitened, (0, 0), 0.4 * _SIDE / _GRID), np.float32)  # encoders lose the finest
 
 
 def _search(evidence: Floats) -> list[tuple[float, _Window]]:
@@ -373,14 +375,14 @@ def _moves(step: float) -> list[tuple[float, float, float, float]]:
     return [*once, *back] * 2
 
 
-def _decode(evidence: Floats, window: _Window) -> Detection | None:
-    """Read the payload at a place; None if it is not there beyond doubt."""
+def _decode(evidence: Floats, window: _Window, places: float) -> Detection | None:
+    """Read the payload at a place, one of so many tried; None if it is not there beyond doubt."""
     chips = _sampled(evidence, window)
     looks, scrambling = _code()
     parts = chips[_SYNC:].reshape(_SYMBOLS, _LENGTH) * scrambling
     coded = sum(_symbol(part, look) << _BITS * k for k, (part, look) in enumerate(zip(parts, looks, strict=True)))
     fit = max(_fit(chips, _sequence(coded)), 0.0)
-    false_alarm = min(1.0, math.exp(min(0.0, math.log(_POSITIONS * 2.0**32) - fit**2 / 2)))
+    false_alarm = min(1.0, math.exp(min(0.0, math.log(places * 2.0**32) - fit**2 / 2)))
     if false_alarm > FALSE_ALARM or _coded(coded >> 8) != coded:
         return None
     return Detection(coded >> 8, false_alarm, 0, (window.width, window.height), (window.left, window.top), False)
