@@ -18,13 +18,31 @@ from memegen.provenance import consent
 from memegen.tracking import FaceTrack, track_face
 from memegen.video import Video, open_video
 
+# What would change what tests see: a terminal's width, colours and warnings on stderr
+VARIABLES = (
+    "COLUMNS", "LINES", "FORCE_COLOR", "CLICOLOR_FORCE", "PYTHON_COLORS", "PYTHONIOENCODING", "PYTHONWARNINGS",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="session", autouse=True)
-def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of settings for the tests alone, of people who agreed; whoever runs them keeps their own."""
+def surroundings() -> Iterator[None]:
+    """The same variables for everybody who runs the tests; no proxy stands between them and this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name in VARIABLES or (name.startswith("MEMEGEN_") and name != "MEMEGEN_CHROMIUM"):
+                patch.delenv(name)
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def config(surroundings: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders of settings and of fetched files for the tests alone, of people who agreed; everybody keeps their own."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("config")
         patch.setenv("MEMEGEN_CONFIG", str(folder))
+        patch.setenv("MEMEGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
         consent.remember()
         yield folder
 

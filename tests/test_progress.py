@@ -13,8 +13,6 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that bars go by: it stands still unless a test moves it, so that all frames come at once."""
     time = [1000.0]
     monkeypatch.setattr(tqdm.std, "time", lambda: time[0])
-    for name in ("COLUMNS", "LINES"):
-        monkeypatch.delenv(name, raising=False)
     return time
 
 
