@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import csv
 import html
 import inspect
+import io
 import logging
 import re
 import sys
 import threading
 import time
 import types
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +24,15 @@ import numpy as np
 import pytest
 
 from memegen.downloads import asset
-from memegen.errors import DownloadError, InputError
-from memegen.fomm.checkpoint import find_checkpoint
+from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
+from memegen.images import read_image
 from memegen.meme import Extras, make_meme
 from memegen.video import Video, open_video, write_video
-from memegen.widgets import MemeForm, checkpoint, driving, jobs, places
+from memegen.widgets import MemeForm, checkpoint, driving, jobs, parts, places
 from memegen.widgets import form as module
 from memegen.widgets.after import AfterChoice
+from memegen.widgets.classroom import Classroom
 
 # ipywidgets 7 calls what ipykernel 6 and later keep for it
 pytestmark = pytest.mark.filterwarnings("ignore:The .ipykernel.comm.Comm. class:DeprecationWarning")
@@ -109,12 +114,21 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def send(upload: Any, name: str, content: bytes) -> None:
-    """Let a file arrive at a FileUpload, as the browser's side of ipywidgets 7 or 8 does."""
+    """Let a file arrive at a FileUpload."""
+    send_all(upload, [(name, content)])
+
+
+def send_all(upload: Any, files: list[tuple[str, bytes]]) -> None:
+    """Let files arrive at a FileUpload together, as the browser's side of ipywidgets 7 or 8 does."""
+    assert upload.multiple or len(files) == 1
     if ipywidgets.__version__.startswith("7."):
-        upload.set_state({"metadata": [{"name": name}], "data": [memoryview(content)], "_counter": upload._counter + 1})
+        data = [memoryview(content) for _, content in files]
+        names = [{"name": name} for name, _ in files]
+        upload.set_state({"metadata": names, "data": data, "_counter": upload._counter + 1})
     else:
-        file = {"name": name, "type": "", "size": len(content), "last_modified": 0, "content": memoryview(content)}
-        upload.set_state({"value": [file]})
+        more = {"type": "", "last_modified": 0}
+        value = [{"name": name, "size": len(data), "content": memoryview(data), **more} for name, data in files]
+        upload.set_state({"value": value})
 
 
 @pytest.fixture
@@ -324,7 +338,8 @@ def test_with_several_faces_one_or_all_can_be_chosen(page: Page, maker: Maker, p
     send(page.find("Upload a photo"), "pair.jpg", pair)
     assert who.layout.display == ""
     assert "2 faces, numbered from the left" in page.text
-    assert [label for label, _ in who.options] == ["the largest face", "face 0", "face 1", "everyone"]
+    together = ["everyone", "a duet: each face its own song"]
+    assert [label for label, _ in who.options] == ["the largest face", "face 0", "face 1", *together]
     page.find("Everyone in this photo agreed to be in a meme").value = True
     first = form._photo._picture.value
     for value, face in (("largest", None), (1, 1), ("all", "all")):
@@ -393,7 +408,7 @@ def test_a_file_that_is_no_clip_is_refused_where_it_was_uploaded(page: Page) -> 
     form.choose_template()
     send(page.find("Upload your own clip"), "song.mp4", b"la la la")
     [alert] = page.alerts
-    assert "song.mp4" in alert
+    assert alert.startswith("song.mp4 can't be read as a video")
     assert form._driving.source == "daisy-bell"
 
 
@@ -484,24 +499,37 @@ def test_what_is_ordered_reaches_make_meme(page: Page, maker: Maker) -> None:
     assert not set(told) & {"bottom", "subtitles", "bars", "framing", "intro", "motion", "max_size", "side_by_side"}
 
 
-def test_a_duet_goes_before_song_and_face(page: Page, maker: Maker) -> None:
+def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: bytes, clip: Video) -> None:
     form = shown(page)
-    maker.error = InputError("Enough.")
-    page.find("A duet: each face its song").value = "1=daisy-bell"
+    send(page.find("Upload a photo"), "pair.jpg", pair)
+    page.find("Everyone in this photo agreed to be in a meme").value = True
+    assert form._photo._duet.panel.layout.display == "none"
+    page.find("Who sings").value = "duet"
+    assert form._photo._duet.panel.layout.display == ""
+    assert page.find("Face 0").value == page.find("Face 1").value == "daisy-bell"
+    page.find("Face 0").value = ""
+    send(page.find("Upload your own clip"), "mine.mp4", clip.path.read_bytes())
+    assert page.find("Face 0").value == ""
+    songs = ["Daisy Bell", "Baka Mitai (Dame Da Ne)", "your clip mine", "does not sing"]
+    assert [label for label, _ in page.find("Face 1").options] == songs
+    page.find("Face 0").value = form._driving.source
     page.find("Later by, milliseconds").value = -40.0
     page.find("Loudness").value = None
     press_make(form, page)
     told = maker.made[0]
-    assert {face: clip.name for face, clip in told["template"].items()} == {1: "daisy-bell"}
+    assert {face: song.name for face, song in told["template"].items()} == {0: "mine", 1: "daisy-bell"}
     assert (told["offset"], told["loudness"]) == (-40.0, None)
     assert "face" not in told
-    page.find("A duet: each face its song").value = "1=daisy-bell, 2"
+    assert maker.calls[-2]["template"].keys() == {0, 1}  # the preview
+    page.find("Face 0").value = ""
+    page.find("Face 1").value = ""
     press_make(form, page)
     assert len(maker.made) == 1
-    assert page.alerts == [
-        "'2' does not say which face sings what: in a duet every face needs its own song, "
-        "as in 0=daisy-bell and 1=clip.mp4, counted from 0 at the left."
-    ]
+    assert page.alerts == ["Nobody sings: choose a song for at least one face below your photo."]
+    page.press("Use the sample portrait")
+    assert form._photo._duet.panel.layout.display == "none"
+    press_make(form, page)
+    assert maker.made[1]["template"].name == "mine"
 
 
 def test_what_comes_after_is_folded_and_plain_at_first() -> None:
@@ -632,6 +660,166 @@ def test_a_checkpoint_that_cannot_be_had_is_said_and_tried_again(page: Page, mak
     assert len(maker.made) == 1
 
 
+# A whole class
+
+
+EVERYONE = "Everyone in these photos agreed"
+
+
+@pytest.fixture
+def sung(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> Maker:
+    """A quick make_meme for many photos, which reads each as the real one does."""
+
+    def make(photo: Path, template: Any, **words: Any) -> Video:
+        read_image(photo)
+        return maker(np.zeros(0), template, **words)
+
+    monkeypatch.setattr("memegen.batch.make_meme", make)
+    return maker
+
+
+def class_of(page: Page, **options: Any) -> tuple[MemeForm, Classroom]:
+    """A form that shows its last section too."""
+    form = shown(page, **options)
+    form.whole_class()
+    return form, form._class
+
+
+def archived(link: str) -> zipfile.ZipFile:
+    """The file that a link in a page saves."""
+    [(name, content)] = re.findall(r'<a download="([^"]*)" href="data:application/zip;base64,([^"]*)"', link)
+    assert name == "memegen-clips.zip"
+    return zipfile.ZipFile(io.BytesIO(base64.b64decode(content)))
+
+
+def test_a_whole_class_sings_and_who_cannot_is_told(page: Page, sung: Maker, me: bytes) -> None:
+    form, room = class_of(page, duration=3.0)
+    assert room.panel.selected_index is None
+    page.find("Text at the top").value = "CLASS 3B"
+    send_all(page.find("Upload photos"), [("ann.jpg", me), ("notes.jpg", b"Dear <diary>")])
+    send(page.find("Upload photos"), "ann.jpg", me)  # another child, whose phone calls its photo the same
+    assert "3 photos: ann.jpg, notes.jpg, ann.jpg." in page.text
+    page.press("Make them all")
+    assert page.alerts == ["Tick the box first: everyone in these photos has to agree."]
+    assert not sung.made
+    page.find(EVERYONE).value = True
+    page.press("Make them all")
+    room.wait()
+    assert not page.alerts
+    assert "Done: 2 of 3 photos sing." in page.text
+    assert [(call["template"].name, call["top"], call["duration"]) for call in sung.made] == [
+        ("daisy-bell", "CLASS 3B", 3.0)
+    ] * 2
+    assert page.text.count("<tr>") == 4
+    assert "notes.jpg is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file." in page.text
+    assert str(form._folder) not in page.text
+    with archived(room._link.value) as archive:
+        assert archive.namelist() == ["ann.mp4", "ann-2.mp4", "report.csv"]
+        assert archive.read("ann.mp4") == sung.clip.path.read_bytes()
+        report = archive.read("report.csv").decode("utf-8")
+    assert [row["status"] for row in csv.DictReader(report.splitlines())] == ["made", "failed", "made"]
+    assert str(form._folder) not in report
+    send(page.find("Upload photos"), "zoe.jpg", me)
+    assert not page.find(EVERYONE).value  # nobody asked Zoe yet
+
+
+def test_the_photos_of_a_folder(page: Page, sung: Maker, me: bytes, tmp_path: Path) -> None:
+    _, room = class_of(page)
+    page.press("Make them all")
+    assert page.alerts == ["There are no photos yet: upload some, or write a folder's path."]
+    where = next(widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("photos/"))
+    where.value = str(tmp_path / "nowhere")
+    assert (
+        f"There is no folder {tmp_path / 'nowhere'}: write the path of one that this notebook can see." in page.alerts
+    )
+    for name in ("ben.jpg", "ann.jpg", "names.txt"):
+        (tmp_path / name).write_bytes(me)
+    where.value = str(tmp_path)
+    assert "2 photos: ann.jpg, ben.jpg." in page.text
+    page.press("Remove all")
+    assert "No photos yet." in page.text
+    assert page.find("Remove all").disabled
+    room._choose(str(tmp_path / "ben.jpg"))
+    page.find(EVERYONE).value = True
+    page.press("Make them all")
+    room.wait()
+    assert "Done: 1 of 1 photos sing." in page.text
+    assert not page.alerts
+
+
+def test_a_class_can_be_stopped_and_keeps_what_it_has(
+    page: Page, sung: Maker, me: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_and_no_more(photo: Path, *words: Any, **more: Any) -> Video:
+        if sung.made:
+            sung.go_on.clear()
+        return sung(np.zeros(0), *words, **more)
+
+    monkeypatch.setattr("memegen.batch.make_meme", one_and_no_more)
+    _, room = class_of(page)
+    send_all(page.find("Upload photos"), [("ann.jpg", me), ("ben.jpg", me)])
+    page.find(EVERYONE).value = True
+    page.find("Kind of file").value = ".gif"
+    page.press("Make them all")
+    until(lambda: "Photo 2 of 2 · Singing: 5 of 10 frames" in page.text)
+    assert page.find("Make them all").disabled
+    assert "ann.gif, made in" in page.text
+    page.press("Make them all")
+    page.press("Stop all")
+    room.wait()
+    assert len(sung.made) == 2
+    assert not page.find("Make them all").disabled
+    assert page.find("Stop all").disabled
+    assert "Stopped: the clips that were finished are kept." in page.text
+    assert archived(room._link.value).namelist() == ["ann.gif", "report.csv"]
+    sung.go_on.set()
+    monkeypatch.setattr("memegen.batch.make_meme", lambda photo, *words, **more: sung(np.zeros(0), *words, **more))
+    page.press("Make them all")
+    room.wait()
+    assert archived(room._link.value).namelist() == ["ann.gif", "ben.gif", "report.csv"]
+
+
+def test_one_clip_waits_for_the_other(page: Page, sung: Maker, me: bytes) -> None:
+    form, room = class_of(page)
+    send(page.find("Upload photos"), "ann.jpg", me)
+    page.find(EVERYONE).value = True
+    sung.go_on.clear()
+    page.press("Make the meme")
+    until(lambda: len(sung.made) == 1)
+    page.press("Make them all")
+    until(lambda: "Waiting for the other clips to be finished" in page.text)
+    assert len(sung.made) == 1
+    sung.go_on.set()
+    form.wait()
+    room.wait()
+    assert len(sung.made) == 2
+    assert "Done: 1 of 1 photos sing." in page.text
+
+
+def test_an_error_that_ends_a_class_is_told(page: Page, sung: Maker, me: bytes) -> None:
+    _, room = class_of(page)
+    send(page.find("Upload photos"), "ann.jpg", me)
+    page.find(EVERYONE).value = True
+    sung.error = ZeroDivisionError("oh")
+    page.press("Make them all")
+    room.wait()
+    [alert] = page.alerts
+    assert alert.startswith("Something unforeseen went wrong (ZeroDivisionError)")
+    assert room.archive is None
+    assert "<a download" not in page.text
+    assert not page.find("Make them all").disabled
+
+
+def test_a_file_too_large_for_the_page_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LARGEST_LINK", 3)
+    file = tmp_path / "clips.zip"
+    file.write_bytes(b"zip")
+    assert 'href="data:application/zip;base64,emlw"' in parts.download_link(file)
+    file.write_bytes(b"zip!")
+    assert html.escape(str(file)) in parts.download_link(file)
+    assert "href" not in parts.download_link(file)
+
+
 # Colab
 
 
@@ -675,6 +863,26 @@ def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, col
     assert page.alerts[0].startswith("Colab's file dialog did not open")
 
 
+def test_on_colab_a_class_comes_and_goes_through_its_own_dialogs(
+    page: Page, sung: Maker, colab: dict[str, Any], me: bytes
+) -> None:
+    _, room = class_of(page)
+    colab["files"] = {"ann.jpg": me, "ben.jpg": me}
+    page.press("Upload photos")
+    assert "2 photos: ann.jpg, ben.jpg." in page.text
+    assert page.find("Download all").layout.display == "none"
+    page.find(EVERYONE).value = True
+    page.press("Make them all")
+    room.wait()
+    assert "<a download" not in page.text
+    assert page.find("Download all").layout.display == ""
+    page.press("Download all")
+    assert colab["downloads"] == [str(room.archive)]
+    del colab["files"]
+    page.press("Upload photos")
+    assert page.alerts[0].startswith("Colab's file dialog did not open")
+
+
 def test_on_colab_the_camera_takes_a_picture(page: Page, maker: Maker, colab: dict[str, Any]) -> None:
     form = shown(page)
     page.press("Take a picture")
@@ -689,10 +897,11 @@ def test_on_colab_the_camera_takes_a_picture(page: Page, maker: Maker, colab: di
 
 
 def test_both_shapes_of_an_upload_are_read() -> None:
-    assert places.uploaded({}) is None
-    assert places.uploaded(()) is None
-    assert places.uploaded({"a.jpg": {"metadata": {}, "content": b"a"}}) == ("a.jpg", b"a")
-    assert places.uploaded(({"name": "b.jpg", "content": memoryview(b"b")},)) == ("b.jpg", b"b")
+    assert places.uploaded({}) == []
+    assert places.uploaded(()) == []
+    two = [("a.jpg", b"a"), ("b.jpg", b"b")]
+    assert places.uploaded({name: {"metadata": {"name": name}, "content": content} for name, content in two}) == two
+    assert places.uploaded(tuple({"name": name, "content": memoryview(content)} for name, content in two)) == two
 
 
 def test_progress_is_told_in_words() -> None:
@@ -722,8 +931,26 @@ def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.Monkey
     assert bar.layout.display == "none"
 
 
+def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memegen.fomm.checkpoint._installed", lambda _: False)
+    with pytest.raises(UnavailableError) as missing:
+        check_installed("fomm")
+    sentence = "The fomm engine needs torch: pip install 'memegen[fomm]', or choose the look “instant”."
+    assert sentence in html.unescape(jobs.alert(missing.value))
+    monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)
+    with pytest.raises(DownloadError) as lost:
+        obtain(find_checkpoint("vox"))
+    assert "--" in str(lost.value)
+    assert "--" not in jobs.alert(lost.value)
+    assert "choose the look “instant”, which downloads nothing" in jobs.alert(lost.value)
+
+
+def _no_network(*_: Any, **__: Any) -> Path:
+    raise DownloadError("vox-cpk.pth.tar could not be downloaded.")
+
+
 def test_everything_has_a_label_and_buttons_suit_thumbs(page: Page, maker: Maker) -> None:
-    form = shown(page)
+    form, _ = class_of(page)
     press_make(form, page)
     for widget in page.widgets():
         if isinstance(widget, ipywidgets.Button | ipywidgets.FileUpload):

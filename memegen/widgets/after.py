@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ipywidgets
 
-from memegen.templates import read_duet
-from memegen.widgets.parts import column, control
+from memegen.widgets.parts import control, folded
 
 FORMATS = [
     ("as the photo", "original"),
@@ -35,13 +33,12 @@ class AfterChoice:
             "motion": control(ipywidgets.FloatSlider, "Strength of the head", readout_format=".1f", **gain),
         }
         file = {"max_size": control(ipywidgets.Dropdown, "Size", options=SIZES)}
-        self._duet = control(ipywidgets.Text, "A duet: each face its song", placeholder="0=daisy-bell, 1=clip.mp4")
         self._kind = control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
         self._controls: dict[str, Any] = singers | words | shape | sound | file
         self._plain = {word: widget.value for word, widget in self._controls.items()}
-        self.panel = _folded(
+        self.panel = folded(
             {
-                "Singers": [self._duet, *singers.values()],
+                "Movement": singers.values(),
                 "Captions and label": words.values(),
                 "Shape": shape.values(),
                 "Sound": sound.values(),
@@ -54,15 +51,6 @@ class AfterChoice:
         """Keywords for `make_meme`: only what differs from plain."""
         given = {word: widget.value for word, widget in self._controls.items()}
         return {word: value for word, value in given.items() if value != self._plain[word]}
-
-    @property
-    def duet(self) -> dict[int, str]:
-        """Which face sings what; empty when all sing the song that was chosen above.
-
-        Raises:
-            InputError: It can't be read.
-        """
-        return read_duet([part for part in self._duet.value.split(",") if part.strip()])
 
     @property
     def suffix(self) -> str:
@@ -101,12 +89,3 @@ def _sound() -> dict[str, Any]:
         "loop": control(ipywidgets.Checkbox, "Repeat it until the picture ends", indent=False),
         "loudness": control(ipywidgets.Dropdown, "Loudness", options=LOUDNESS),
     }
-
-
-def _folded(pages: Mapping[str, Iterable[Any]]) -> Any:
-    """Put controls into pages under titles, all folded."""
-    columns = [column(*page) for page in pages.values()]
-    panel = ipywidgets.Accordion(columns, selected_index=None, layout={"max_width": "880px"})
-    for place, title in enumerate(pages):
-        panel.set_title(place, title)
-    return panel

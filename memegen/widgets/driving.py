@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import ipywidgets
@@ -14,7 +14,7 @@ from memegen.downloads import cache_dir
 from memegen.templates import TEMPLATES, Template, resolve_driving
 from memegen.video import open_video
 from memegen.widgets.jobs import Status
-from memegen.widgets.places import colab_upload, on_colab
+from memegen.widgets.places import colab_upload, keep, on_colab
 
 THUMB = f"width: {parts.CARD}; height: {parts.CARD}; object-fit: cover; display: block"
 HINT = (
@@ -35,6 +35,7 @@ class TemplateChoice:
     def __init__(self, source: str | Path, *, folder: Path, changed: Callable[[], object]) -> None:
         self.source: str | Path = TEMPLATES[0].name
         self.status = Status()
+        self._brought: dict[str | Path, str] = {}
         self._folder, self._changed = folder, changed
         self._buttons = {template.name: self._button(template) for template in TEMPLATES}
         self._own, self._credit = ipywidgets.HTML(), ipywidgets.HTML()
@@ -47,6 +48,12 @@ class TemplateChoice:
         self.panel = parts.column(parts.row(*cards, self._own), self._credit, own, parts.note(HINT), self.status.panel)
         self.choose(source, tell=False)
 
+    @property
+    def songs(self) -> list[tuple[str, str | Path]]:
+        """What can be sung, in words and as `resolve_driving` takes it: the templates, and what the user brought."""
+        templates: list[tuple[str, str | Path]] = [(template.title, template.name) for template in TEMPLATES]
+        return templates + [(words, source) for source, words in self._brought.items()]
+
     def choose(self, source: str | Path, *, tell: bool = True) -> None:
         """Take a template's name, or the path or address of a clip; one that can't be used is refused in the form."""
         try:
@@ -57,6 +64,8 @@ class TemplateChoice:
             self.status.fail(error)
             return
         self.source = source
+        if template is None:
+            self._brought[source] = f"your clip {PurePath(str(source)).stem}"
         for name, button in self._buttons.items():
             button.button_style, button.icon = ("success", "check") if name == source else ("", "")
         self.status.say("")
@@ -68,10 +77,7 @@ class TemplateChoice:
         return parts.button(short, lambda: self.choose(template.name), hint=f"Choose {template.title}")
 
     def _receive(self, file: tuple[str, bytes]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / (re.sub(r"[^\w.-]+", "_", file[0])[-80:].lstrip(".") or "clip")
-        path.write_bytes(file[1])
-        self.choose(path)
+        self.choose(keep(self._folder, *file))
 
 
 def _card(template: Template, button: Any) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,15 +23,15 @@ from memegen.templates import Template, resolve_driving
 from memegen.video import Video, open_video, write_video
 from memegen.widgets.after import AfterChoice
 from memegen.widgets.checkpoint import CheckpointFetch, looks
+from memegen.widgets.classroom import Classroom, Recipe
 from memegen.widgets.driving import TemplateChoice
-from memegen.widgets.jobs import Job, Status, Stopped
+from memegen.widgets.jobs import Job, Status, Turns
 from memegen.widgets.photo import PhotoChoice
 from memegen.widgets.places import colab_download, on_colab, somebody_there, under_voila
 
 PREVIEW_SECONDS = 2.0
 PREVIEW_SIDE = 320  # pixels
 DRIVER_SIDE = 480  # longest side in pixels of the driver beside the meme
-LARGEST_LINK = 48 * 2**20  # bytes of a clip that is put into the page for its download link
 ASK = "Tick the box under your photo first: everyone in it has to agree."
 
 
@@ -45,13 +43,9 @@ class _Order(NamedTuple):
 
     name: str
     pixels: Image
-    driving: str | Path
-    duration: float | None
-    engine: str
+    song: str | Path | dict[int, str | Path]
     singer: dict[str, Any]
-    duet: dict[int, str]
-    options: dict[str, Any]
-    suffix: str
+    recipe: Recipe
 
 
 class MemeForm:
@@ -83,8 +77,13 @@ class MemeForm:
         self._shown = False  # whether there is a place for previews
         self._count = 0
         self._photo = PhotoChoice(photo, permission=permission, changed=self._preview_again)
-        self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._preview_again)
+        self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._song_changed)
+        self._photo.offer(self._driving.songs, self._driving.source)
         self._checkpoint = CheckpointFetch()
+        self._turns = Turns()
+        self._class = Classroom(
+            self._folder / "class", recipe=self._recipe, ready=self._checkpoint.wait_for, turns=self._turns
+        )
         self._after = AfterChoice()
         self._preview_status, self._make_status = Status(), Status("Nothing made yet.")
         self._build(engine, duration)
@@ -145,6 +144,10 @@ class MemeForm:
         """Show the finished clip beside its driver, with the way to keep it; it changes with every clip made."""
         _put(self._result_panel)
 
+    def whole_class(self) -> None:
+        """Show the section, folded at first, that makes many photos sing what was chosen for one."""
+        _put(self._class.panel)
+
     # What buttons call
 
     def start(self) -> None:
@@ -175,25 +178,30 @@ class MemeForm:
         """Note what is chosen now.
 
         Raises:
-            InputError: There is no photo, nobody said that everyone agreed, or the duet can't be read.
+            InputError: There is no photo, nobody said that everyone agreed, or nobody sings in the duet.
         """
         photo = self._photo.photo
         if photo is None:
             raise InputError("There is no photo yet: upload one, or use the sample portrait.")
         if not self._photo.allowed:
             raise InputError(ASK)
-        duet = self._after.duet
-        return _Order(
-            name=photo.name,
-            pixels=photo.pixels,
-            driving=self._driving.source,
-            duration=self._seconds.value or None,
+        recipe = self._recipe()
+        singer = {} if self._photo.face is None else {"face": self._photo.face}
+        return _Order(photo.name, photo.pixels, self._photo.duet or recipe.song, singer, recipe)
+
+    def _recipe(self) -> Recipe:
+        """Note what is chosen now and has nothing to do with the photo."""
+        return Recipe(
+            song=self._driving.source,
             engine=self._engine.value,
-            singer={} if duet or self._photo.face is None else {"face": self._photo.face},
-            duet=duet,
+            duration=self._seconds.value or None,
             options=self._after.options,
             suffix=self._after.suffix,
         )
+
+    def _song_changed(self) -> None:
+        self._photo.offer(self._driving.songs, self._driving.source)
+        self._preview_again()
 
     # The preview
 
@@ -216,12 +224,13 @@ class MemeForm:
 
     def _make_preview(self, job: Job, order: _Order) -> None:
         status = self._preview_status
-        with self._outcome(status, lambda: self._previewing is job, stopped=""):
+        with status.outcome(lambda: self._previewing is job):
             status.say("Getting the preview ready …")
-            clip = resolve_driving(order.driving, progress=False)
-            small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if order.singer else PREVIEW_SIDE)
-            seconds = min(order.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
-            meme = make_meme(small, clip, duration=seconds, progress=_checked(job, status), **order.singer)
+            song, _ = _resolved(order.song)
+            several = order.singer or isinstance(order.song, dict)
+            small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
+            seconds = min(order.recipe.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
+            meme = make_meme(small, song, duration=seconds, progress=_checked(job, status), **order.singer)
             caption = f"Preview: the first {meme.duration:.0f} seconds, small, with the instant look."
             with self._lock:
                 job.check()
@@ -233,7 +242,10 @@ class MemeForm:
     def _make(self, job: Job, order: _Order) -> None:
         status = self._make_status
         try:
-            with self._outcome(status, lambda: True, stopped="Stopped: nothing was kept. Press Make for another try."):
+            with (
+                status.outcome(stopped="Stopped: nothing was kept. Press Make for another try."),
+                self._turns.taken(job, status),
+            ):
                 status.say("Getting ready …")
                 while self._previewing is not None and self._previewing.running:
                     job.pause()
@@ -244,20 +256,20 @@ class MemeForm:
     def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
         """Make the clip that was ordered, and a small copy of the driver's span to show beside it."""
         tell = _checked(job, self._make_status)
-        self._checkpoint.wait_for(order.engine, job)
-        songs = {face: resolve_driving(song, progress=False) for face, song in order.duet.items()}
-        clip = next(iter(songs.values())) if songs else resolve_driving(order.driving, progress=False)
+        recipe = order.recipe
+        self._checkpoint.wait_for(recipe.engine, job)
+        song, clip = _resolved(order.song)
         job.check()
         self._count += 1
         folder = self._folder / str(self._count)  # one for each clip, so that none is written over
         folder.mkdir(parents=True)
-        out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + order.suffix)
-        words = {**order.options, **order.singer}
-        words |= {"engine": order.engine, "duration": order.duration, "progress": tell}
-        meme = make_meme(order.pixels, songs or clip, out=out, **words)
+        out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + recipe.suffix)
+        words = {**recipe.options, **order.singer}
+        words |= {"engine": recipe.engine, "duration": recipe.duration, "progress": tell}
+        meme = make_meme(order.pixels, song, out=out, **words)
         job.check()
         self._make_status.say("Putting it beside the driver …")
-        return meme, _driver(clip, order.duration, folder / "driver.mp4"), clip.title
+        return meme, _driver(clip, recipe.duration, folder / "driver.mp4"), clip.title
 
     def _show(self, meme: Video, driver: Video, title: str) -> None:
         """Put a finished clip into the page."""
@@ -266,11 +278,7 @@ class MemeForm:
             parts.figure(driver._repr_html_(), f"The driver: {title}", style="flex: 1 1 260px"),
             parts.figure(meme._repr_html_(), "The meme", style="flex: 1 1 260px"),
         )
-        link = ""
-        if not on_colab():
-            small = meme.path.stat().st_size <= LARGEST_LINK
-            kind = mimetypes.guess_type(meme.path.name)[0] or "video/mp4"
-            link = parts.download_link(meme.path, kind) if small else parts.note(f"The clip is {meme.path}").value
+        link = "" if on_colab() else parts.download_link(meme.path)
         self._result.value = f"{figures}{link}"
         parts.show(self._download, on_colab())
         self._make_status.say(f"Done: {meme.path.name}, {meme.duration:.1f} s, {meme.width} × {meme.height}.")
@@ -279,21 +287,8 @@ class MemeForm:
         if self.meme is not None:
             colab_download(self.meme.path)
 
-    def _busy(self, busy: bool) -> None:
-        self._make_button.disabled, self._stop_button.disabled = busy, not busy
-        self._stop_button.button_style = "warning" if busy else ""
-
-    @contextmanager
-    def _outcome(self, status: Status, current: Callable[[], bool], *, stopped: str) -> Iterator[None]:
-        """Show how a job ended, if it is still the one that counts."""
-        try:
-            yield
-        except Stopped:
-            if current():
-                status.say(stopped)
-        except Exception as error:  # shown, so that the form stays usable
-            if current():
-                status.fail(error)
+    def _busy(self, working: bool) -> None:
+        parts.busy(self._make_button, self._stop_button, working)
 
 
 def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
@@ -304,6 +299,15 @@ def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
         status.progress(stage, done, total)
 
     return progress
+
+
+def _resolved(song: str | Path | dict[int, str | Path]) -> tuple[Template | dict[int, Template], Template]:
+    """Find what is sung, as `make_meme` takes it, and the clip that leads."""
+    if not isinstance(song, dict):
+        clip = resolve_driving(song, progress=False)
+        return clip, clip
+    songs = {face: resolve_driving(one, progress=False) for face, one in song.items()}
+    return songs, next(iter(songs.values()))
 
 
 def _driver(clip: Template, duration: float | None, out: Path) -> Video:

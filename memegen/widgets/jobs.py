@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import html
 import logging
+import re
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import ipywidgets
 
 from memegen.errors import MemegenError
 
 EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
+OURS = {  # what messages call the command line's options, and what the form calls them
+    "use --engine mesh": "choose the look “instant”",
+    " For a drawing or an animal give --crop or --no-crop.": "",
+    "run on the CPU (--device cpu)": "choose the look “instant”",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -81,6 +90,28 @@ class Job:
             self.error = error
 
 
+class Turns:
+    """Lets one of several jobs work at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taken(self, job: Job, status: Status) -> Iterator[None]:
+        """Wait until no other job has its turn, and keep it meanwhile.
+
+        Raises:
+            Stopped: The job was asked to stop while it waited.
+        """
+        while not self._lock.acquire(blocking=False):
+            status.say("Waiting for the other clips to be finished …")
+            job.pause()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
 class Status:
     """A bar, and a line of words that tells how far a job is or what went wrong."""
 
@@ -108,6 +139,18 @@ class Status:
         """Show what went wrong: a sentence, and folded below it what only few want to read."""
         self._bar.layout.display = "none"
         self._words.value = alert(error)
+
+    @contextmanager
+    def outcome(self, current: Callable[[], bool] = lambda: True, *, stopped: str = "") -> Iterator[None]:
+        """Show how the work inside ended when it failed or was stopped, if it is still what counts."""
+        try:
+            yield
+        except Stopped:
+            if current():
+                self.say(stopped)
+        except Exception as error:  # shown, so that the form stays usable
+            if current():
+                self.fail(error)
 
     def progress(self, stage: str, done: float, total: float, *, unit: str = "frames") -> None:
         """Move the bar: `done` of `total` frames, or whatever else `unit` names."""
@@ -138,10 +181,19 @@ def _status(words: str) -> str:
     return f'<div role="status" style="line-height: 1.45">{html.escape(words)}</div>' if words else ""
 
 
+def plain(message: str) -> str:
+    """Say it in the form's words: without the folder that it keeps files in, and without the command line's options."""
+    folder = re.escape(str(Path(tempfile.gettempdir(), "memegen-")))
+    message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", message)
+    for words, ours in OURS.items():
+        message = message.replace(words, ours)
+    return message
+
+
 def alert(error: BaseException) -> str:
     """Write an error as HTML: one sentence, details folded; an unforeseen one is logged as well."""
     if isinstance(error, MemegenError):
-        sentence, _, details = str(error).partition("\n")
+        sentence, _, details = plain(str(error)).partition("\n")
     else:
         _log.info("The form met an error of its own.", exc_info=error)
         sentence = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable
+import mimetypes
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ Answer = TypeVar("Answer")
 
 TALL = "44px"  # what a thumb can hit
 WIDE = "min(100%, 420px)"
+LARGEST_LINK = 48 * 2**20  # bytes of a file that is put into the page for its download link
 CARD = "160px"  # two of them fit beside each other on a phone
 
 
@@ -49,15 +51,27 @@ def address(words: str, hint: str, take: Callable[[str], object]) -> Any:
 
 
 def upload(words: str, accept: str, take: Callable[[tuple[str, bytes]], object], *, style: str = "") -> Any:
-    """Make a button that opens the browser's file dialog, and gives the name and bytes of what was chosen."""
-    made = ipywidgets.FileUpload(accept=accept, multiple=False, description=words, button_style=style)
+    """Make a button that opens the browser's file dialog, and gives the name and bytes of the file that was chosen."""
+    return uploads(words, accept, lambda files: take(files[-1]), style=style, multiple=False)
+
+
+def uploads(
+    words: str,
+    accept: str,
+    take: Callable[[list[tuple[str, bytes]]], object],
+    *,
+    style: str = "",
+    multiple: bool = True,
+) -> Any:
+    """Make a button that opens the browser's file dialog, and gives names and bytes of the files that were chosen."""
+    made = ipywidgets.FileUpload(accept=accept, multiple=multiple, description=words, button_style=style)
     made.layout = _button_layout(width="190px")
 
     def arrived(change: dict[str, Any]) -> None:
-        file = uploaded(change["new"])
-        if file is not None:
+        files = uploaded(change["new"])
+        if files:
             made.set_trait("value", type(change["new"])())  # so that the same file can come again
-            take(file)
+            take(files)
 
     made.observe(arrived, "value")
     return made
@@ -83,7 +97,7 @@ def dialog(
             except Exception as error:  # shown, so that the form stays usable
                 fail(error)
         place.clear_output()
-        if answer is not None:
+        if answer:
             take(answer)
 
     return button(words, press, style=style, icon=icon), place
@@ -104,6 +118,21 @@ def row(*widgets: Any) -> Any:
 def column(*widgets: Any) -> Any:
     """Put widgets below each other, in a column that fits a phone's screen."""
     return ipywidgets.VBox(widgets, layout={"width": "100%", "max_width": "880px", "padding": "0 0 8px 0"})
+
+
+def folded(pages: Mapping[str, Iterable[Any]]) -> Any:
+    """Put widgets into pages under titles, all folded."""
+    columns = [column(*page) for page in pages.values()]
+    panel = ipywidgets.Accordion(columns, selected_index=None, layout={"max_width": "880px"})
+    for place, title in enumerate(pages):
+        panel.set_title(place, title)
+    return panel
+
+
+def busy(make: Any, stop: Any, working: bool) -> None:
+    """Let a button that begins something and its Stop take turns."""
+    make.disabled, stop.disabled = working, not working
+    stop.button_style = "warning" if working else ""
 
 
 def show(widget: Any, visible: bool) -> None:
@@ -150,8 +179,11 @@ def card(title: str, words: str) -> str:
     return f'<div role="img" aria-label="{name}" style="{look}; {size}; {back}">{lines}</div>'
 
 
-def download_link(path: Path, kind: str) -> str:
-    """Write a link, in the looks of a button, that saves a file under its own name."""
+def download_link(path: Path) -> str:
+    """Write a link, in the looks of a button, that saves a file under its own name; where a large file is instead."""
+    if path.stat().st_size > LARGEST_LINK:
+        return str(note(f"It is too large to be handed over here: the file is {path}").value)
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     look = "display: inline-block; min-height: 44px; line-height: 44px; padding: 0 20px; border-radius: 4px"
     name = html.escape(path.name, quote=True)
     return (

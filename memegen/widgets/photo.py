@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 import ipywidgets
@@ -13,10 +13,12 @@ from memegen.downloads import asset
 from memegen.faces import FaceBox, Image, detect_faces, pick_face
 from memegen.images import Source, read_image
 from memegen.preview import draw_faces
+from memegen.widgets.duet import DuetChoice, Songs
 from memegen.widgets.jobs import Status
 from memegen.widgets.places import colab_snapshot, colab_upload, on_colab
 
 LARGEST: Literal["largest"] = "largest"  # a choice of None would show as an empty box
+DUET: Literal["duet"] = "duet"
 SHOWN = 420  # longest side in pixels of the photo on the page
 HINT = (
     "A photo of more than 10 MB did not arrive? Drag it into the folder of this notebook, and write its name "
@@ -60,6 +62,7 @@ class PhotoChoice:
         self._address = parts.address("or its path or address", "me.jpg or https://… then Enter", self.choose)
         self._face = parts.control(ipywidgets.Dropdown, "Who sings", options=[("the largest face", LARGEST)])
         self._face.observe(lambda _: self._faced(), "value")
+        self._duet = DuetChoice(lambda: self._changed())
         self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
         self._consent.observe(lambda _: self._changed(), "value")
         self._asking = ipywidgets.VBox([self._consent, parts.note(RULES)])
@@ -70,6 +73,7 @@ class PhotoChoice:
             self.status.panel,
             self._picture,
             self._face,
+            self._duet.panel,
             self._asking,
         )
         if source:
@@ -82,13 +86,26 @@ class PhotoChoice:
     @property
     def face(self) -> int | Literal["all"] | None:
         """The number of the face from the left, "all", or None for the largest."""
-        value: int | Literal["largest", "all"] = self._face.value
-        return None if value == LARGEST else value
+        value: int | Literal["largest", "all", "duet"] = self._face.value
+        return None if value in (LARGEST, DUET) else value
+
+    @property
+    def duet(self) -> dict[int, str | Path]:
+        """Which face sings what; empty when all who sing sing the same.
+
+        Raises:
+            InputError: Nobody sings.
+        """
+        return self._duet.songs if self._face.value == DUET else {}
 
     @property
     def allowed(self) -> bool:
         """Whether a clip may be made: nobody needs to be asked, or everybody was."""
         return self.photo is not None and (not self.photo.own or self._consent.value)
+
+    def offer(self, songs: Songs, chosen: str | Path) -> None:
+        """List what the faces of a duet can sing."""
+        self._duet.offer(songs, chosen)
 
     def choose(self, source: Source, *, name: str | None = None) -> None:
         """Take a photo of the user's own; one that can't be used is refused in the form, and the one before stays."""
@@ -128,9 +145,11 @@ class PhotoChoice:
         pick_face(faces)
         self.photo = None  # while the widgets change, nothing may be made of the photo before
         numbered = [(f"face {number}", number) for number in range(len(faces))]
-        everyone = [("the largest face", LARGEST), *numbered, ("everyone", "all")]
+        together = [("everyone", "all"), ("a duet: each face its own song", DUET)]
+        everyone = [("the largest face", LARGEST), *numbered, *together]
         self._face.options = everyone if len(faces) > 1 else everyone[:1]
         self._face.value = LARGEST
+        self._duet.seat(len(faces))
         self._consent.value = False
         self.photo = Photo(name, pixels, faces, own)
         parts.show(self._face, len(faces) > 1)
@@ -142,7 +161,8 @@ class PhotoChoice:
         if self.photo is None:
             return
         name, pixels, faces, own = self.photo
-        chosen = faces.index(pick_face(faces)) if self.face is None else self.face
+        parts.show(self._duet.panel, self._face.value == DUET)
+        chosen = faces.index(pick_face(faces)) if self._face.value == LARGEST else self.face
         marked = draw_faces(pixels, faces, chosen=chosen if isinstance(chosen, int) else None)
         found = "One face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
         caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984. Upload a photo to sing yourself."

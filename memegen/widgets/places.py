@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -65,21 +66,34 @@ def somebody_there() -> bool:
     return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
-def uploaded(value: Any) -> tuple[str, bytes] | None:
-    """Give the name and the bytes of the newest file of a FileUpload, in the shape of ipywidgets 7 or 8."""
-    if not value:
-        return None
-    if isinstance(value, dict):
-        name, file = list(value.items())[-1]
-        return str(name), bytes(file["content"])
-    return str(value[-1]["name"]), bytes(value[-1]["content"])
+def uploaded(value: Any) -> list[tuple[str, bytes]]:
+    """Give names and bytes of the files of a FileUpload, in the shape of ipywidgets 7 or 8."""
+    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
+    return [(str(file["name"]), bytes(file["content"])) for file in files]
+
+
+def keep(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file that came in into a folder, under a name that every system takes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".") or "file")
+    path.write_bytes(content)
+    return path
 
 
 def colab_upload() -> tuple[str, bytes] | None:
+    """Open Colab's own file dialog for one file: its name and its bytes, or None when nothing was chosen.
+
+    Raises:
+        InputError: The dialog did not open.
+    """
+    return next(iter(colab_uploads()), None)
+
+
+def colab_uploads() -> list[tuple[str, bytes]]:
     """Open Colab's own file dialog.
 
     Returns:
-        The name and the bytes of a file; None when nothing was chosen.
+        Names and bytes of the files that were chosen.
 
     Raises:
         InputError: The dialog did not open.
@@ -90,7 +104,7 @@ def colab_upload() -> tuple[str, bytes] | None:
         raise InputError(
             "Colab's file dialog did not open: drag the file into the folder on the left, and write its name here."
         ) from error
-    return next(((str(name), bytes(content)) for name, content in files.items()), None)
+    return [(str(name), bytes(content)) for name, content in files.items()]
 
 
 def colab_snapshot() -> bytes:

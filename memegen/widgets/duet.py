@@ -1,0 +1,64 @@
+"""Who sings what in a duet: a choice for each numbered face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+import memegen.widgets.parts as parts
+from memegen.errors import InputError
+
+SILENT = ""  # the choice of a face that does not sing; None would show as an empty box
+HINT = "A clip of your own that you chose in step 1 is in these lists too."
+Songs = list[tuple[str, str | Path]]
+"""What can be sung: in words, and as `resolve_driving` takes it."""
+
+
+class DuetChoice:
+    """One drop-down for each face of the photo.
+
+    Args:
+        changed: Called when a face got another song.
+    """
+
+    def __init__(self, changed: Callable[[], object]) -> None:
+        self.panel = ipywidgets.VBox()
+        self._changed = changed
+        self._known: Songs = []
+        self._first: str | Path = SILENT
+        self._faces: list[Any] = []
+
+    @property
+    def songs(self) -> dict[int, str | Path]:
+        """Which face sings what.
+
+        Raises:
+            InputError: Nobody sings.
+        """
+        songs = {number: face.value for number, face in enumerate(self._faces) if face.value != SILENT}
+        if not songs:
+            raise InputError("Nobody sings: choose a song for at least one face below your photo.")
+        return songs
+
+    def seat(self, count: int) -> None:
+        """Make room for so many faces, who all sing what was chosen for everyone."""
+        self._show([self._first] * count)
+
+    def offer(self, songs: Songs, chosen: str | Path) -> None:
+        """List what can be sung; faces seated from now on begin with `chosen`, and others keep what they sing."""
+        self._known, self._first = songs, chosen
+        self._show([face.value for face in self._faces])
+
+    def _show(self, songs: Sequence[str | Path]) -> None:
+        """Show new drop-downs: other options would make the old ones forget what was chosen."""
+        self._faces = [self._face(number, song) for number, song in enumerate(songs)]
+        self.panel.children = [*self._faces, parts.note(HINT)]
+
+    def _face(self, number: int, song: str | Path) -> Any:
+        options = [*self._known, ("does not sing", SILENT)]
+        face = parts.control(ipywidgets.Dropdown, f"Face {number}", options=options, value=song)
+        face.observe(lambda _: self._changed(), "value")
+        return face
