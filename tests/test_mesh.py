@@ -16,7 +16,7 @@ from memegen.animator import load_animator
 from memegen.downloads import asset
 from memegen.errors import InputError, NoFaceError
 from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box, points_box
-from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of
+from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study
 from memegen.mesh.topology import FACE_OVAL, face_model
 from memegen.mesh.warp import follow, lay_rings, move, set_stage
 from memegen.tracking import FaceTrack, track_face
@@ -287,7 +287,7 @@ def inner_face(points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("yaw", "pitch"), [(0.3, 0), (-0.3, 0), (0, 0.25), (0, -0.25)])
 def test_a_moderate_turn_does_not_fold_the_face(landmarks: np.ndarray, yaw: float, pitch: float) -> None:
-    reference = find_reference(landmarks, [landmarks] * 3)
+    reference = find_reference(landmarks, study([landmarks] * 3))
     driver = turned(landmarks, yaw, pitch)
     moved = retarget(landmarks, driver, reference, expression=1, motion=1)
     rest, now, true = areas(landmarks), areas(moved), areas(driver)
@@ -299,7 +299,7 @@ def test_a_moderate_turn_does_not_fold_the_face(landmarks: np.ndarray, yaw: floa
 
 @pytest.mark.parametrize("yaw", [1.0, -1.4])
 def test_a_turn_out_of_the_picture_is_limited(landmarks: np.ndarray, yaw: float) -> None:
-    reference = find_reference(landmarks, [landmarks] * 3)
+    reference = find_reference(landmarks, study([landmarks] * 3))
     for motion in (1.0, 3.0):
         moved = retarget(landmarks, turned(landmarks, yaw), reference, expression=1, motion=motion)
         turn = fit_pose(moved).rotation @ fit_pose(landmarks).rotation.T
@@ -312,7 +312,7 @@ def test_the_reference_of_a_neutral_photo_is_neutral(landmarks: np.ndarray) -> N
     driving = track_face(open_video(CLIP, start=6.4, duration=1.2).frames()).landmarks
     gaps = [float(openings(shape_of(mesh, fit_pose(mesh)))[0]) for mesh in driving]
     own = float(openings(shape_of(landmarks, fit_pose(landmarks)))[0])
-    neutral = float(openings(find_reference(landmarks, driving).shape)[0])
+    neutral = float(openings(find_reference(landmarks, study(driving)).shape)[0])
     assert own < 0.03
     assert np.median(gaps) > 0.08
     assert neutral < 0.07
@@ -320,7 +320,7 @@ def test_the_reference_of_a_neutral_photo_is_neutral(landmarks: np.ndarray) -> N
 
 def test_without_a_change_in_the_driver_landmarks_stay(landmarks: np.ndarray, singer_track: FaceTrack) -> None:
     rest = singer_track.landmarks[0]
-    reference = find_reference(landmarks, [rest] * 5)
+    reference = find_reference(landmarks, study([rest] * 5))
     stays = retarget(landmarks, rest, reference, expression=1, motion=1)
     eyes = np.linalg.norm(landmarks[33] - landmarks[263])
     assert np.linalg.norm((stays - landmarks)[:, :2], axis=1).max() < 0.05 * eyes

@@ -13,7 +13,19 @@ import cv2
 import numpy as np
 
 from memegen.faces import FaceBox, Image, Landmarks, Which, face_mesh, points_box
-from memegen.mesh.motion import Array, Pose, Reference, find_reference, fit_pose, openings, place, retarget, shape_of
+from memegen.mesh.motion import (
+    Array,
+    Performance,
+    Pose,
+    Reference,
+    find_reference,
+    fit_pose,
+    openings,
+    place,
+    retarget,
+    shape_of,
+    study,
+)
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
 from memegen.mesh.warp import Rig, Scene, follow, lay_rings, set_scene
 from memegen.parallel import in_parallel
@@ -38,11 +50,13 @@ class Moment(NamedTuple):
     Attributes:
         frame: uint8 RGB, the driving frame.
         landmarks: (468, 3) in it, pixels.
+        pose: The head's.
         left: How much of its movement counts, 1 while the clip runs, going down to 0 after its end.
     """
 
     frame: Image
     landmarks: Landmarks
+    pose: Pose
     left: float
 
 
@@ -72,37 +86,30 @@ class Singer:
     expression: float
     muffled: bool = False
 
-    def rigid(self, theirs: Landmarks) -> Array:
+    def rigid(self, theirs: Pose) -> Array:
         """Where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
-        return self._placed(fit_pose(theirs))
-
-    def _placed(self, theirs: Pose) -> Array:
-        points = self.rig.rest - self.pose.shift
-        return place(points, self.pose, theirs, self.reference.pose, self.motion)
+        return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.motion)
 
     def move(self, moment: Moment) -> tuple[Array, Array]:
         """Where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
-        theirs, left = fit_pose(moment.landmarks), moment.left
-        rigid, face = (
-            self._placed(theirs),
-            retarget(
-                self.landmarks,
-                moment.landmarks,
-                self.reference,
-                expression=self.expression,
-                motion=self.motion,
-                poses=(self.pose, theirs),
-            ),
+        rigid, left = self.rigid(moment.pose), moment.left
+        face = retarget(
+            self.landmarks,
+            moment.landmarks,
+            self.reference,
+            expression=self.expression,
+            motion=self.motion,
+            poses=(self.pose, moment.pose),
         )
         if left < 1:
             face = self.landmarks + left * (face - self.landmarks)
             rigid = self.rig.rest + left * (rigid - self.rig.rest)
         return rigid, face
 
-    def reach(self, track: FaceTrack) -> FaceBox:
+    def reach(self, performance: Performance) -> FaceBox:
         """The box in pixels that holds the head at all times of the clip."""
         head = [*range(468), *(468 + np.nonzero(self.rig.hold > HEAD)[0])]
-        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in track.landmarks))
+        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in performance.poses))
 
 
 @dataclass(frozen=True)
@@ -166,13 +173,14 @@ class MeshAnimator:
     ) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
         length = max(len(track.landmarks) for track in tracks.values())
-        films = {clip: _film(clip, track, length) for clip, track in tracks.items()}
+        performances = {clip: study(track.landmarks) for clip, track in tracks.items()}
+        films = {clip: _film(clip, show, length) for clip, show in performances.items()}
         first = {clip: next(film) for clip, film in films.items()}
         singers = [
-            self._rehearse(photo, role, mesh, first[role.clip].frame, tracks[role.clip])
+            self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
             for role, mesh in zip(roles, meshes, strict=True)
         ]
-        reaches = [singer.reach(tracks[singer.clip]) for singer in singers]
+        reaches = [singer.reach(performances[singer.clip]) for singer in singers]
         scene = set_scene(photo, [singer.rig for singer in singers], reaches)
         frame = self._frame(scene)
 
@@ -183,15 +191,17 @@ class MeshAnimator:
 
         yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
 
-    def _rehearse(self, photo: Image, role: Role, landmarks: Landmarks, first: Image, track: FaceTrack) -> Singer:
+    def _rehearse(
+        self, photo: Image, role: Role, landmarks: Landmarks, first: Moment, performance: Performance
+    ) -> Singer:
         """Make a face ready."""
         return Singer(
             role.clip,
             landmarks,
             lay_rings(photo, landmarks, role.others),
             fit_pose(landmarks),
-            find_reference(landmarks, track.landmarks),
-            match_colours(photo, landmarks, first, track.landmarks[0]),
+            find_reference(landmarks, performance),
+            match_colours(photo, landmarks, first.frame, first.landmarks),
             self.motion,
             self.expression,
             _is_muffled(role, landmarks),
@@ -237,14 +247,15 @@ def _is_muffled(role: Role, landmarks: Landmarks) -> bool:
     return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
 
 
-def _film(clip: Video, track: FaceTrack, length: int) -> Iterator[Moment]:
+def _film(clip: Video, performance: Performance, length: int) -> Iterator[Moment]:
     """What a driver does, frame by frame, and the coming to rest after it up to a length in frames."""
     last = None
-    for frame, landmarks in zip(clip.frames(max_side=DRIVING_SIDE), track.landmarks, strict=False):
-        last = Moment(frame, landmarks, 1.0)
+    frames = clip.frames(max_side=DRIVING_SIDE)
+    for frame, landmarks, pose in zip(frames, performance.landmarks, performance.poses, strict=False):
+        last = Moment(frame, landmarks, pose, 1.0)
         yield last
     if last is not None:
-        for late in range(1, length - len(track.landmarks) + 1):
+        for late in range(1, length - len(performance.landmarks) + 1):
             yield last._replace(left=eased(late, float(clip.fps)))
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from memegen.faces import Image, Landmarks, points_box
-from memegen.mesh.motion import Array, find_reference, fit_pose, place, retarget
+from memegen.mesh.motion import Array, find_reference, fit_pose, place, retarget, study
 from memegen.mesh.warp import deformation, follow, lay_rings, set_stage
 
 
@@ -38,7 +38,7 @@ def look_inside(photo: Image, landmarks: Landmarks, driving: Sequence[Landmarks]
         driving: N arrays (468, 3), pixels of the driving frames.
         frame: Which of them to show.
     """
-    theirs, mine, reference = driving[frame], fit_pose(landmarks), find_reference(landmarks, driving)
+    theirs, mine, reference = driving[frame], fit_pose(landmarks), find_reference(landmarks, study(driving))
     rig = lay_rings(photo, landmarks)
     rigid = place(rig.rest - mine.shift, mine, fit_pose(theirs), reference.pose, 1.0)
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0)

@@ -40,6 +40,22 @@ class Pose(NamedTuple):
     shift: Array
 
 
+class Performance(NamedTuple):
+    """What a driver does in the course of a clip, measured once for everybody who follows it.
+
+    Attributes:
+        landmarks: N arrays (468, 3), pixels of the driving frames.
+        poses: N poses.
+        cues: (N, 5) what is compared with a photo, in the order of CUES.
+        lids: (N, 2) the openings of its right and left eye over the inter-ocular distance.
+    """
+
+    landmarks: Sequence[Landmarks]
+    poses: list[Pose]
+    cues: Array
+    lids: Array
+
+
 class Reference(NamedTuple):
     """The driver as it would look when striking the photo's pose and expression.
 
@@ -82,7 +98,18 @@ def openings(shape: Array) -> Array:
     return np.asarray(gaps / np.linalg.norm(shape[RIGHT_EYE] - shape[LEFT_EYE]))
 
 
-def find_reference(photo: Landmarks, driving: Sequence[Landmarks]) -> Reference:
+def study(driving: Sequence[Landmarks]) -> Performance:
+    """Measure what a driver does.
+
+    Args:
+        driving: N arrays (468, 3), pixels of the driving frames.
+    """
+    poses = [fit_pose(landmarks) for landmarks in driving]
+    cues = np.array([_cues(shape_of(x, pose), pose) for x, pose in zip(driving, poses, strict=True)])
+    return Performance(driving, poses, cues, np.array([openings(x)[1:] for x in driving]))
+
+
+def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     """Find what the driver looks like when it looks like the photo.
 
     Every driving frame is weighted by how near its pose and expression are to the photo's; the spread of the weights
@@ -91,15 +118,13 @@ def find_reference(photo: Landmarks, driving: Sequence[Landmarks]) -> Reference:
 
     Args:
         photo: (468, 3) pixels.
-        driving: N arrays (468, 3), pixels of the driving frames.
+        driving: From `study`.
     """
-    poses = [fit_pose(landmarks) for landmarks in driving]
-    cues = np.array([_cues(shape_of(x, pose), pose) for x, pose in zip(driving, poses, strict=True)])
-    lids = np.array([openings(x)[1:] for x in driving])
+    landmarks, poses, cues, lids = driving
     pose = fit_pose(photo)
     shape = shape_of(photo, pose)
     wanted = _within(_cues(shape, pose), cues)
-    unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(driving, poses, strict=True)])
+    unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(landmarks, poses, strict=True)])
     weights = _nearness(((cues - wanted) / CUES) ** 2) * _nearness(unlike[:, None])
     weights /= weights.sum()
     near = poses[int(weights.argmax())].rotation
@@ -111,8 +136,8 @@ def find_reference(photo: Landmarks, driving: Sequence[Landmarks]) -> Reference:
     )
     looks = _nearness((((cues - wanted) / CUES) ** 2)[:, 3:])
     reference = np.zeros((468, 3))
-    for weight, landmarks, p in zip(looks, driving, poses, strict=True):
-        reference += weight * shape_of(landmarks, p)
+    for weight, x, p in zip(looks, landmarks, poses, strict=True):
+        reference += weight * shape_of(x, p)
     eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
     return Reference(mean, reference, np.where(eyes > SHUT, np.maximum(wide, SHUT), eyes))
 

@@ -133,11 +133,11 @@ class Scene:
         layers = [move(stage, points) for stage, points in zip(self.stages, vertices, strict=True)]
         for stage, person, alpha, change in layers:
             part = self.within(stage)
-            plate[part] = cv2.blendLinear(person, plate[part], alpha, 1 - alpha)
-            np.maximum(moved[part], change, out=moved[part])
+            cv2.blendLinear(person, plate[part], alpha, 1 - alpha, plate[part])
+            cv2.max(moved[part], change, moved[part])
         picture = photo.copy()
         for part in (self.within(layer.stage) for layer in layers):
-            picture[part] = cv2.blendLinear(plate[part], photo[part], moved[part], 1 - moved[part])
+            cv2.blendLinear(plate[part], photo[part], moved[part], 1 - moved[part], picture[part])
         return picture
 
 
@@ -282,11 +282,13 @@ def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
     """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
     if stage.share is None:
         return np.asarray(cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
-    person = cv2.remap(stage.region, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
+    person = cv2.remap(stage.region, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     box = points_box(now).clip(flow.shape[1], flow.shape[0])
     face = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
     if person[face].size:
-        person[face] = cv2.remap(stage.region, flow[face], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        near = whole[face], parts[face]
+        cv2.remap(stage.region, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(person)
 
 
