@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -64,9 +65,12 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free until the server takes it: none of those that systems hand out to whoever asks for any."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 def answers(address: str) -> bool:
@@ -102,7 +106,7 @@ def serving(words: list[str], page: str, ready: str, folder: Path) -> Iterator[S
             cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         try:
-            for _ in range(240):
+            for _ in range(720):
                 if server.poll() is not None or answers(f"http://127.0.0.1:{port}/{ready}"):
                     break
                 time.sleep(0.25)
@@ -246,7 +250,7 @@ def test_a_photo_of_12_megabytes_arrives(app: Server, visit: Callable[..., Page]
 
 
 def test_a_wrong_file_two_presses_and_stop(
-    app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path
+    app: Server, visit: Callable[..., Page], small_photo: Path, phone_photo: Path, tmp_path: Path
 ) -> None:
     page = visit(app.address)
     wrong = tmp_path / "holiday.jpg"
@@ -263,6 +267,9 @@ def test_a_wrong_file_two_presses_and_stop(
     page.get_by_role("button", name="Make the meme").dblclick()
     check_clip(page, "me-daisy-bell.mp4", tmp_path)
     assert len(app.made()) == before + 1
+    upload(page, phone_photo)  # so large, for a whole song, that no machine is done before it can be stopped
+    expect(page.get_by_text("One face in IMG_0001.")).to_be_visible(timeout=PATIENCE)
+    agree(page)
     page.get_by_label("Seconds (0: the whole song)").fill("0")
     page.get_by_label("Seconds (0: the whole song)").press("Enter")
     press(page, "Make the meme")
