@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from memegen.captions.fonts import system_fonts
 from memegen.errors import OutputError
 from memegen.provenance import consent
 
@@ -47,8 +48,21 @@ def test_a_folder_that_cant_be_looked_into_remembers_nothing(monkeypatch: pytest
     assert not consent.remembered()
 
 
-def test_without_the_variable_the_usual_folder_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variable_the_usual_folder_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("MEMEGEN_CONFIG")
     assert consent.config_dir().name == "memegen"
     monkeypatch.setenv("MEMEGEN_CONFIG", "~/elsewhere")
-    assert consent.config_dir() == Path.home() / "elsewhere"
+    assert consent.config_dir() == tmp_path / "elsewhere"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_config_path", homeless)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("MEMEGEN_CONFIG")
+    with pytest.raises(OutputError, match="no home folder for the settings: name a folder in MEMEGEN_CONFIG"):
+        consent.remembered()
+    assert all(Path(font).is_absolute() for font in system_fonts.__wrapped__())

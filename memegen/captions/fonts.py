@@ -112,7 +112,10 @@ def _usable(path: str) -> bool:
 @cache
 def system_fonts() -> tuple[str, ...]:
     """Return the paths of the fonts installed on this machine, bold ones first."""
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one, as in some containers
+        home = Path("/nonexistent")
     folders = {
         "win32": [
             Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"),

@@ -11,13 +11,20 @@ QUESTION = "Has everybody in the photo agreed to be in a meme?"
 
 
 def config_dir() -> Path:
-    """The folder of settings and keys: that of the variable MEMEGEN_CONFIG, or the user's usual one; may not exist."""
+    """The folder of settings and keys: that of the variable MEMEGEN_CONFIG, or the user's usual one; may not exist.
+
+    Raises:
+        OutputError: The user has no home.
+    """
     given = os.environ.get("MEMEGEN_CONFIG")
     if given:
         return Path(given).expanduser()
     from platformdirs import user_config_path
 
-    return user_config_path("memegen", appauthor=False)
+    try:
+        return user_config_path("memegen", appauthor=False)
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise OutputError("There is no home folder for the settings: name a folder in MEMEGEN_CONFIG.") from error
 
 
 def remembered() -> bool:
