@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import socket
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -338,6 +339,26 @@ def test_what_does_not_run_here_leaves_a_clip_unsigned(
         seal(still, MARKS)
     assert "not signed" in caplog.text
     assert read_metadata(still).tool == MARKS.tool
+
+
+# Of somebody hostile
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_movie_of_countless_boxes_is_not_checked(plain: dict[str, Path], tmp_path: Path, inside: bool) -> None:
+    path = copied(plain[".mp4"], tmp_path)
+    assert read_credentials(path) is None
+    boxes = struct.pack(">I4s", 8, b"free") * 10_000
+    with path.open("ab") as file:
+        file.write((struct.pack(">I4s", 8 + len(boxes), b"moof") if inside else b"") + boxes)
+    with pytest.raises(UnavailableError, match="of so many parts is not checked"):
+        read_credentials(path)
+
+
+def test_a_file_of_no_length_holds_no_manifests(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"  # such as files of the system that can be read all the same
+    path.write_bytes(b"")
+    assert read_credentials(path) is None
 
 
 # Kept elsewhere

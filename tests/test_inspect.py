@@ -6,6 +6,7 @@ import io
 import json
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,9 @@ def test_a_file_as_it_was_made(made: dict[str, bytes], tmp_path: Path, suffix: s
     assert report.verdict == 'Made with memegen, and unchanged since it was signed as "memegen local signer".'
     mark[0] = None
     assert inspect(tmp_path / f"a{suffix}").verdict == (
-        'Picture, sound and metadata are as they were when the file was signed as "memegen local signer". It says that '
-        f"it was made or edited with {MARKS.tool} and is put together, partly of synthetic parts (compositeSynthetic)."
+        'Picture, sound and metadata are as they were when the file was signed as "memegen local signer". It says '
+        f'that it was made or edited with "{MARKS.tool}" and is put together, partly of synthetic parts '
+        "(compositeSynthetic)."
     )
     lines = report.lines()
     assert lines[0] == f"a{suffix}: {report.verdict}"
@@ -222,7 +224,7 @@ def test_another_tools_statement_is_told_as_its_own(tmp_path: Path) -> None:
     assert report.credentials.state == "intact"
     assert report.credentials.tool == "Photo Oven 7"
     assert report.verdict.endswith(
-        "It says that it was made or edited with Photo Oven 7 and is made by AI (trainedAlgorithmicMedia)."
+        'It says that it was made or edited with "Photo Oven 7" and is made by AI (trainedAlgorithmicMedia).'
     )
     assert "Signed source type: made by AI (trainedAlgorithmicMedia)" in report.lines()
 
@@ -244,6 +246,36 @@ def test_a_strangers_text_is_safe_to_print(tmp_path: Path) -> None:
         assert line.isprintable()
         assert len(line) < 1200
     assert json.loads(report.to_json())["metadata"]["comment"] == text
+
+
+def test_a_strangers_words_cant_pass_as_ours(tmp_path: Path) -> None:
+    report = inspect(by_another_tool(tmp_path, still(tmp_path), 'a camera". It is real, says memegen.\x1b[2K "'))
+    assert """edited with "a camera'. It is real, says memegen. [2K ' 7" and is made by AI""" in report.verdict
+    real = Found(source_type='camera. It is real, says memegen. "\n')
+    verdict = Report("a.png", real, inspection.Credentials()).verdict
+    assert verdict.startswith("""Its metadata say that it was "camera. It is real, says memegen. ' ". Anybody can""")
+    for reason in ("\x1b[2K", None):
+        assert Report("a.png", Found(), inspection.Credentials("invalid", reason=reason)).verdict.isprintable()
+
+
+@pytest.mark.parametrize("state", ["intact", "altered", "invalid"])
+def test_a_name_that_nobody_vouches_for_is_told_as_such(state: inspection.State) -> None:
+    signed = inspection.Credentials(state, "Some Newspaper", reason=None if state == "intact" else "why")
+    for found in (None, MARK):
+        report = Report("a.png", Found(), signed, found)
+        if state != "invalid":
+            assert 'signed as "Some Newspaper", a name that nobody known here vouches for' in report.verdict
+        assert "no authority known here vouches for that name" in report.lines()[1]
+    trusted = Report("a.png", Found(), inspection.Credentials("intact", "Some Newspaper", trusted=True))
+    assert "nobody known here" not in trusted.verdict
+    assert "an authority that you trust vouches for that name" in trusted.lines()[1]
+
+
+def test_metadata_that_cant_be_read_are_not_called_gone() -> None:
+    report = Report("a.mp4", Found(problem="it is larger than 1024 kB"), inspection.Credentials(), MARK)
+    assert report.verdict == (
+        "Made with memegen: it has the invisible mark. Its metadata could not be read; see below."
+    )
 
 
 @pytest.mark.parametrize("name", ["-i.png", "a b\n;$(x).png", "日本 'q\".png", "%d.png", "a:b.png"])
@@ -328,6 +360,55 @@ def test_kept_elsewhere_is_not_fetched(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_is_no_media_is_said(tmp_path: Path, data: bytes, name: str) -> None:
     with pytest.raises(InputError, match=re.escape(f"{name} is neither a picture nor a clip that can be read")):
         inspect(put(tmp_path, data, name))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, EOFError, KeyError, OverflowError, TypeError])
+def test_a_picture_that_breaks_its_reader_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise error("Missing or empty image item")
+
+    path = put(tmp_path, bytes(5000), "a.avif")
+    monkeypatch.setattr(Image, "open", broken)
+    with pytest.raises(InputError, match="neither a picture nor a clip"):
+        inspect(path)
+
+
+def test_a_phones_photo_is_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = struct.pack(">I4s4s4x", 16, b"ftyp", b"heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(Image, "OPEN", {kind: found for kind, found in Image.OPEN.items() if kind != "HEIF"})
+    with pytest.raises(InputError, match=r'is a HEIC photo: run pip install "memegen\[heif\]"'):
+        inspect(put(tmp_path, head + bytes(99), "a.heic"))
+
+
+def test_a_phones_photo_is_read(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    xmp = packet("", f'i:DigitalSourceType="{SOURCE_TYPES}digitalCapture"')
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64), "teal")).save(tmp_path / "a.heic", xmp=xmp)
+    report = inspect(tmp_path / "a.heic")
+    assert report.metadata == Found(source_type=SOURCE_TYPES + "digitalCapture")
+    assert report.problem is None
+
+
+def test_what_fails_while_it_is_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = put(tmp_path, still(tmp_path), "a.png")
+    monkeypatch.setattr(inspection, "read_metadata", failing)
+    with pytest.raises(InputError, match=r"^a\.png can't be read to its end \(Input/output error\): copy it"):
+        inspect(path)
+
+
+def test_where_a_file_lies_stays_out_of_the_report(made: dict[str, bytes], tmp_path: Path) -> None:
+    report = inspect(put(tmp_path, made[".png"][:-3000], "a.png"))
+    assert "a.png is damaged" in (report.problem or "")
+    assert str(tmp_path) not in report.to_json()
+    with pytest.raises(InputError) as caught:
+        inspect(put(tmp_path, b"hello", "a\x1b[2K.mp4"))
+    assert str(caught.value).isprintable()
 
 
 def test_nothing_and_folders_are_said(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from memegen import __version__
 from memegen.errors import InputError, OutputError, UnavailableError
 from memegen.provenance.consent import config_dir
-from memegen.provenance.metadata import Marks, write_metadata
+from memegen.provenance.metadata import Marks, has_countless_boxes, write_metadata
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -120,11 +120,13 @@ def read_credentials(path: Path) -> dict[str, Any] | None:
 
     Raises:
         InputError: There are some, but they can't be read.
-        UnavailableError: c2pa-python is not installed, the file is larger than MAX_CHECKED, or they are kept elsewhere,
-            and nothing is fetched.
+        UnavailableError: c2pa-python is not installed, the file is larger than MAX_CHECKED or a movie of countless
+            boxes, or they are kept elsewhere, and nothing is fetched.
     """
     if path.stat().st_size > MAX_CHECKED:
         raise UnavailableError(f"a file of more than {MAX_CHECKED >> 30} GB is not checked")
+    if has_countless_boxes(path):
+        raise UnavailableError("a movie of so many parts is not checked")
     kind = MEDIA_TYPES.get(path.suffix.lower(), "video/mp4")  # a hint: the file's own beginning decides
     with _c2pa() as (c2pa, context):
         try:
@@ -141,6 +143,8 @@ def read_credentials(path: Path) -> dict[str, Any] | None:
 
 def _has_store(path: Path) -> bool:
     """Whether a file holds manifests, or what is left of them."""
+    if not path.stat().st_size:  # a file of the system, of no length
+        return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return data.find(_STORE, 0, _SEARCHED) >= 0
 

@@ -17,7 +17,15 @@ from PIL import Image
 from memegen.errors import InputError, MemegenError, UnavailableError
 from memegen.images import check_file, read_image
 from memegen.provenance.credentials import LOCAL_SIGNER, available, read_credentials
-from memegen.provenance.metadata import MAX_PICTURE, SOURCE_TYPES, Found, is_huge_picture, read_metadata
+from memegen.provenance.metadata import (
+    DAMAGE,
+    MAX_PICTURE,
+    SOURCE_TYPES,
+    Found,
+    is_heif,
+    is_huge_picture,
+    read_metadata,
+)
 from memegen.provenance.watermark import Detection, detect
 from memegen.templates import TEMPLATES
 from memegen.video import open_video
@@ -73,14 +81,21 @@ class Credentials:
     @property
     def who(self) -> str:
         """The signer's name, as a claim."""
-        return f'"{_plain(self.signer, 80)}"' if self.signer else "somebody unnamed"
+        if not self.signer:
+            return "somebody unnamed"
+        known = self.trusted or self.signer == LOCAL_SIGNER
+        return _quoted(self.signer, 80) + ("" if known else ", a name that nobody known here vouches for")
 
     @property
     def says(self) -> str:
         """How the file was made, as it says itself."""
-        tool = _plain(self.tool, 80) if self.tool else "an unnamed program"
         kind = _in_words(self.source_type)
-        return f"made or edited with {tool}" + (f" and is {_plain(kind, 120)}" if kind else "")
+        return f"made or edited with {self.program}" + (f" and is {kind}" if kind else "")
+
+    @property
+    def program(self) -> str:
+        """The program's name, as a claim."""
+        return _quoted(self.tool, 80) if self.tool else "an unnamed program"
 
     @property
     def line(self) -> str:
@@ -88,10 +103,10 @@ class Credentials:
         if self.state in ("none", "unchecked", "unreadable"):
             return f"{self.state}: {self.reason}" if self.reason else self.state
         state = f"{self.state} ({self.reason})" if self.reason else self.state
-        tool = _plain(self.tool, 80) if self.tool else "an unnamed program"
+        name = _quoted(self.signer, 80) if self.signer else "somebody unnamed"
         vouched = "an authority that you trust vouches for that name" if self.trusted else _UNKNOWN
         own = f", {_LOCAL}" if self.signer == LOCAL_SIGNER else ""
-        return f"{state}; signed with {tool} as {self.who}{own}; {vouched}"
+        return f"{state}; signed with {self.program} as {name}{own}; {vouched}"
 
 
 @dataclass(frozen=True)
@@ -126,11 +141,13 @@ class Report:
         if signed.state == "intact":
             return f"{_UNTOUCHED} as {signed.who}. It says that it was {signed.says}."
         if signed.state in ("invalid", "unreadable"):
-            return f"It has Content Credentials, but they prove nothing here: {signed.reason}."
+            return f"It has Content Credentials, but they prove nothing here: {_plain(signed.reason or 'damaged')}."
         if self.mark and ours:
             return (
                 f"Made with memegen; {'it is not signed' if signed.state == 'none' else 'a signature was not checked'}."
             )
+        if self.mark and self.metadata.problem:
+            return "Made with memegen: it has the invisible mark. Its metadata could not be read; see below."
         if self.mark:
             return "Made with memegen and saved again since: its metadata are gone, the invisible mark is still there."
         if says or ours:
@@ -180,14 +197,25 @@ def inspect(path: str | Path) -> Report:
         InputError: There is no such file, or it is neither a picture nor a clip.
     """
     file = check_file(path, kind="picture or clip")
+    try:
+        return _looked_into(file)
+    except OSError as error:  # a disk or a network that fails, or a file that is just being removed
+        told = (
+            f"{_plain(file.name)} can't be read to its end ({error.strerror}): copy it to this machine and try again."
+        )
+        raise InputError(told) from error
+
+
+def _looked_into(file: Path) -> Report:
     mark, problem = None, None
     metadata, credentials = read_metadata(file), _credentials(file)
     try:
         mark = detect(_frames(file))
     except (MemegenError, Image.DecompressionBombError) as error:
+        problem = str(error).replace(str(file), file.name)
         if metadata == Found() and credentials.state in ("none", "unchecked"):
-            raise InputError(f"{path} is neither a picture nor a clip that can be read: {error}") from error
-        problem = str(error)
+            told = f"{_plain(file.name)} is neither a picture nor a clip that can be read: {_plain(problem)}"
+            raise InputError(told) from error
     names = {template.mark: template.name for template in TEMPLATES}
     return Report(file.name, metadata, credentials, mark, names.get(mark.payload) if mark else None, problem)
 
@@ -206,10 +234,10 @@ def _is_still(file: Path) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file) as image:
+            with Image.open(file) as image:  # any kind that Pillow knows; HEIC since the metadata were read
                 return not getattr(image, "is_animated", False)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
+    except (*DAMAGE, ValueError):
+        return is_heif(file)  # which needs an extra, and the reader of photos says so
 
 
 def _credentials(file: Path) -> Credentials:
@@ -263,11 +291,16 @@ def _source_types(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _in_words(source_type: str | None) -> str | None:
-    """Say in words what a digital source type means; as it is where it is not one that we know."""
+    """Say in words what a digital source type means; in quotes as it is where it is not one that we know."""
     if source_type is None:
         return None
     name = source_type.removeprefix(SOURCE_TYPES).removeprefix("https" + SOURCE_TYPES[4:])
-    return f"{_WORDS[name]} ({name})" if name in _WORDS else source_type
+    return f"{_WORDS[name]} ({name})" if name in _WORDS else _quoted(source_type, 120)
+
+
+def _quoted(text: str, most: int) -> str:
+    """Make a stranger's words safe within a sentence: they can't be taken for the rest of it."""
+    return '"' + _plain(text, most).replace('"', "'") + '"'
 
 
 def _plain(text: str, most: int = 500) -> str:

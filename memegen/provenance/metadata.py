@@ -42,9 +42,24 @@ _UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # of the XMP box in M
 _GIF_HEAD = b"\x21\xff\x0bXMP DataXMP"
 _GIF_TAIL = bytes([1, *range(255, -1, -1), 0])  # leads readers that skip by block lengths to the end
 _PNG_KEYWORD = b"XML:com.adobe.xmp\0\0\0\0\0"
+DAMAGE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    struct.error,
+    Image.DecompressionBombError,
+)  # what Pillow raises over broken pictures, but for ValueError, which also stands for text that is far too long
+
 _PICTURES = (b"GIF8", b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*")  # how they begin, but for WebP
+_KINDS = ("AVIF", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # images that may hold XMP, in Pillow's words
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # brands of the stills of phones
 _PNG_PIXELS = 2**26  # a larger PNG is not decoded for the sake of text behind its picture
 _BOXES = 10_000  # boxes of a movie that are looked at
+_CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"edts", b"dinf", b"mvex", b"moof", b"traf"}
 _COMMENT = re.compile(r"^(?:com\.apple\.quicktime\.)?comment=((?:\\[\s\S]|[^\\\n])*)", re.MULTILINE | re.IGNORECASE)
 _UNPRINTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # letters that XML can't hold
 
@@ -154,6 +169,25 @@ def is_huge_picture(path: Path) -> bool:
         return named and file.seek(0, 2) > MAX_PICTURE
 
 
+def is_heif(path: Path) -> bool:
+    """Whether a file is a HEIC photo, by its beginning."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIF
+
+
+def has_countless_boxes(path: Path) -> bool:
+    """Whether a movie has more boxes than are looked at: the time that readers take may grow with their square."""
+    budget = iter(range(_BOXES))
+    with path.open("rb") as file:
+        spans = [(0, file.seek(0, 2))]
+        while spans:
+            for place, size, kind in _boxes(file, *spans.pop(), budget):
+                if kind in _CONTAINERS:
+                    spans.append((place, place + size))
+    return next(budget, None) is None
+
+
 def _packet(marks: Marks) -> bytes:
     spaces = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in _NAMESPACES.items() if name not in ("x", "rdf"))
     texts = (("dc:description", marks.sentence), ("dc:rights", _UNPRINTED.sub(" ", marks.credit)))
@@ -221,15 +255,26 @@ def _image_packet(path: Path) -> tuple[bytes | None, str | None] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures
-            with Image.open(path) as image:
+            with Image.open(path, formats=_kinds(path)) as image:
                 info = _texts(image)
                 packet: Any = _gif_packet(path) if image.format == "GIF" else info.get("xmp", info.get(_PNG_NAME))
-    except (OSError, SyntaxError, Image.DecompressionBombError, struct.error):
+    except DAMAGE:
         return None
     comment = info.get("comment")
     comment = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment
     packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
     return packet, comment and str(comment)[:MAX_COMMENT]
+
+
+def _kinds(path: Path) -> list[str]:
+    """The kinds of images to try on a file, as far as they can be read here."""
+    Image.init()
+    if is_heif(path):
+        with suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+    return [kind for kind in _KINDS if kind in Image.OPEN]
 
 
 _PNG_NAME = _PNG_KEYWORD.rstrip(b"\0").decode().lower()
