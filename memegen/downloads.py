@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.files import expanded
 
 if TYPE_CHECKING:
     import requests
@@ -66,7 +67,7 @@ def cache_dir() -> Path:
     """
     chosen = os.environ.get("MEMEGEN_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
     import pooch
 
     return Path(pooch.os_cache("memegen"))

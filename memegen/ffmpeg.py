@@ -101,7 +101,7 @@ def run(*arguments: str, level: str = "error") -> subprocess.CompletedProcess[by
 
 
 def reading(file: Path) -> list[str]:
-    """Return the arguments that read a local file, whatever its name looks like, and nothing that it points to."""
+    """Return the arguments that read a local file, whatever its name looks like, and nothing from the network."""
     return ["-protocol_whitelist", "file", "-i", f"file:{file}"]
 
 

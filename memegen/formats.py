@@ -6,12 +6,13 @@ import itertools
 import math
 import re
 import struct
-import tempfile
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ LONGEST_SIDE = {".gif": 480, ".webp": 720}  # pixels; other files keep the size 
 MOST_FPS = {".gif": 15, ".webp": 30}  # frames are left out evenly until it fits
 STICKER = (512, 512)  # a WebP of this size is a sticker
 STICKER_BYTES = 499_999  # what messengers take: less than 500 kB
+WEBP_LEAST, WEBP_DEFAULT = 10, 100  # milliseconds
 THUMBNAIL_AT = 1.0  # seconds; by then the first word is sung
 
 # Frames are RGB; the matrix used for the conversion and the tags that name it have to agree.
@@ -160,17 +162,22 @@ def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Yield a name in a new folder beside the file; what is there at the end of the block becomes the file."""
-    try:
-        folder = tempfile.TemporaryDirectory(dir=file.parent, prefix=".memegen-")
-    except OSError as error:
-        raise OutputError(output_problem(file, error)) from error
+    with writing(file):
+        folder = TemporaryDirectory(dir=file.parent, prefix=".memegen-")
     with folder:
         part = Path(folder.name, f"part{file.suffix}")
         yield part
-        try:
+        with writing(file):
             part.replace(file)
-        except OSError as error:
-            raise OutputError(output_problem(file, error)) from error
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Turn what the system says in the block, of a full disk for instance, into an OutputError about a file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(output_problem(file, error)) from error
 
 
 def record(frames: Iterable[np.ndarray], *, fps: Fraction, name: Path, folder: Path) -> Picture:
@@ -196,7 +203,7 @@ def record(frames: Iterable[np.ndarray], *, fps: Fraction, name: Path, folder: P
         every = thinning(name, fps)
         alike = _checked(itertools.chain([first], iterator), first)
         if name.suffix.lower() == ".png":
-            return _thumbnail(alike, fps=fps, path=folder / "picture.png")
+            return _thumbnail(alike, fps=fps, path=folder / "picture.png", name=name)
         return _stream(itertools.islice(alike, 0, None, every), first, fps=fps / every, name=name, folder=folder)
     finally:
         if isinstance(iterator, Generator):
@@ -266,10 +273,11 @@ def _feed(ffmpeg: Ffmpeg, frame: np.ndarray | None, *, name: Path) -> None:
         raise OutputError(output_problem(name, ffmpeg.complaint())) from error
 
 
-def _thumbnail(frames: Iterator[np.ndarray], *, fps: Fraction, path: Path) -> Picture:
+def _thumbnail(frames: Iterator[np.ndarray], *, fps: Fraction, path: Path, name: Path) -> Picture:
     """Keep the frame at THUMBNAIL_AT, or the last of a shorter clip."""
-    *_, frame = itertools.islice(frames, round(THUMBNAIL_AT * fps) + 1)
-    Image.fromarray(frame).save(path)
+    [frame] = deque(itertools.islice(frames, round(THUMBNAIL_AT * fps) + 1), maxlen=1)
+    with writing(name):
+        Image.fromarray(frame).save(path)
     return Picture(path, frame.shape[1], frame.shape[0], fps, 1)
 
 
@@ -395,7 +403,8 @@ def _make_gif(picture: Picture, parcel: Parcel, step: Step) -> Picture:
     ending = ("-loop", "0", "-final_delay", str(last), str(whole))
     _make(*source, "-i", str(palette), "-filter_complex", used, *ending, parcel=parcel)
     if parcel.comment:
-        _comment_gif(whole, parcel.comment)
+        with writing(parcel.name):
+            _comment_gif(whole, parcel.comment)
     return result
 
 
@@ -414,7 +423,8 @@ def _make_webp(picture: Picture, parcel: Parcel, step: Step) -> Picture:
     result = _thinned(picture, step)._replace(path=whole)
     small = f"{_keeping(step, result.fps)}scale={result.width}:{result.height}:flags=area+accurate_rnd,format=bgra"
     coding = ("-c:v", "libwebp_anim", "-quality", str(step.quality), "-compression_level", "4", "-loop", "0")
-    _make("-i", str(picture.path), "-vf", small, *coding, str(whole), parcel=parcel)
+    kind = ("-f", "webp")  # named, as a % in the folder's name would make ffmpeg expect numbered pictures
+    _make("-i", str(picture.path), "-vf", small, *coding, *kind, str(whole), parcel=parcel)
     return result
 
 
@@ -422,7 +432,7 @@ def _make_png(picture: Picture, parcel: Parcel, step: Step) -> Picture:
     """Write a still."""
     whole = parcel.whole()
     result = _thinned(picture, step)._replace(path=whole)
-    with Image.open(picture.path) as image:
+    with writing(parcel.name), Image.open(picture.path) as image:
         image.resize((result.width, result.height), Image.Resampling.LANCZOS).save(whole, optimize=True)
     return result
 
@@ -492,7 +502,10 @@ _LADDERS = {  # from the best to the smallest, by kind: steps, and how large eac
 
 
 def webp_times(path: Path) -> list[float] | None:
-    """Return when each frame of an animated WebP ends, in seconds; None if the file is no such thing."""
+    """Return when each frame of an animated WebP ends, in seconds; None if the file is no such thing.
+
+    A frame that says it lasts no time, or next to none, is shown for a tenth of a second, as in browsers.
+    """
     times, total = [], 0
     if path.suffix.lower() != ".webp":
         return None
@@ -501,7 +514,8 @@ def webp_times(path: Path) -> list[float] | None:
         while head[:4] == b"RIFF" and head[8:] == b"WEBP" and len(chunk := file.read(24)) == 24:
             kind, size = struct.unpack_from("<4sI", chunk)
             if kind == b"ANMF":
-                total += int.from_bytes(chunk[20:23], "little")
+                length = int.from_bytes(chunk[20:23], "little")
+                total += length if length > WEBP_LEAST else WEBP_DEFAULT
                 times.append(total / 1000)
             file.seek(size + size % 2 - 16, 1)
     return times or None

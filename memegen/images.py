@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import string
 import struct
 import urllib.error
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.files import expanded
 
 Source = str | Path | bytes | np.ndarray | Image.Image
 
@@ -34,7 +36,7 @@ _DAMAGE = (
     TypeError,
     LookupError,
     struct.error,
-    OverflowError,
+    ArithmeticError,
 )  # Pillow
 
 
@@ -45,7 +47,8 @@ def read_image(source: Source, *, max_side: int = 2048) -> np.ndarray:
         source: A path, an http(s) address, the bytes of a picture file, a Pillow image, or an array: grey
             (H, W), grey and alpha (H, W, 2), RGB (H, W, 3) or RGBA (H, W, 4), as uint8 in 0..255, uint16 in
             0..65535, bool, or float in [0, 1].
-        max_side: Longest side of the result in pixels; a larger photo is scaled down, a smaller one kept.
+        max_side: Longest side of the result in pixels; a larger photo is scaled down, a smaller one kept. Faces are
+            looked for in the result: small ones in a wide panorama may be lost, so cut out the part with them first.
 
     Returns:
         The photo, uint8 RGB (H, W, 3), 0..255.
@@ -62,25 +65,29 @@ def read_image(source: Source, *, max_side: int = 2048) -> np.ndarray:
         warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd EXIF; we refuse what is too large
         image = _open(source, name=name)
         try:
+            if image is source:
+                image = image.copy()  # what follows decodes and shrinks in place
             return _upright_rgb(image, max_side=max_side, name=name)
         except _DAMAGE as error:
             raise InputError(f"{name} is damaged or incomplete ({error}): save it again or use another.") from error
 
 
 def check_file(path: str | Path, *, kind: str) -> Path:
-    """Return the absolute path of a file that exists and is not empty.
+    """Return the absolute path of an ordinary file that exists and is not empty.
 
     Args:
         path: The file; ``~`` stands for the home folder.
         kind: What it should be, for the error message, such as "photo".
 
     Raises:
-        InputError: If it is missing, a folder, empty, or not readable.
+        InputError: If it is missing, a folder, a device or pipe, empty, or not readable.
     """
-    file = Path(path).expanduser().absolute()
+    file = expanded(path).absolute()
     try:
         if file.is_dir():
-            raise InputError(f"{path} is a folder: give the {kind} file itself.")
+            raise InputError(f"{Path(path)} is a folder: give the {kind} file itself.")
+        if file.exists() and not file.is_file():
+            raise InputError(f"{path} is a device or a pipe: save the {kind} as a file first.")
         with file.open("rb") as stream:
             if not stream.read(1):
                 raise InputError(f"{path} is empty: copy or download the {kind} again.")
@@ -101,7 +108,7 @@ def _describe(source: Source) -> str:
 def _open(source: Source, *, name: str) -> Image.Image:
     """Return a Pillow image, not yet decoded where it comes from a file."""
     if isinstance(source, Image.Image):
-        return source.copy()  # what follows decodes and shrinks in place
+        return source
     if isinstance(source, np.ndarray):
         return _from_array(source, name=name)
     if isinstance(source, bytes):
@@ -210,7 +217,7 @@ def _eight_bit(array: np.ndarray, *, name: str) -> np.ndarray:
 def _upright_rgb(image: Image.Image, *, max_side: int, name: str) -> np.ndarray:
     """Decode, turn, flatten and shrink a picture: uint8 RGB (H, W, 3)."""
     shrink = min(1.0, 2 * max_side / max(image.size))  # twice the size wanted, so that the last step stays sharp
-    image.draft(None, (round(image.width * shrink), round(image.height * shrink)))  # only JPEG can; others ignore it
+    image.draft(None, (math.ceil(image.width * shrink), math.ceil(image.height * shrink)))  # only JPEG can
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
         raise InputError(f"{name} has {size} pixels, more than {MAX_PIXELS // 10**6} million: save a smaller copy.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memegen.errors import InputError
+from memegen.files import expanded
 
 MAX_BYTES = 2**20  # of a lyrics file; the longest opera stays below
 LONGEST_LINE = 8.0  # seconds that a line stays where nothing says when it ends
@@ -67,7 +68,7 @@ def read_lyrics(path: str | Path) -> tuple[Line, ...]:
     Raises:
         InputError: The file is missing, of another kind, or malformed; the message names the line.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     readers = {".lrc": _read_lrc, ".srt": _read_srt}
     if file.suffix.lower() not in readers:
         raise InputError(f"{path} is no lyrics file: use one that ends in .lrc or .srt.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from memegen.downloads import Mirror, asset, fetch, fetch_url
 from memegen.errors import InputError
+from memegen.files import expanded
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
 
@@ -174,10 +175,10 @@ def _own(path: Path, *, credit: str) -> Template:
 
 
 def _existing_file(source: str | Path) -> Path:
+    path = expanded(source)
     try:
-        path = Path(source).expanduser()
         path.stat()
-    except (OSError, ValueError, RuntimeError) as error:  # missing, forbidden, no possible name, or no such home
+    except (OSError, ValueError) as error:  # missing, forbidden, or no possible name
         raise InputError(f"There is no template or video file {str(source)!r}. {_known(str(source))}") from error
     if not path.is_file():
         raise InputError(f"{str(source)!r} is not a file: give a video file inside it, or a template. {_known()}")

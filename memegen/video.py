@@ -20,7 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from memegen.errors import InputError, OutputError
-from memegen.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, output_problem, reading, run, said, tells_of_sound
+from memegen.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, reading, run, said, tells_of_sound
+from memegen.files import expanded
 from memegen.formats import (
     MOVIES,
     SUFFIXES,
@@ -33,10 +34,12 @@ from memegen.formats import (
     replacing,
     webp_frames,
     webp_times,
+    writing,
 )
 from memegen.images import check_file
 from memegen.sound import SoundOptions, Span, check_options, check_sound, soundtrack
 
+LONGEST = 1e9  # seconds; a longer span is asked for without telling ffmpeg, which counts no further than 1e13
 MAX_FPS = 60  # a faster clip is halved until it fits: nobody sees more, and each frame costs the animator
 SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, whatever its own times
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
@@ -168,11 +171,8 @@ class Video:
             sound = self if self.has_audio else None
             clip = write_video(file, self.frames(), fps=self.fps, audio=sound, max_size=max_size, finish=self.finish)
             return clip.path
-        with replacing(file) as part:
-            try:
-                shutil.copyfile(self.path, part)
-            except OSError as error:
-                raise OutputError(output_problem(file, error)) from error
+        with replacing(file) as part, writing(file):
+            shutil.copyfile(self.path, part)
         return file
 
     def _is_cut_short(self) -> bool:
@@ -300,22 +300,30 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
     Raises:
         OutputError: If its ending is unknown, its folder is missing or read-only, or it is one of the inputs.
     """
-    file = Path(path).expanduser().absolute()
+    file = expanded(path).absolute()
     if file.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{path} has an unknown ending: use one of {', '.join(SUFFIXES)}.")
-    if not file.parent.is_dir():
+    try:
+        folder_there, there = file.parent.is_dir(), file.exists()
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} can't be a file name ({error}): choose another.") from error
+    if not folder_there:
         raise OutputError(f"There is no folder {file.parent}: create it, or write to another.")
     if not os.access(file.parent, os.W_OK):
         raise OutputError(f"The folder {file.parent} is read-only: write to another.")
-    try:
-        exists = file.exists()
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} can't be a file name ({error}): choose another.") from error
     if file.is_dir():
         raise OutputError(f"{path} is a folder: give the name of a file in it.")
-    if exists and any(Path(other).exists() and file.samefile(other) for other in inputs):
+    if there and any(_is_same(file, expanded(other)) for other in inputs):
         raise OutputError(f"{path} is also an input and would be overwritten: choose another name.")
     return file
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    """Tell whether two names stand for one file; an address stands for none."""
+    try:
+        return file.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 class _Picture(NamedTuple):
@@ -377,7 +385,7 @@ def _scan(file: Path, *, until: float = math.inf) -> _Packets:
     """Count a clip's packets and read their times, without decoding, up to a time in seconds."""
     if times := webp_times(file):
         return _webp_packets(times)
-    limit = ["-t", f"{until + 1:.3f}"] if until < math.inf else []
+    limit = ["-t", f"{until + 1:.3f}"] if until < LONGEST else []
     listing = run(*limit, *reading(file), "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-", level="warning")
     lines = listing.stdout.decode("ascii", "replace").splitlines()
     base = next((Fraction(line.split()[2]) for line in lines if line.startswith("#tb 0:")), Fraction(1))

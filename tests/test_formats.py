@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import struct
 from collections.abc import Iterator
@@ -372,6 +373,32 @@ def test_frames_that_last_are_one_in_a_webp(tmp_path: Path) -> None:
     assert (again.fps, again.frame_count) == (20, len(frames))
     shown, wanted = ([bar(frame) for frame in clip] for clip in (again.frames(), frames))
     assert shown == pytest.approx(wanted, abs=0.04)
+
+
+def test_webp_frames_that_last_no_time_are_shown_as_in_browsers(tmp_path: Path) -> None:
+    first, *others = map(Image.fromarray, growing(6))
+    first.save(tmp_path / "in.webp", save_all=True, append_images=others, duration=0, lossless=True)
+    clip = open_video(tmp_path / "in.webp")
+    assert (clip.fps, clip.frame_count) == (10, 6)
+    assert [bar(frame) for frame in clip.frames()] == pytest.approx([bar(frame) for frame in growing(6)], abs=0.03)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp", ".png"])
+def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "50%03discount %d"
+    folder.mkdir()
+    assert write_video(folder / f"out{suffix}", growing(10), fps=25).path.stat().st_size > 0
+    assert [path.name for path in folder.iterdir()] == [f"out{suffix}"]
+
+
+def test_a_full_disk_under_a_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OutputError, match="The disk is full"):
+        write_video(tmp_path / "out.png", growing(2), fps=25)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_stills_are_no_clips(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -237,6 +238,28 @@ def test_files_that_are_no_photos(tmp_path: Path) -> None:
             read_image(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_devices_and_homes_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.jpg")
+    with pytest.raises(InputError, match=r"pipe\.jpg is a device or a pipe"):
+        read_image("pipe.jpg")
+    with pytest.raises(InputError, match="There is no photo at ~nobody-has-this-name/me"):
+        read_image("~nobody-has-this-name/me.jpg")
+    with pytest.raises(InputError, match=r"^\. is a folder"):
+        read_image("")
+
+
+def test_a_line_of_pixels_is_a_picture() -> None:
+    assert read_image(saved(Image.new("RGB", (1, 9000)), "JPEG")).shape == (2048, 1, 3)
+    assert read_image(saved(Image.new("RGB", (9000, 1)), "JPEG")).shape == (1, 2048, 3)
+
+
+def test_an_open_picture_that_breaks_off() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        read_image(Image.open(io.BytesIO(saved(noise)[:6000])))
 
 
 @pytest.mark.parametrize("source", [None, 7, ["me.jpg"]])

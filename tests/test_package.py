@@ -26,7 +26,7 @@ LONGEST = 40  # lines of a function, its docstring aside
 
 # Each module may import those of the lines above its own, and within `mesh` and `fomm` their neighbours.
 LAYERS = """
-errors parallel keypoints
+errors files parallel keypoints
 downloads progress
 images ffmpeg
 faces formats sound lyrics

@@ -170,6 +170,7 @@ def test_spans_begin_and_end_on_time(tmp_path: Path, suffix: str, start: float, 
 
 
 def test_a_span_ends_with_the_clip(silent: Path) -> None:
+    assert open_video(silent, duration=1e300) == open_video(silent)
     clip = open_video(silent, start=1.52, duration=10)
     assert clip.duration == pytest.approx(0.48)
     assert sum(1 for _ in clip.frames()) == clip.frame_count == 12
@@ -399,10 +400,13 @@ def test_refused_outputs(tmp_path: Path, silent: Path, monkeypatch: pytest.Monke
         "missing/out.mp4": "There is no folder",
         "folder.mp4": "is a folder",
         f"{'x' * 300}.mp4": "can't be a file name",
+        f"{'x' * 300}/out.mp4": "can't be a file name",
     }
     for name, message in cases.items():
         with pytest.raises(OutputError, match=message):
             write_video(tmp_path / name, plain(), fps=25)
+    with pytest.raises(OutputError, match=r"There is no folder .*~nobody-has-this-name"):
+        check_output("~nobody-has-this-name/out.mp4")
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="read-only"):
         check_output(tmp_path / "out.mp4")
@@ -432,6 +436,8 @@ def test_an_input_is_never_overwritten(tmp_path: Path, sounding: Path) -> None:
         clip.save(driving)
     assert driving.read_bytes() == sounding.read_bytes()
     assert check_output(tmp_path / "new.mp4", inputs=[driving, "https://host/x.mp4"]) == tmp_path / "new.mp4"
+    long = f"https://host/{'x' * 5000}.mp4"
+    assert check_output(link, inputs=[long]) == link
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, RuntimeError])
