@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from memegen.animator import load_animator
 from memegen.errors import InputError, MemegenError, OutputError
+from memegen.files import expanded, whole_file
+from memegen.formats import SUFFIXES
 from memegen.meme import Song, make_meme
 from memegen.templates import Template, resolve_driving
 
@@ -36,14 +39,14 @@ class Outcome:
 
 
 def find_photos(sources: Sequence[str | Path]) -> list[Path]:
-    """List the photos that files and folders stand for; those of a folder by name, without its subfolders.
+    """List the photos that files and folders stand for; those of a folder by name, without subfolders and hidden files.
 
     Raises:
         InputError: A folder has no photos, or there are none at all.
     """
     photos: list[Path] = []
-    for source in map(Path, sources):
-        inside = sorted(path for path in source.glob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    for source in map(expanded, sources):
+        inside = sorted(path for path in source.glob("[!.]*") if path.suffix.lower() in PHOTO_SUFFIXES)
         if source.is_dir() and not inside:
             raise InputError(f"The folder {source} has no photos: give another, or the photos themselves.")
         photos += inside if source.is_dir() else [source]
@@ -65,7 +68,7 @@ def make_batch(
 
     Args:
         photos: Files, and folders of them.
-        template: As in `make_meme`; it is fetched once, before the first photo.
+        template: As in `make_meme`; it is fetched, and the engine loaded, once, before the first photo.
         folder: Where the clips go, each under its photo's name; made if it is missing.
         suffix: The kind of file; see `write_video`.
         resume: Keep clips that are there already. A clip appears only when it is whole, so none is half made.
@@ -75,9 +78,11 @@ def make_batch(
         One outcome for each photo, as soon as it is known.
 
     Raises:
-        InputError: There are no photos, or the template can't be used.
-        OutputError: The folder can't be made.
+        MemegenError: There are no photos, the template or the engine can't be had or used, the folder can't be made, or
+            there is no such kind of file.
     """
+    if suffix.lower() not in SUFFIXES:
+        raise OutputError(f"There is no kind of clip {suffix!r}: use one of {', '.join(SUFFIXES)}.")
     files = find_photos(photos)
     progress = options.get("progress") is not None
     clip: Template | dict[int, Song]
@@ -85,11 +90,14 @@ def make_batch(
         clip = {face: resolve_driving(song, progress=progress) for face, song in template.items()}
     else:
         clip = resolve_driving(template, progress=progress)
-    target = Path(folder).expanduser()
+    target = expanded(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {folder} can't be made ({error}): choose another.") from error
+    if isinstance(engine := options.get("engine", "mesh"), str | Path):
+        knobs = ("face", "framing", "expression", "motion", "progress")
+        options["engine"] = load_animator(engine, **{word: options[word] for word in knobs if word in options})
     for photo, out in zip(files, clip_names(files, target, suffix), strict=True):
         begun = time.monotonic()
         if resume and out.is_file():
@@ -104,8 +112,12 @@ def make_batch(
 
 
 def clip_names(photos: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
-    """Name each photo's clip after it; the second `me` in a list becomes `me-2`, whatever its folder or ending."""
-    taken: set[str] = set()
+    """Name each photo's clip after it; the second `me` in a list becomes `me-2`, whatever its folder or ending.
+
+    No clip gets the name of a photo in the same folder.
+    """
+    beside = (photo for photo in photos if photo.absolute().parent.resolve() == folder.resolve())
+    taken = {photo.stem.casefold() for photo in beside if photo.suffix.casefold() == suffix.casefold()}
     names = []
     for photo in photos:
         name, number = photo.stem, 1
@@ -123,9 +135,12 @@ def write_report(path: str | Path, outcomes: Sequence[Outcome]) -> Path:
     Raises:
         OutputError: The file can't be written.
     """
-    file = Path(path)
+    file = expanded(path)
     try:
-        with file.open("w", newline="", encoding="utf-8") as stream:
+        with (
+            whole_file(file) as part,
+            part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
+        ):
             table = csv.DictWriter(stream, [field.name for field in fields(Outcome)])
             table.writeheader()
             table.writerows(asdict(outcome) | {"seconds": f"{outcome.seconds:.1f}"} for outcome in outcomes)

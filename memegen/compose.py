@@ -166,7 +166,7 @@ def _composed(
         still = _opening(look, texts, photo, size)
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
     canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
-    pictures = shown.frames(max_side=max(canvas.size)) if shown else itertools.repeat(None)
+    pictures = _held(shown.frames(max_side=max(canvas.size))) if shown else itertools.repeat(None)
     start = driving.start if driving else 0.0
 
     def work(item: tuple[int, np.ndarray, np.ndarray | None]) -> np.ndarray:
@@ -176,6 +176,14 @@ def _composed(
         return whole
 
     yield from in_parallel(work, zip(itertools.count(), frames, pictures, strict=False))
+
+
+def _held(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
+    """Pass pictures on and stay at the last: in a duet another singer's clip may be longer."""
+    picture = None
+    for picture in pictures:
+        yield picture
+    yield from itertools.repeat(picture)
 
 
 def _fits(size: Size, limit: Size | None) -> bool:

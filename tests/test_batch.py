@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from memegen import batch
-from memegen.batch import clip_names, find_photos, make_batch, write_report
+from memegen.animator import Animator, load_animator
+from memegen.batch import Outcome, clip_names, find_photos, make_batch, write_report
 from memegen.errors import InputError, OutputError
 from memegen.video import open_video
 
@@ -61,7 +64,8 @@ def test_without_resume_clips_are_made_again(small_photo: Path, tmp_path: Path) 
     assert open_video(outcome.clip).frame_count == 3
 
 
-def test_the_singer_is_watched_once(small_photo: Path, tmp_path: Path) -> None:
+def test_the_singer_is_watched_once(small_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # another test may have watched him
     stages: list[str] = []
 
     def note(stage: str, done: int, total: int) -> None:
@@ -83,6 +87,14 @@ def test_clips_are_named_after_photos_and_never_alike(tmp_path: Path) -> None:
     assert names == ["me.gif", "me-2.gif", "ME-3.gif", "me-2-2.gif", "you.gif"]
 
 
+def test_a_clip_never_replaces_a_photo(classroom: Path) -> None:
+    shutil.copy(classroom / "ann.png", classroom / "ANN.jpg")
+    before = (classroom / "ann.png").read_bytes()
+    outcomes = list(make_batch([classroom], "daisy-bell", classroom, suffix=".png", **SHORT))
+    assert [outcome.clip.name for outcome in outcomes] == ["ANN-2.png", "Zoe-2.png", "ann-3.png", "desk-2.png"]
+    assert (classroom / "ann.png").read_bytes() == before
+
+
 def test_photos_are_found_in_folders(classroom: Path, tmp_path: Path) -> None:
     assert [path.name for path in find_photos([classroom, classroom / "ann.png"])] == [
         "Zoe.PNG",
@@ -90,11 +102,26 @@ def test_photos_are_found_in_folders(classroom: Path, tmp_path: Path) -> None:
         "desk.png",
         "ann.png",
     ]
+    (classroom / "._ann.png").write_bytes(b"what a Mac leaves beside a file")
+    assert len(find_photos([classroom])) == 3
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"The folder .*empty has no photos"):
         find_photos([tmp_path / "empty"])
     with pytest.raises(InputError, match="There are no photos"):
         find_photos([])
+
+
+def test_the_engine_is_loaded_once(small_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(name: str, **options: Any) -> Animator:
+        loaded.append(f"{name} {sorted(options)}")
+        return load_animator(name, **options)
+
+    monkeypatch.setattr(batch, "load_animator", load)
+    made = list(make_batch([small_photo] * 2, "daisy-bell", tmp_path, engine="mesh", motion=0.5, **SHORT))
+    assert [outcome.status for outcome in made] == ["made", "made"]
+    assert loaded == ["mesh ['motion']"]
 
 
 def test_a_bad_template_stops_before_the_first_photo(
@@ -119,5 +146,7 @@ def test_the_report_has_a_line_for_each_photo(classroom: Path, tmp_path: Path) -
     assert [Path(row["photo"]).name for row in rows] == ["Zoe.PNG", "ann.png", "desk.png"]
     assert rows[2]["message"] == outcomes[2].message
     assert float(rows[0]["seconds"]) >= 0
+    odd = Outcome(Path(os.fsdecode(b"m\xff.png")), Path("m.mp4"), "made", 1.0)
+    assert "m\\udcff.png" in write_report(report, [odd]).read_text("utf-8")
     with pytest.raises(OutputError, match="can't be written"):
         write_report(tmp_path / "nowhere" / "report.csv", outcomes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -141,6 +142,14 @@ def test_the_driver_stands_to_the_left_at_the_same_height(small_portrait: np.nda
     assert shown[0][:, -203:].mean() == pytest.approx(small_portrait.mean(), abs=1)
     gap = (shown[0].astype(int) == (255, 0, 255)).all(axis=(0, 2))
     assert 1 <= gap.sum() <= 4
+
+
+def test_a_driver_that_ends_first_stays_at_its_last_picture(small_portrait: np.ndarray, singer: Video) -> None:
+    short = replace(singer, duration=0.08)
+    shown = composed([small_portrait] * 5, Look(side_by_side=True, label=False), driving=short)
+    assert len(shown) == 5
+    assert np.array_equal(shown[4], shown[1])
+    assert not np.array_equal(shown[1], shown[0])
 
 
 def test_side_by_side_needs_a_driver(small_portrait: np.ndarray) -> None:
