@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -278,6 +279,36 @@ def test_a_wrong_file_two_presses_and_stop(
     expect(page.get_by_text("Stopped: nothing was kept.")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Make the meme")).to_be_enabled(timeout=PATIENCE)
     assert len(app.made()) == before + 1
+
+
+def test_a_whole_class_sings(app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path) -> None:
+    page = visit(app.address, width=390, height=844)
+    page.get_by_role("button", name="Several photos at once").focus()
+    page.keyboard.press("Enter")
+    photos = [tmp_path / name for name in ("ann.png", "ben.png", "notes.jpg")]
+    for photo in photos[:2]:
+        photo.write_bytes(small_photo.read_bytes())
+    photos[2].write_text("Dear diary, today I forgot my camera.", "utf-8")
+    with page.expect_file_chooser() as chooser:
+        press(page, "Upload photos")
+    chooser.value.set_files(photos)
+    expect(page.get_by_text("3 photos: ann.png, ben.png, notes.jpg.")).to_be_visible(timeout=PATIENCE)
+    page.get_by_label("Everyone in these photos agreed").check()
+    press(page, "Make them all")
+    expect(page.get_by_text("Done: 2 of 3 photos sing.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("row", name="notes.jpg")).to_contain_text("not a picture")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert page.evaluate(TOO_WIDE) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download memegen-clips.zip").click()
+    download.value.save_as(tmp_path / "clips.zip")
+    with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
+        assert archive.namelist() == ["ann.mp4", "ben.mp4", "report.csv"]
+        archive.extractall(tmp_path)
+    for name in ("ann.mp4", "ben.mp4"):
+        clip = open_video(tmp_path / name)
+        assert clip.duration == pytest.approx(1.0, abs=0.05)
+        assert clip.has_audio
 
 
 def test_signed_files_of_every_kind_are_shown(browser: Browser, small_photo: Path, tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ class AfterChoice:
     """Captions, canvas and file: what `make_meme` is told beyond photo and template."""
 
     def __init__(self) -> None:
-        gain = {"min": 0.0, "max": 2.0, "step": 0.1, "value": 1.0}
+        gain = {"min": 0.0, "max": 2.0, "step": 0.1, "value": 1.0}  # a slider has no name for those who listen
         words, shape, sound = _words(), _shape(), _sound()
         singers = {
-            "expression": control(ipywidgets.FloatSlider, "Strength of the face", readout_format=".1f", **gain),
-            "motion": control(ipywidgets.FloatSlider, "Strength of the head", readout_format=".1f", **gain),
+            "expression": control(ipywidgets.BoundedFloatText, "Face (1: as the driver)", **gain),
+            "motion": control(ipywidgets.BoundedFloatText, "Head (1: as the driver)", **gain),
         }
         file = {"max_size": control(ipywidgets.Dropdown, "Size", options=SIZES)}
         self._kind = control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
@@ -40,7 +40,7 @@ class AfterChoice:
             {
                 "Movement": singers.values(),
                 "Captions and label": words.values(),
-                "Shape": shape.values(),
+                "Picture": shape.values(),
                 "Sound": sound.values(),
                 "File": [self._kind, *file.values()],
             }

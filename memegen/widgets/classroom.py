@@ -116,12 +116,10 @@ class Classroom:
     def _add(self, photos: Iterable[Path]) -> None:
         self._photos += photos
         self._consent.value = False
-        self._refused.say("")
         self._list()
 
     def _clear(self) -> None:
         self._photos.clear()
-        self._refused.say("")
         self._list()
 
     def _list(self) -> None:
@@ -130,13 +128,20 @@ class Classroom:
         more = f" and {count - NAMED} more" if count > NAMED else ""
         words = f"{count} photo{'s' * (count != 1)}: {', '.join(names)}{more}." if count else "No photos yet."
         self._chosen.say(words)
+        self._refused.say("")
+        if not self._running:
+            self._status.say("")
         self._none.disabled = not count
 
     # The clips
 
+    @property
+    def _running(self) -> bool:
+        return self._job is not None and self._job.running
+
     def start(self) -> None:
         """Begin the clips of all photos, unless they are being made."""
-        if self._job is not None and self._job.running:
+        if self._running:
             return
         if not (self._photos and self._consent.value):
             self._status.fail(InputError(ASK if self._photos else NOBODY))

@@ -231,7 +231,7 @@ class MemeForm:
             small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
             seconds = min(order.recipe.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
             meme = make_meme(small, song, duration=seconds, progress=_checked(job, status), **order.singer)
-            caption = f"Preview: the first {meme.duration:.0f} seconds, small, with the instant look."
+            caption = f"Preview: the first {meme.duration:.0f} s, small, with the instant look."
             with self._lock:
                 job.check()
                 self._preview.value = parts.figure(meme._repr_html_(), caption)

@@ -66,6 +66,8 @@ def uploads(
     """Make a button that opens the browser's file dialog, and gives names and bytes of the files that were chosen."""
     made = ipywidgets.FileUpload(accept=accept, multiple=multiple, description=words, button_style=style)
     made.layout = _button_layout(width="190px")
+    if made.has_trait("tooltip"):  # ipywidgets 8 shows "null" where there is none
+        made.tooltip = words
 
     def arrived(change: dict[str, Any]) -> None:
         files = uploaded(change["new"])
@@ -121,12 +123,23 @@ def column(*widgets: Any) -> Any:
 
 
 def folded(pages: Mapping[str, Iterable[Any]]) -> Any:
-    """Put widgets into pages under titles, all folded."""
-    columns = [column(*page) for page in pages.values()]
-    panel = ipywidgets.Accordion(columns, selected_index=None, layout={"max_width": "880px"})
-    for place, title in enumerate(pages):
-        panel.set_title(place, title)
-    return panel
+    """Put widgets into pages below bars with titles, all folded; an Accordion can't be opened from the keyboard."""
+    return ipywidgets.VBox([_page(title, column(*page)) for title, page in pages.items()], layout={"width": "100%"})
+
+
+def _page(title: str, inside: Any) -> Any:
+    """Put a page below a bar that unfolds it."""
+    bar = ipywidgets.ToggleButton(description=title)
+    bar.layout = {"height": TALL, "width": "100%", "max_width": "880px", "margin": "2px 0"}
+    inside.layout.padding = "4px 0 12px 12px"
+
+    def turned(_: object = None) -> None:
+        bar.icon, bar.tooltip = ("caret-down", f"Fold {title}") if bar.value else ("caret-right", f"Unfold {title}")
+        show(inside, bar.value)
+
+    bar.observe(turned, "value")
+    turned()
+    return ipywidgets.VBox([bar, inside], layout={"width": "100%"})
 
 
 def busy(make: Any, stop: Any, working: bool) -> None:
