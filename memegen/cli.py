@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from memegen import __version__
-from memegen.errors import InputError, MemegenError
+from memegen.errors import InputError, MemegenError, OutputError
 
 if TYPE_CHECKING:
     from memegen.animator import Animator
@@ -36,22 +39,31 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 after one plain line on stderr, 130 after Ctrl-C.
 
+    A batch in which a photo failed has the code 1 too; the lines are on stdout.
+
     Args:
         argv: The words after `memegen`; those of the process when None.
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(format="memegen: %(message)s", level=logging.WARNING)
+    with suppress(ValueError):  # outside the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: tidily
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
     try:
-        options.run(options)
+        failed = bool(options.run(options))
+        sys.stdout.flush()
     except MemegenError as error:
         sys.stderr.write(f"memegen: {' '.join(line.strip() for line in str(error).splitlines())}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nmemegen: Stopped; nothing was written.\n")
+        done = "what was finished is kept" if options.run is _batch else "nothing was written"
+        sys.stderr.write(f"\nmemegen: Stopped; {done}.\n")
         return INTERRUPTED
-    return 0
+    except BrokenPipeError:  # whoever read our words has heard enough, as in `memegen templates | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return int(failed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,13 +125,15 @@ def _add_rest(commands: Any) -> None:
 def _add_options(make: argparse.ArgumentParser) -> None:
     """Declare what `make_meme` can be told."""
     make.add_argument("--engine", choices=["mesh", "fomm"], default="mesh", help="default: %(default)s")
-    make.add_argument("--start", metavar="SECONDS", type=float, help="where to begin in the driving clip")
-    make.add_argument("--duration", metavar="SECONDS", type=float, help="how much of it to use")
+    make.add_argument("--start", metavar="SECONDS", type=_decimal, help="where to begin in the driving clip")
+    make.add_argument("--duration", metavar="SECONDS", type=_decimal, help="how much of it to use")
     which = "which face, counted from 0 at the left, or all; the largest if left out; for a duet several N=TEMPLATE"
     make.add_argument("--face", metavar="N", action="append", default=[], help=which)
     make.add_argument("--framing", choices=["photo", "face"], default="photo", help="how much of the photo is shown")
-    make.add_argument("--expression", metavar="GAIN", type=float, default=1.0, help="stronger mouth and eyes: try 1.2")
-    make.add_argument("--motion", metavar="GAIN", type=float, default=1.0, help="calmer head: try 0.8")
+    make.add_argument(
+        "--expression", metavar="GAIN", type=_decimal, default=1.0, help="stronger mouth and eyes: try 1.2"
+    )
+    make.add_argument("--motion", metavar="GAIN", type=_decimal, default=1.0, help="calmer head: try 0.8")
     make.add_argument("--max-size", metavar="SIZE", help="the most that the file may take, such as 10MB")
     make.add_argument(
         "--i-have-permission", action="store_true", help="everybody in the photo agreed; remembered on this machine"
@@ -150,16 +164,23 @@ def _add_sound(make: argparse.ArgumentParser) -> None:
     sound = make.add_argument_group("sound")
     sound.add_argument("--audio", metavar="FILE", help="use the sound of this file")
     sound.add_argument("--mute", action="store_true", help="leave the sound out")
-    sound.add_argument("--offset", metavar="MS", type=float, help="milliseconds by which the sound comes later")
-    sound.add_argument("--fade-in", metavar="SECONDS", type=float)
-    sound.add_argument("--fade-out", metavar="SECONDS", type=float)
+    sound.add_argument("--offset", metavar="MS", type=_decimal, help="milliseconds by which the sound comes later")
+    sound.add_argument("--fade-in", metavar="SECONDS", type=_decimal)
+    sound.add_argument("--fade-out", metavar="SECONDS", type=_decimal)
     level = "-40 to -5, or off; default: -14"
     sound.add_argument("--loudness", metavar="LUFS", type=_loudness, default=argparse.SUPPRESS, help=level)
     sound.add_argument("--loop", action="store_true", default=None, help="repeat the sound until the picture ends")
 
 
 def _loudness(text: str) -> float | None:
-    return None if text == "off" else float(text)
+    return None if text == "off" else _decimal(text)
+
+
+def _decimal(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, write it as in 1.5") from error
 
 
 def _add_fomm(make: argparse.ArgumentParser) -> None:
@@ -211,8 +232,12 @@ def _sing(photo: str | Path, song: str | dict[int, str], options: argparse.Names
     sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
 
 
-def _batch(options: argparse.Namespace) -> None:
-    """Make the clips, with a line for each photo, the failures once more at the end, and a table of all."""
+def _batch(options: argparse.Namespace) -> bool:
+    """Make the clips, with a line for each photo, the failures once more at the end, and a table of all.
+
+    Returns:
+        Whether any failed.
+    """
     from memegen.batch import make_batch, write_report
     from memegen.progress import ProgressBars
 
@@ -220,6 +245,9 @@ def _batch(options: argparse.Namespace) -> None:
     song = _duet(options) or options.template
     if Path(options.template).is_dir() or Path(options.template).suffix.lower() in (".jpg", ".jpeg", ".png"):
         raise InputError(f"The last word is what they sing, but {options.template} is a photo: add a template.")
+    table = options.report or options.out / "report.csv"
+    if options.report and not options.report.parent.is_dir():
+        raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
     outcomes = []
     with ProgressBars() as bars:
         words = _words(options, bars)
@@ -231,10 +259,11 @@ def _batch(options: argparse.Namespace) -> None:
             result = one.message if one.status == "failed" else f"{one.clip} ({one.seconds:.1f} s)"
             sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
             outcomes.append(one)
-    report = write_report(options.report or options.out / "report.csv", outcomes)
+    report = write_report(table, outcomes)
     failed = [one for one in outcomes if one.status == "failed"]
     sys.stdout.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} photos sing; the table is in {report}.\n")
     sys.stdout.writelines(f"Failed: {one.photo}: {one.message}\n" for one in failed)
+    return bool(failed)
 
 
 def _ask_permission(options: argparse.Namespace) -> None:

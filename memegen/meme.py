@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import traceback
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack, cast
@@ -85,7 +86,7 @@ def make_meme(
     look, sound = _sorted(extras)
     picture = read_image(photo)
     roles = _cast(template, start, duration, progress=progress is not None)
-    with ExitStack() as stack:
+    with ExitStack() as stack, _letting_go():
         path = _output(out, stack, inputs=[photo, audio, *(clip.path for clip in roles.songs)])
         engine = _loaded(engine, face=face, framing=framing, expression=expression, motion=motion, progress=progress)
         frames = engine.animate(picture, roles.clips if isinstance(template, Mapping) else roles.lead)
@@ -102,6 +103,19 @@ def make_meme(
         )
         weakref.finalize(meme, stack.pop_all().close)
     return meme
+
+
+@contextmanager
+def _letting_go() -> Iterator[None]:
+    """Let go of what an error holds: notebooks keep the last one, and with it decoders that wait to be read."""
+    try:
+        yield
+    except BaseException as error:
+        held: BaseException | None = error
+        while held is not None:
+            traceback.clear_frames(held.__traceback__)
+            held = held.__context__
+        raise
 
 
 class _Marking(TypedDict):

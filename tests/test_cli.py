@@ -215,7 +215,7 @@ def test_batch(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shutil.copy("me.png", "you.png")
     cv2.imwrite("wall.png", np.full((99, 99, 3), 120, np.uint8))
     batch = ["batch", "me.png", "wall.png", "you.png", "daisy-bell", "-o", "clips", *SHORT]
-    assert main(batch) == 0
+    assert main(batch) == 1  # as one failed
     said = capfd.readouterr().out.splitlines()
     assert said[0].startswith("made   me.png: clips/me.mp4 (")
     assert said[1].startswith("failed wall.png: No face was found")
@@ -223,8 +223,17 @@ def test_batch(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert said[3] == "2 of 3 photos sing; the table is in clips/report.csv."
     assert said[4].startswith("Failed: wall.png: No face was found")
     assert left(here / "clips") == ["me.mp4", "report.csv", "you.mp4"]
-    assert main([*batch, "--resume"]) == 0
+    assert main([*batch, "--resume"]) == 1
     assert capfd.readouterr().out.count("kept ") == 2
+    assert main(["batch", "me.png", "daisy-bell", "-o", "clips", "--resume", *SHORT]) == 0
+
+
+def test_a_batch_that_can_t_be_is_refused_before_any_work(mistake: Callable[..., str], here: Path) -> None:
+    batch = ["batch", "me.png", "daisy-bell", "-o", "clips"]
+    assert mistake(*batch, "--kind", "avi").startswith("There is no kind of clip '.avi': use one of .mp4, ")
+    said = mistake(*batch, "--report", "nowhere/table.csv")
+    assert said == "There is no folder nowhere for the report: create it, or choose another."
+    assert left(here) == []
 
 
 def test_the_last_word_of_a_batch_is_the_song(mistake: Callable[..., str]) -> None:
@@ -336,8 +345,9 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         (["make"], "the following arguments are required: PHOTO. See memegen make --help."),
         (["make", "me.png", "--shout"], "unrecognized arguments: --shout. See memegen"),
         (["make", "me.png", "daisy-bell", "more"], "unrecognized arguments: more"),
-        (["make", "me.png", "--start", "soon"], "argument --start: invalid float value: 'soon'"),
-        (["make", "me.png", "--loudness", "loud"], "argument --loudness: invalid"),
+        (["make", "me.png", "--start", "soon"], "argument --start: 'soon' is no number, write it as in 1.5. See"),
+        (["make", "me.png", "--duration", "0,5"], "argument --duration: '0,5' is no number, write it as in 1.5"),
+        (["make", "me.png", "--loudness", "loud"], "argument --loudness: 'loud' is no number, write it as in 1.5"),
         (["batch", "me.png", "-o", "clips"], "the following arguments are required: TEMPLATE"),
         (["make", "me.png", "--out"], "argument -o/--out: expected one argument"),
     ],
@@ -585,6 +595,27 @@ def test_ctrl_c_leaves_nothing_behind(here: Path, portrait: np.ndarray, interrup
     assert b"Traceback" not in rest
     assert Path("out.mp4").read_bytes() == b"earlier"
     assert left(here) == ["large.jpg", "out.mp4"]
+
+
+def test_an_ended_batch_keeps_what_is_finished(here: Path, portrait: np.ndarray) -> None:
+    cv2.imwrite("large.jpg", cv2.resize(portrait[..., ::-1], (1748, 2048), interpolation=cv2.INTER_CUBIC))
+    words = ["batch", "me.png", "large.jpg", "daisy-bell", "-o", "clips", "--duration", "3"]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not Path("clips/me.mp4").exists():
+            assert os.read(process.stderr.fileno(), 4096)  # type: ignore[union-attr]
+        process.terminate()
+        _, rest = process.communicate()
+    assert process.returncode == 130
+    assert rest.endswith(b"memegen: Stopped; what was finished is kept.\n")
+    assert left(here / "clips") == ["me.mp4"]
+
+
+def test_a_reader_that_has_heard_enough(here: Path) -> None:
+    with subprocess.Popen([*COMMAND, "templates"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()  # type: ignore[union-attr]
+        said = process.stderr.read()  # type: ignore[union-attr]
+    assert process.returncode == 1
+    assert said == b""
 
 
 def test_the_command_is_installed() -> None:

@@ -6,8 +6,10 @@ import gc
 import logging
 import os
 import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -227,7 +229,30 @@ def test_no_temporary_folder_is_left_after_a_failure(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_is_told_for_each_stage(tmp_path: Path, small_photo: Path) -> None:
+def test_an_error_that_is_kept_holds_no_decoder(
+    tmp_path: Path, small_photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "Singing":
+            raise RuntimeError(stage)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    with pytest.raises(RuntimeError) as kept:
+        make_meme(small_photo, out=tmp_path / "out.mp4", duration=0.4, side_by_side=True, progress=stop)
+    assert kept.value.__traceback__ is not None
+    assert len(started) > 3
+    assert all(process.returncode is not None for process in started)
+
+
+def test_progress_is_told_for_each_stage(tmp_path: Path, small_photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # another test may have watched the singer
     told: list[tuple[str, int, int]] = []
     make_meme(
         small_photo,
