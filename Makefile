@@ -8,7 +8,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
 
 TESTS := -n 2 --dist loadgroup
 
-.PHONY: demo test colab lab app notebooks assets clean
+.PHONY: demo test colab environments lab app notebooks assets clean
 
 demo: $(VENV)/run
 	@$(VENV)/bin/memegen demo
@@ -35,6 +35,11 @@ colab-3.%:
 	@$(call FIND_3,$*) -m venv $(@D)
 	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $< --editable .
 	@touch $@
+
+# What `make test` and `make colab` set up one after another, at once: pip alone keeps no more than one core busy.
+environments:
+	@$(AGAIN) --no-print-directory --jobs $(VENV)/test \
+	  $(foreach minor,11 13,$(if $(call FIND_3,$(minor)),.venv-colab-3.$(minor)/run))
 
 lab: $(VENV)/lab
 	$(VENV)/bin/jupyter lab notebooks/01_make_a_meme.ipynb
