@@ -579,7 +579,7 @@ def interruptible() -> Iterator[None]:
 def test_ctrl_c_leaves_nothing_behind(here: Path, portrait: np.ndarray, interruptible: None, stage: bytes) -> None:
     large = cv2.resize(portrait[..., ::-1], (1748, 2048), interpolation=cv2.INTER_CUBIC)
     cv2.imwrite("large.jpg", large)  # so large that no machine is done before it can be stopped
-    words = ["make", "large.jpg", "daisy-bell", "--duration", "6", "-o", "out.mp4"]
+    words = ["make", "large.jpg", "daisy-bell", "--duration", "3", "-o", "out.mp4"]
     Path("out.mp4").write_bytes(b"earlier")
     with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         said = b""
