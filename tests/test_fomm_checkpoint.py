@@ -112,6 +112,14 @@ def test_numbers_too_large_for_half_precision_are_kept(tmp_path: Path, states: A
     same(load_networks(slim_copy(large, tmp_path / "large.safetensors")), large)
 
 
+def test_a_slim_copy_may_be_read_by_whom_the_umask_lets(tmp_path: Path, states: Any) -> None:
+    before = os.umask(0o022)
+    try:
+        assert slim_copy(states, tmp_path / "slim.safetensors").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
+
+
 def test_a_slim_copy_that_cannot_be_written_leaves_nothing(tmp_path: Path, states: Any) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="MEMEGEN_CACHE"):
@@ -200,6 +208,17 @@ def test_the_registry_needs_no_torch() -> None:
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(InputError, match="vox, vox-adv, taichi, taichi-adv, fashion, mgif, nemo, bair"):
         load_networks("voxx")
+
+
+def test_a_file_goes_before_a_name_and_a_folder_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("vox").mkdir()
+    Path("mine").touch()
+    assert locate("vox") == find_checkpoint("vox")
+    assert locate("mine") == Path("mine")
+    assert locate("~nobody-has-this-name/vox.pth.tar") == Path("~nobody-has-this-name/vox.pth.tar")
+    with pytest.raises(InputError, match="There is no checkpoint"):
+        locate("x" * 300)
 
 
 def test_the_registry_has_the_eight_published_checkpoints() -> None:

@@ -82,6 +82,32 @@ def test_another_span_is_another_analysis(
     assert len(list((tmp_path / "cache" / "keypoints").glob("*.npz"))) == 2
 
 
+def test_another_rate_or_part_of_the_picture_is_another_analysis(
+    engine: FommEngine, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short = replace(singer, duration=0.24)
+    slower, part = replace(short, fps=short.fps / 2), short.cropped((40, 20, 480, 500))
+    assert [len(list(engine.animate(small_portrait, clip))) for clip in (short, slower)] == [6, 3]
+    keys = {engine._key(clip) for clip in (short, slower, part)}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize("crop", [(300, 0, 400, 90), (0, -90, 90, -1), (float("nan"), 0, 90, 90), (0, 0, 0.5, 90)])
+def test_a_crop_that_shows_nothing(
+    engine: FommEngine, small_portrait: np.ndarray, singer: Video, crop: tuple[float, float, float, float]
+) -> None:
+    with pytest.raises(InputError, match="shows nothing of the photo, which is 205 x 240 pixels"):
+        next(replace(engine, crop=FaceBox(*crop)).animate(small_portrait, singer))
+
+
+def test_a_crop_far_beyond_the_photo_is_all_of_it(
+    engine: FommEngine, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short = replace(singer, duration=0.08)
+    huge, whole = (replace(engine, crop=FaceBox(*box)) for box in ((-1e9, -1e9, 1e9, 1e9), (0, 0, 205, 240)))
+    assert np.array_equal(list(huge.animate(small_portrait, short)), list(whole.animate(small_portrait, short)))
+
+
 def test_the_best_frame_is_the_one_most_like_the_photo(singer: Video) -> None:
     frames = list(singer.frames())
     landmarks = np.stack([mesh[:, :2] for mesh in track_face(frames, smooth=False).landmarks])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from memegen.downloads import Mirror, asset, cache_dir, fetch
 from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
+from memegen.files import expanded, whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,14 +132,14 @@ def find_checkpoint(name: str) -> Published:
 
 
 def locate(checkpoint: str | Path) -> Published | Path:
-    """Tell whether a name or a file is meant; `TINY` is a name for a file.
+    """Tell whether a name or a file is meant; `TINY` is a name for a file. A file of that name goes before it.
 
     Raises:
         InputError: it looks like a name, and there is none such.
         UnavailableError: the installation lacks the tiny networks.
     """
-    path = Path(checkpoint).expanduser()
-    if path.exists() or path.suffixes or path.name != str(checkpoint):
+    path = expanded(checkpoint)
+    if path.suffixes or path.name != str(checkpoint) or _is_file(path):
         return path
     if checkpoint == TINY:
         return asset("models/tiny_vox.safetensors")
@@ -279,19 +278,24 @@ def slim_copy(states: States, target: Path) -> Path:
     tensors = {f"{part}.{key}": _slim(tensor) for part in PARTS for key, tensor in states[part].items()}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata={"format": "pt"})
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with whole_file(target) as part:
+            part.touch()
+            mode = part.stat().st_mode  # as the umask has it; safetensors lets only the owner read what it writes
+            save_file(tensors, part, metadata={"format": "pt"})
+            part.chmod(mode)
     except Exception as error:  # safetensors has an error class of its own for a full disk
         raise OutputError(
             f"The slim copy {target} could not be written ({_first_line(error)}): "
             "make room there, or set MEMEGEN_CACHE to another folder."
         ) from error
     return target
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no possible name
+        return False
 
 
 def _installed(module: str) -> bool:

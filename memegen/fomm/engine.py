@@ -17,6 +17,7 @@ from memegen.alignment import align_clip, align_face
 from memegen.downloads import cache_dir
 from memegen.errors import InputError, NoFaceError
 from memegen.faces import FaceBox, Image, Landmarks, Which, crop_face, face_mesh, points_box, territory
+from memegen.files import whole_file
 from memegen.fomm.animator import SIZE, FommAnimator
 from memegen.keypoints import Keypoints
 from memegen.paste import PasteBack, whole_square
@@ -108,9 +109,10 @@ class FommEngine:
 
         Raises:
             NoFaceError: The photo or the clip has no face, and `crop` is "face".
-            InputError: There are fewer faces than `face` asks for, the checkpoint is damaged, or several faces are to
-                be shown as one square.
+            InputError: There are fewer faces than `face` asks for, nothing of the photo is in the crop, the checkpoint
+                is damaged, or several faces are to be shown as one square.
         """
+        self._check_crop(photo)
         roles = self._roles(photo, driving)
         if self.framing == "face" and len(roles) > 1:
             raise InputError(f"{len(roles)} faces do not fit one square: choose the framing photo, or a single face.")
@@ -125,6 +127,20 @@ class FommEngine:
             for paste, square in zip(pasted, squares, strict=True):
                 paste.onto(picture, square)
             yield picture
+
+    def _check_crop(self, photo: Image) -> None:
+        """Refuse a box that shows nothing of the photo."""
+        height, width = photo.shape[:2]
+        if not isinstance(self.crop, FaceBox):
+            return
+        seen = self.crop.clip(width, height)
+        if not (seen.width >= 1 and seen.height >= 1):
+            corners = (self.crop.left, self.crop.top, self.crop.right, self.crop.bottom)
+            sides = ", ".join(f"{side:g}" for side in corners)
+            raise InputError(
+                f"The crop {sides} shows nothing of the photo, which is {width} x {height} pixels: "
+                "give left, top, right and bottom within it."
+            )
 
     def _roles(self, photo: Image, driving: Driving) -> list[Role | Video]:
         """Who sings what, from the back to the front; the clip alone where no face need be found."""
@@ -195,7 +211,7 @@ class FommEngine:
     def _photo_box(self, photo: Image, landmarks: Landmarks | None, analysis: Analysis, best: int) -> FaceBox:
         """The photo's square: the face has the same share of it as the driver's has at the best frame."""
         if isinstance(self.crop, FaceBox):
-            return self.crop.square()
+            return self.crop.clip(photo.shape[1], photo.shape[0]).square()
         if landmarks is None or not len(analysis.landmarks):
             return middle_square(photo.shape[1], photo.shape[0])
         theirs = points_box(analysis.landmarks[best])
@@ -233,18 +249,11 @@ class FommEngine:
         return counted(frames, stage=stage, total=driving.frame_count, progress=self.progress)
 
     def _key(self, driving: Video) -> str:
-        """Names the analysis: it differs with the checkpoint, the clip's file and span, and the way of cropping."""
+        """Names the analysis: it differs with the checkpoint, the clip and its file, and the way of cropping."""
         file = driving.path.stat()
         how = "none" if self.crop == "none" else self.landmarks
-        parts = (
-            self.animator.keypoints_key,
-            driving.path,
-            file.st_size,
-            file.st_mtime_ns,
-            driving.start,
-            driving.duration,
-        )
-        return hashlib.sha256(repr((*parts, how)).encode()).hexdigest()[:32]
+        parts = (self.animator.keypoints_key, driving, file.st_size, file.st_mtime_ns, how)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
@@ -303,12 +312,7 @@ def _load(kept: Path) -> Analysis | None:
 def _save(kept: Path, analysis: Analysis) -> None:
     """Keep an analysis if the cache can be written; the clip is made either way."""
     value, jacobian = analysis.keypoints
-    part = kept.with_suffix(".part")
-    try:
+    with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, value=value, jacobian=jacobian, landmarks=analysis.landmarks, box=analysis.box)
-        part.replace(kept)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+        with whole_file(kept) as part:
+            np.savez(part, value=value, jacobian=jacobian, landmarks=analysis.landmarks, box=analysis.box)
