@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
 from memegen.captions.fonts import system_fonts
+from memegen.cli import main
 from memegen.errors import OutputError
 from memegen.provenance import consent
 
@@ -31,12 +33,24 @@ def test_a_yes_is_remembered(folder: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_folder_that_cant_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cant_be_written_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEMEGEN_CONFIG", str(tmp_path / "file" / "memegen"))
     assert not consent.remembered()
-    with pytest.raises(OutputError, match=r"can't be written .*: give the option each time, or name another folder"):
+    with caplog.at_level(logging.WARNING):
         consent.remember()
+    assert "Not a directory): give it each time, or name another folder in MEMEGEN_CONFIG." in caplog.text
+    assert not consent.remembered()
+    photo = str(tmp_path / "nowhere.jpg")
+    assert main(["make", photo, "--i-have-permission"]) == 1  # the yes given each time is enough
+    assert "There is no photo at" in capsys.readouterr().err
+    assert main(["make", photo]) == 1
+    assert consent.QUESTION in capsys.readouterr().err
 
 
 def test_a_folder_that_cant_be_looked_into_remembers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

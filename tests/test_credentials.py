@@ -222,9 +222,25 @@ def test_a_damaged_key_is_replaced(folder: Path, still: Path, damage: bytes) -> 
     assert report_of(still)["validation_state"] == "Valid"
 
 
-def test_an_old_certificate_is_replaced(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    old = chain_for(ec.generate_private_key(ec.SECP256R1()), years_ago=2)
+def test_what_is_damaged_is_replaced_for_good(folder: Path, still: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = credentials._make_chain()
+    leaf, root = map(pem, x509.load_pem_x509_certificates(whole.chain))
+    other = pem(x509.load_pem_x509_certificates(credentials._make_chain().chain)[1])
+    broken = root.replace(b"MII", b"MIJ", 1)
+    find_signer()
+    for chain in (leaf, leaf + broken, leaf + other, whole.chain + other, root + leaf, None):
+        (folder / "key.pem").write_bytes(whole.key)
+        (folder / "chain.pem").write_bytes(chain) if chain else (folder / "chain.pem").unlink()
+        sign(still, MARKS)
+        assert find_signer() == find_signer()
+        assert sorted(one.name for one in folder.iterdir()) == ["chain.pem", "key.pem"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(("days", "years_ago"), [(365, 2), (1, 0), (2, 0), (800, -1)])
+def test_a_certificate_that_is_not_valid_for_a_day_is_replaced(folder: Path, days: int, years_ago: int) -> None:
+    folder.mkdir(parents=True)  # too old, expired today, expires tomorrow, made while the clock was wrong
+    old = chain_for(ec.generate_private_key(ec.SECP256R1()), days=days, years_ago=years_ago)
     (folder / "chain.pem").write_bytes(old.chain)
     (folder / "key.pem").write_bytes(old.key)
     assert find_signer() != old

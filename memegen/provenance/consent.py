@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from memegen.errors import OutputError
 
 QUESTION = "Has everybody in the photo agreed to be in a meme?"
+_log = logging.getLogger(__name__)
 
 
 def config_dir() -> Path:
@@ -36,19 +38,14 @@ def remembered() -> bool:
 
 
 def remember() -> None:
-    """Keep the yes for the next time.
-
-    Raises:
-        OutputError: The folder can't be written.
-    """
+    """Keep the yes for the next time; where the folder can't be written it holds for this time, with a warning."""
     file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
     except OSError as error:
-        raise OutputError(
-            f"{file} can't be written ({error}): give the option each time, or name another folder in MEMEGEN_CONFIG."
-        ) from error
+        told = "The yes can't be kept in %s (%s): give it each time, or name another folder in MEMEGEN_CONFIG."
+        _log.warning(told, file.parent, error.strerror)
 
 
 def _file() -> Path:

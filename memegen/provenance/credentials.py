@@ -39,6 +39,7 @@ _SETTINGS = {
     "verify": {"ocsp_fetch": False, "remote_manifest_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
+_FILES = ("chain.pem", "key.pem")  # how the parts of a signer are kept
 _STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # names the box of manifests, in every kind of file
 _SEARCHED = 2**28  # bytes of a file that can't be read that are searched for it
 _INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
@@ -172,27 +173,31 @@ def find_signer() -> Signer:
 
 
 def _kept(folder: Path) -> Signer | None:
-    """The chain that was kept, if it still does; what is damaged or too old is thrown away."""
+    """The chain that was kept, if it still does; what is damaged, incomplete or too old is thrown away."""
     try:
-        signer = Signer((folder / "chain.pem").read_bytes(), (folder / "key.pem").read_bytes())
+        whole = not folder.is_dir() or all((folder / name).is_file() for name in _FILES)
+        signer = Signer(*((folder / name).read_bytes() for name in _FILES)) if whole else None
     except OSError:
         return None
-    if _is_sound(signer):
+    if signer is not None and _is_sound(signer):
         return signer
     shutil.rmtree(folder, ignore_errors=True)
     return None
 
 
 def _is_sound(signer: Signer) -> bool:
-    """Whether the certificate is valid for the next day and belongs to the key."""
+    """Whether the chain is whole, valid now and for the next day, and belongs to the key."""
     x509, serialization = _cryptography("x509"), _cryptography("hazmat.primitives.serialization")
+    faults = _cryptography("exceptions")
     try:
-        leaf = x509.load_pem_x509_certificate(signer.chain)
+        leaf, root = x509.load_pem_x509_certificates(signer.chain)
         key = serialization.load_pem_private_key(signer.key, None)
-    except (ValueError, TypeError):
+        leaf.verify_directly_issued_by(root)
+    except (ValueError, TypeError, faults.InvalidSignature, faults.UnsupportedAlgorithm):
         return False
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    return bool(leaf.public_key() == key.public_key() and leaf.not_valid_after_utc > tomorrow)
+    now = datetime.now(UTC)
+    valid = leaf.not_valid_before_utc <= now and leaf.not_valid_after_utc > now + timedelta(days=1)
+    return bool(valid and leaf.public_key() == key.public_key())
 
 
 def _keep(folder: Path, signer: Signer) -> Signer:
@@ -201,7 +206,7 @@ def _keep(folder: Path, signer: Signer) -> Signer:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".credentials-"))  # mode 700
-        for name, content in (("chain.pem", signer.chain), ("key.pem", signer.key)):
+        for name, content in zip(_FILES, signer, strict=True):
             (made / name).touch(mode=0o600)
             (made / name).write_bytes(content)
         made.rename(folder)
