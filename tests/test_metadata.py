@@ -112,6 +112,16 @@ def test_the_path_of_an_own_checkpoint_is_told_to_nobody() -> None:
     assert Marks("vox", "a", "b").source_type == SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
 
 
+@pytest.mark.parametrize("address", ["http://ada:secret@10.0.0.1/a.mp4?key=secret", "HTTPS://x.org/ada/secret.mp4#t"])
+def test_the_address_of_an_own_clip_is_told_to_nobody(plain: dict[str, Path], tmp_path: Path, address: str) -> None:
+    path = copied(plain[".png"], tmp_path)
+    marks = Marks("mesh", "own clip", address)
+    write_metadata(path, marks)
+    assert read_metadata(path).rights == "a clip from the web"
+    assert marks.sentence.endswith("Template: own clip, a clip from the web")
+    assert b"secret" not in path.read_bytes()
+
+
 def test_letters_that_xml_cant_hold_are_left_out(plain: dict[str, Path], tmp_path: Path) -> None:
     path = copied(plain[".png"], tmp_path)
     write_metadata(path, Marks("mesh", "own clip", "a\x00\x1b[31m\ud800\uffffb"))

@@ -71,7 +71,7 @@ class Marks:
     Attributes:
         engine: "mesh", or the name of a checkpoint; the path of a user's own is not passed on.
         template: Public name of the driving clip.
-        credit: Whose performance and song it is.
+        credit: Whose performance and song it is; the address of a user's own clip is not passed on.
     """
 
     engine: str
@@ -91,11 +91,16 @@ class Marks:
         return f"memegen {__version__}"
 
     @property
+    def rights(self) -> str:
+        """The credit, without what an address may tell: a name, a password or a key."""
+        return "a clip from the web" if "://" in self.credit else _UNPRINTED.sub(" ", self.credit)
+
+    @property
     def sentence(self) -> str:
         """All of it in one line."""
         engine = "own checkpoint" if re.search(r"[/\\.]", self.engine) else self.engine
         told = f"Made with AI by {self.tool}: a photo moved by a performance. Engine: {engine}."
-        return _UNPRINTED.sub(" ", f"{told} Template: {self.template}, {self.credit}")
+        return _UNPRINTED.sub(" ", f"{told} Template: {self.template}, {self.rights}")
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def has_countless_boxes(path: Path) -> bool:
 
 def _packet(marks: Marks) -> bytes:
     spaces = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in _NAMESPACES.items() if name not in ("x", "rdf"))
-    texts = (("dc:description", marks.sentence), ("dc:rights", _UNPRINTED.sub(" ", marks.credit)))
+    texts = (("dc:description", marks.sentence), ("dc:rights", marks.rights))
     parts = "".join(
         f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{escape(text)}</rdf:li></rdf:Alt></{name}>'
         for name, text in texts
