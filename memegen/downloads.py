@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
 from memegen.files import expanded
 
 if TYPE_CHECKING:
@@ -64,13 +64,19 @@ def cache_dir() -> Path:
     """Give the folder that downloads are kept in: MEMEGEN_CACHE, or the platform's own cache folder.
 
     The folder may not exist yet.
+
+    Raises:
+        OutputError: The user has no home.
     """
     chosen = os.environ.get("MEMEGEN_CACHE")
     if chosen:
         return expanded(chosen).absolute()
     import pooch
 
-    return Path(pooch.os_cache("memegen"))
+    try:
+        return Path(pooch.os_cache("memegen"))
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise OutputError("There is no home folder for the cache: name a folder in MEMEGEN_CACHE.") from error
 
 
 def asset(name: str) -> Path:

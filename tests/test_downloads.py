@@ -20,7 +20,7 @@ from http_server import QUOTA_PAGE, HttpServer
 
 from memegen import downloads
 from memegen.downloads import Mirror, asset, cache_dir, fetch, fetch_url
-from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
 
 BODY = bytes((index * 7 + index // 251) % 256 for index in range(400_000))
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -409,6 +409,16 @@ def test_cache_dir_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     assert cache_dir() == tmp_path / "there"
     monkeypatch.setenv("MEMEGEN_CACHE", "")
     assert cache_dir().name == "memegen"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: str) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("pooch.os_cache", homeless)
+    monkeypatch.delenv("MEMEGEN_CACHE")
+    with pytest.raises(OutputError, match="no home folder for the cache: name a folder in MEMEGEN_CACHE"):
+        cache_dir()
 
 
 def test_assets_are_found() -> None:

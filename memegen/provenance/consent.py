@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from memegen.errors import OutputError
+from memegen.files import expanded
 
 QUESTION = "Has everybody in the photo agreed to be in a meme?"
 _log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ def config_dir() -> Path:
     """
     given = os.environ.get("MEMEGEN_CONFIG")
     if given:
-        return Path(given).expanduser()
+        return expanded(given)
     from platformdirs import user_config_path
 
     try:
