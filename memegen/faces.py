@@ -361,8 +361,8 @@ def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | La
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
 
 
-def _own(name: str, load: Callable[[], Any]) -> Any:
-    """Give the calling thread a network of its own, loaded once."""
+def own_network(name: str, load: Callable[[], Any]) -> Any:
+    """Give the calling thread a network of its own, loaded once: two threads in one network break it."""
     nets = vars(_nets)
     if name not in nets:
         nets[name] = load()
@@ -386,7 +386,7 @@ def _load_net(name: str) -> Any:
 
 def _run(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
     """Run a network on square pictures of its size; its outputs, flat but for the pictures."""
-    net = _own(name, lambda: _load_net(name))
+    net = own_network(name, lambda: _load_net(name))
     net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
     outputs = net.forward(net.getUnconnectedOutLayersNames())
     return [np.array(output).reshape(len(pictures), -1) for output in outputs]
@@ -398,7 +398,7 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    detector = _own(f"detector {threshold}", lambda: _load_detector(threshold))
+    detector = own_network(f"detector {threshold}", lambda: _load_detector(threshold))
     detector.setInputSize(size)
     rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -306,6 +308,20 @@ def test_a_turn_out_of_the_picture_is_limited(landmarks: np.ndarray, yaw: float)
         angle = np.arctan2(turn[0, 2], turn[2, 2])
         assert 0.3 < abs(angle) < np.radians(60)
         assert np.sign(angle) == np.sign(yaw)
+
+
+def test_a_preview_and_a_clip_may_begin_at_once(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    alone = lay_rings(portrait, landmarks).matte
+    begin = threading.Barrier(4)
+
+    def work(_: int) -> list[np.ndarray]:
+        begin.wait()
+        return [lay_rings(portrait, landmarks).matte for _ in range(5)]
+
+    with ThreadPoolExecutor(4) as pool:
+        together = [matte for mattes in pool.map(work, range(4)) for matte in mattes]
+    assert len(together) == 20
+    assert all(np.array_equal(matte, alone) for matte in together)
 
 
 def test_the_reference_of_a_neutral_photo_is_neutral(landmarks: np.ndarray) -> None:

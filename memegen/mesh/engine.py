@@ -156,14 +156,14 @@ class MeshAnimator:
         """Follow the face in a driving clip, or remember how it went the last time."""
         file = clip.path.stat()
         key = (clip, file.st_size, file.st_mtime_ns)
-        if key not in _tracks:
+        track = _tracks.get(key)
+        if track is None:
             frames = clip.frames(max_side=DRIVING_SIDE)
             watched = counted(frames, stage="Watching the singer", total=clip.frame_count, progress=self.progress)
             track = track_face(watched, fps=float(clip.fps), start=clip.start, name=str(clip.path))
             while len(_tracks) >= KEPT:
                 _tracks.pop(next(iter(_tracks)), None)
             _tracks[key] = track
-        track = _tracks[key]
         if track.lost:
             log.warning("The face was out of sight in %d of %d frames; they are bridged.", track.lost, len(track.found))
         return track

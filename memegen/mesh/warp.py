@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.downloads import asset
-from memegen.faces import FaceBox, Image, Landmarks, mesh_box, points_box, territory
+from memegen.faces import FaceBox, Image, Landmarks, mesh_box, own_network, points_box, territory
 from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
 from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, face_model
 
@@ -493,8 +493,7 @@ def _ramp(t: Any) -> Any:
     return t * t * (3 - 2 * t)
 
 
-@lru_cache(maxsize=1)
-def _person_net() -> Any:
+def _load_person_net() -> Any:
     return cv2.dnn.readNetFromTFLite(str(asset("models/selfie_segmentation.tflite")))
 
 
@@ -503,7 +502,7 @@ def _person(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox]) -> Fl
     height, width = photo.shape[:2]
     box = mesh_box(landmarks).square(1.1).clip(width, height)
     left, top, right, bottom = (round(v) for v in (box.left, box.top, box.right, box.bottom))
-    net = _person_net()
+    net = own_network("selfie_segmentation", _load_person_net)
     net.setInput(cv2.dnn.blobFromImage(photo[top:bottom, left:right], 1 / 255, (MATTE_SIDE, MATTE_SIDE)))
     matte = np.zeros((height, width), np.float32)
     matte[top:bottom, left:right] = cv2.resize(
