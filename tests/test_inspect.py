@@ -362,7 +362,7 @@ def test_what_is_no_media_is_said(tmp_path: Path, data: bytes, name: str) -> Non
         inspect(put(tmp_path, data, name))
 
 
-@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, EOFError, KeyError, OverflowError, TypeError])
+@pytest.mark.parametrize("error", [RuntimeError, EOFError, KeyError, OverflowError, ZeroDivisionError, AssertionError])
 def test_a_picture_that_breaks_its_reader_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:

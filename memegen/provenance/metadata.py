@@ -49,7 +49,8 @@ DAMAGE = (
     SyntaxError,
     TypeError,
     LookupError,
-    OverflowError,
+    ArithmeticError,
+    AssertionError,
     struct.error,
     Image.DecompressionBombError,
 )  # what Pillow raises over broken pictures, but for ValueError, which also stands for text that is far too long
