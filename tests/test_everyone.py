@@ -159,7 +159,7 @@ def test_a_neighbour_is_not_wiped_out(portrait: np.ndarray, short: Video) -> Non
     scene = set_scene(photo, rigs, faces)
     first, second = (scene.within(stage)[1] for stage in scene.stages)
     assert first.stop - second.start > 0.5 * faces[0].width
-    assert np.array_equal(scene.draw([stage.rest for stage in scene.stages]), photo[scene.window])
+    assert np.array_equal(scene.draw([stage.rest for stage in scene.stages]), photo)
     for frame in load_animator("mesh", face="all").animate(photo, short):
         for face in faces:
             inner = face.scaled(0.8)

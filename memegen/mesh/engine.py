@@ -176,17 +176,18 @@ class MeshAnimator:
         performances = {clip: study(track.landmarks) for clip, track in tracks.items()}
         films = {clip: _film(clip, show, length) for clip, show in performances.items()}
         first = {clip: next(film) for clip, film in films.items()}
-        singers = [
-            self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
-            for role, mesh in zip(roles, meshes, strict=True)
-        ]
+
+        def rehearse(part: tuple[Role, Landmarks]) -> Singer:
+            role, mesh = part
+            return self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
+
+        singers = list(in_parallel(rehearse, zip(roles, meshes, strict=True)))
         reaches = [singer.reach(performances[singer.clip]) for singer in singers]
         scene = set_scene(photo, [singer.rig for singer in singers], reaches)
         frame = self._frame(scene)
 
         def draw(moments: tuple[Moment, ...]) -> Image:
-            picture = photo.copy()
-            picture[scene.window] = sing(scene, singers, dict(zip(films, moments, strict=True)))
+            picture = sing(scene, singers, dict(zip(films, moments, strict=True)))
             return picture if frame is None else _enlarged(picture[frame])
 
         yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
@@ -220,7 +221,7 @@ class MeshAnimator:
 
 
 def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment]) -> Image:
-    """Draw all singers at one time: uint8 RGB (h, w, 3), the scene's part of the photo.
+    """Draw all singers at one time: uint8 RGB (H, W, 3), the whole photo.
 
     Args:
         scene: The photo with the singers as its stages.
@@ -235,8 +236,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
             continue
         own = float(openings(shape_of(singer.landmarks, singer.pose))[0])
         opacity = mouth_opacity(float(openings(face)[0]), own)
-        lips = face - [*scene.corner, 0]
-        paint_mouth(picture, lips, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
+        paint_mouth(picture, face, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
     return picture
 
 

@@ -124,20 +124,21 @@ class Scene:
         return np.s_[y - top : y - top + height, x - left : x - left + width]
 
     def draw(self, vertices: Sequence[Floats]) -> Image:
-        """Draw the scene with the vertices of each stage moved, in the stages' order; uint8 RGB (h, w, 3).
+        """Draw the photo with the vertices of each stage moved, in the stages' order; uint8 RGB (H, W, 3).
 
         First everybody is put on the plate, then what has moved is put on the photo.
         """
-        photo = self.photo[self.window]
-        plate, moved = self.plate.copy(), np.zeros(self.plate.shape[:2], np.float32)
+        picture = self.photo.copy()
+        shown, plate = picture[self.window], self.plate.copy()
+        moved = np.zeros(plate.shape[:2], np.float32)
         layers = [move(stage, points) for stage, points in zip(self.stages, vertices, strict=True)]
         for stage, person, alpha, change in layers:
             part = self.within(stage)
             cv2.blendLinear(person, plate[part], alpha, 1 - alpha, plate[part])
             cv2.max(moved[part], change, moved[part])
-        picture = photo.copy()
+        photo = self.photo[self.window]
         for part in (self.within(layer.stage) for layer in layers):
-            cv2.blendLinear(plate[part], photo[part], moved[part], 1 - moved[part], picture[part])
+            cv2.blendLinear(plate[part], photo[part], moved[part], 1 - moved[part], shown[part])
         return picture
 
 
@@ -272,7 +273,7 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     person = _moved_pixels(stage, flow, now)
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved = np.clip(np.hypot(cells[..., 0], cells[..., 1]) / 1.5, 0, 1)
+    moved = np.minimum(cv2.magnitude(cells[..., 0], cells[..., 1]) / 1.5, 1)
     alpha, moved = (cv2.resize(a, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for a in (alpha, moved))
     paint_lashes(person, now, shut)
     return Layers(stage, person, alpha, moved)
@@ -294,7 +295,7 @@ def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
 
 def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
     """Leave out the rows and columns of a stage's cells in which nothing moves to speak of."""
-    some = np.abs(cells).max(2) > SLIGHT
+    some = np.maximum(np.abs(cells[..., 0]), np.abs(cells[..., 1])) > SLIGHT
     spans = []
     for any_moves in (some.any(1), some.any(0)):
         busy = np.flatnonzero(any_moves)
@@ -344,8 +345,8 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
     A cell comes from where a move leads to it. That place is found by stepping back from the cell by the move that
     was found there in the step before (a fixed point, reached where the moves change slowly from cell to cell).
     """
-    ahead = sum(w[:, None] * moves[v] for v, w in zip(*share, strict=True)).astype(np.float32).reshape(*shape, 2)
-    ahead = cv2.GaussianBlur(ahead, (0, 0), EVEN)
+    ahead = np.einsum("kc,kcd->cd", share.weights, moves.take(share.vertices, axis=0)).astype(np.float32)
+    ahead = cv2.GaussianBlur(ahead.reshape(*shape, 2), (0, 0), EVEN)
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     here = np.dstack([x, y])
     back = -ahead
