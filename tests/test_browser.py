@@ -210,6 +210,7 @@ def test_the_whole_way_in_jupyterlab(
     lab: Server, visit: Callable[..., Page], small_photo: Path, phone_photo: Path, tmp_path: Path
 ) -> None:
     page = visit(lab.address)
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE)  # else nothing would run
     page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
