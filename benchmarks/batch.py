@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 import memegen
-from memegen.downloads import asset
+from memegen.base.downloads import asset
 
 SIDE = 512
 

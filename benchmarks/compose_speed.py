@@ -17,8 +17,8 @@ import time
 from itertools import islice, repeat
 
 import memegen
-from memegen.compose import Look, compose
-from memegen.downloads import asset
+from memegen.base.downloads import asset
+from memegen.look.compose import Look, compose
 
 
 def milliseconds(look: Look, count: int) -> tuple[list[float], float]:

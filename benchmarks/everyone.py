@@ -23,9 +23,9 @@ import numpy as np
 from PIL import Image
 
 import memegen
-from memegen.downloads import asset
-from memegen.faces import FaceBox, crop_face
-from memegen.paste import PasteBack
+from memegen.base.downloads import asset
+from memegen.face.cropping import FaceBox, crop_face
+from memegen.fomm.paste_back import PasteBack
 
 SIZE = (1280, 720)
 PROGRAM = """

@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from memegen.fomm.animator import FommAnimator
 from memegen.fomm.checkpoint import States, build_networks, load_networks, read_states, slim_copy
 from memegen.fomm.compute import choose_compute
+from memegen.fomm.model import FommModel
 
 Frames = list[np.ndarray]
 COMMON = {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True}
@@ -180,7 +180,7 @@ def compare(got: Frames, want: Frames) -> str:
     return f"PSNR {psnr:6.1f} dB, at most {int(np.abs(difference).max())} grey levels off"
 
 
-def rows(states: States, device: str) -> Iterator[tuple[str, FommAnimator]]:
+def rows(states: States, device: str) -> Iterator[tuple[str, FommModel]]:
     """The ways to compute that this machine offers, with align_corners as today's torch runs the original."""
     best = choose_compute(device=device)  # type: ignore[arg-type]
     exact = choose_compute(device=device, precision="float32")  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ def rows(states: States, device: str) -> Iterator[tuple[str, FommAnimator]]:
     for compute in dict.fromkeys(computes):
         label = f"{compute.backend} {device} {str(compute.dtype).removeprefix('torch.')}"
         networks = build_networks(states, name=label, align_corners=False)
-        yield label, FommAnimator(networks, compute=compute)
+        yield label, FommModel(networks, compute=compute)
 
 
 def speed(peer: Peer, *, device: str, rounds: int, frames: int, clock: Callable[[], float]) -> None:
@@ -245,7 +245,7 @@ def peak(folder: Path, label: str, path: Path, *, device: str, frames: int) -> i
         networks = load_networks(path)
         print(f"loaded in {time.perf_counter() - began:.2f} s", file=sys.stderr)
         stream = (clip(1, seed=index)[0] for index in range(frames))
-        for _ in FommAnimator(networks, compute=compute).animate_crops(clip(1, seed=1)[0], stream):
+        for _ in FommModel(networks, compute=compute).animate_crops(clip(1, seed=1)[0], stream):
             pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 

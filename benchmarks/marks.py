@@ -17,8 +17,8 @@ import cv2
 from watermark import TREATMENTS, ffmpeg, treat
 
 import memegen
-from memegen.downloads import asset
-from memegen.video import open_video
+from memegen.base.downloads import asset
+from memegen.media.video import open_video
 
 
 def copies(meme: Path, folder: Path) -> dict[str, Path]:

@@ -22,8 +22,9 @@ import cv2
 import numpy as np
 
 import memegen
-from memegen.faces import FaceBox, mesh_box
-from memegen.tracking import track_face
+from memegen.face.cropping import FaceBox
+from memegen.face.detection import mesh_box
+from memegen.face.tracking import track_face
 
 MOTIONS = ("mouth", "blink", "yaw", "roll", "pitch")
 

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 import memegen
-from memegen.downloads import asset
+from memegen.base.downloads import asset
 
 
 def photos(folder: Path) -> dict[str, Path]:

@@ -27,10 +27,10 @@ import imageio_ffmpeg
 import numpy as np
 
 import memegen
-from memegen.downloads import asset
-from memegen.images import read_image
+from memegen.base.downloads import asset
+from memegen.media.images import read_image
+from memegen.media.video import open_video
 from memegen.provenance.watermark import Detection, Watermark, detect, embed
-from memegen.video import open_video
 
 Image = np.ndarray
 Frames = Callable[[], Iterable[Image]]

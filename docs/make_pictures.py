@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import memegen
-from memegen.downloads import asset
+from memegen.base.downloads import asset
 
 HERE = Path(__file__).parent
 SPAN = (1.0, 5.0)  # seconds of the song

@@ -17,33 +17,35 @@ The same thing spelled out:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from memegen.base.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from memegen.animator import Animator, load_animator
+    from memegen.base.errors import DownloadError, InputError, MemegenError, NoFaceError, OutputError, UnavailableError
     from memegen.batch import make_batch
-    from memegen.errors import DownloadError, InputError, MemegenError, NoFaceError, OutputError, UnavailableError
-    from memegen.faces import FaceBox, crop_face, detect_faces, face_mesh
-    from memegen.images import read_image
+    from memegen.face.cropping import FaceBox, crop_face
+    from memegen.face.detection import detect_faces, face_mesh
+    from memegen.face.tracking import crop_video, track_face
+    from memegen.media.images import read_image
+    from memegen.media.video import Video, open_video, write_video
     from memegen.meme import make_meme
     from memegen.provenance.inspection import inspect
     from memegen.templates import TEMPLATES, Template, load_template
-    from memegen.tracking import crop_video, track_face
-    from memegen.video import Video, open_video, write_video
-
-__version__ = "0.1.0"
 
 _HOMES = {  # public name: module, imported at first use so that `import memegen` and `memegen --help` are instant
     **dict.fromkeys(["Animator", "load_animator"], "animator"),
     **dict.fromkeys(
-        ["MemegenError", "InputError", "NoFaceError", "DownloadError", "OutputError", "UnavailableError"], "errors"
+        ["MemegenError", "InputError", "NoFaceError", "DownloadError", "OutputError", "UnavailableError"], "base.errors"
     ),
-    **dict.fromkeys(["FaceBox", "crop_face", "detect_faces", "face_mesh"], "faces"),
-    **dict.fromkeys(["crop_video", "track_face"], "tracking"),
+    **dict.fromkeys(["FaceBox", "crop_face"], "face.cropping"),
+    **dict.fromkeys(["detect_faces", "face_mesh"], "face.detection"),
+    **dict.fromkeys(["crop_video", "track_face"], "face.tracking"),
     "inspect": "provenance.inspection",
     "make_batch": "batch",
-    "read_image": "images",
+    "read_image": "media.images",
     "make_meme": "meme",
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
-    **dict.fromkeys(["Video", "open_video", "write_video"], "video"),
+    **dict.fromkeys(["Video", "open_video", "write_video"], "media.video"),
 }
 
 __all__ = [

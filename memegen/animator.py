@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
 
-from memegen.errors import InputError
-from memegen.faces import FaceBox, Image, Which
-from memegen.progress import Progress
+from memegen.base.arrays import Image
+from memegen.base.errors import InputError
+from memegen.base.progress import Progress
+from memegen.face.cropping import FaceBox
+from memegen.face.detection import Which
 
 if TYPE_CHECKING:
-    from memegen.tracking import Driving
+    from memegen.face.casting import Driving
 
 GAINS = (0.0, 3.0)  # sensible range of `expression` and `motion`
 
@@ -105,7 +107,7 @@ def load_animator(
                 f"The {what} is {gain:g}: give a number from {GAINS[0]:g} to {GAINS[1]:g}; 1 is as driven."
             )
     if str(name) == "mesh":
-        from memegen.mesh.engine import MeshAnimator
+        from memegen.mesh.animator import MeshAnimator
 
         if fomm:
             raise InputError(f"The mesh engine takes no {', '.join(fomm)}: leave it out, or choose a checkpoint.")
@@ -127,8 +129,8 @@ def _load_fomm(
     check_installed("fomm")
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
-    from memegen.fomm.engine import FommEngine
+    from memegen.fomm.model import FommModel
 
     compute = choose_compute(device=device, precision=precision, backend=backend)  # type: ignore[arg-type]
     networks = load_networks(name, progress=options["progress"] is not None)
-    return FommEngine(FommAnimator(networks, compute=compute), **options)
+    return FommAnimator(FommModel(networks, compute=compute), **options)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from memegen.animator import load_animator
-from memegen.errors import InputError, MemegenError, OutputError
-from memegen.files import expanded, whole_file
-from memegen.formats import SUFFIXES
+from memegen.base.errors import InputError, MemegenError, OutputError
+from memegen.base.files import expanded, whole_file
+from memegen.media.encoders import SUFFIXES
 from memegen.meme import Song, make_meme
 from memegen.templates import Template, resolve_driving
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from memegen import __version__
-from memegen.errors import InputError, MemegenError, OutputError
+from memegen.base.errors import InputError, MemegenError, OutputError
+from memegen.base.version import __version__
 
 if TYPE_CHECKING:
     from memegen.animator import Animator
-    from memegen.faces import FaceBox
-    from memegen.progress import Progress
+    from memegen.base.progress import Progress
+    from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
 SINGS = "a name from `memegen templates`, or any video file or address"
@@ -213,15 +213,15 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from memegen.downloads import asset
+    from memegen.base.downloads import asset
 
     _sing(asset("portrait.jpg"), DEFAULT, None, out=options.out)
 
 
 def _sing(photo: str | Path, song: str | dict[int, str], options: argparse.Namespace | None, *, out: Path) -> None:
     """Make the clip and say where it is."""
+    from memegen.base.progress import ProgressBars
     from memegen.meme import make_meme
-    from memegen.progress import ProgressBars
 
     begun = time.monotonic()
     with ProgressBars() as bars:
@@ -238,8 +238,8 @@ def _batch(options: argparse.Namespace) -> bool:
     Returns:
         Whether any failed.
     """
+    from memegen.base.progress import ProgressBars
     from memegen.batch import make_batch, write_report
-    from memegen.progress import ProgressBars
 
     _ask_permission(options)
     song = _duet(options) or options.template
@@ -342,7 +342,7 @@ def _animator(options: argparse.Namespace, progress: Progress) -> Animator:
 
 def _box(text: str) -> FaceBox:
     """Read LEFT,TOP,RIGHT,BOTTOM."""
-    from memegen.faces import FaceBox
+    from memegen.face.cropping import FaceBox
 
     try:
         left, top, right, bottom = (float(part) for part in text.split(","))
@@ -354,7 +354,7 @@ def _box(text: str) -> FaceBox:
 
 
 def _checkpoints(options: argparse.Namespace) -> None:
-    from memegen.downloads import cache_dir
+    from memegen.base.downloads import cache_dir
     from memegen.fomm.checkpoint import CHECKPOINTS, FOLDER, drop_originals
 
     if options.drop_originals:

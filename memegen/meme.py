@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack, cast
 
 from memegen.animator import Animator, load_animator
-from memegen.compose import Look, LookOptions, compose
-from memegen.errors import InputError, UnavailableError
-from memegen.formats import final_size
-from memegen.images import read_image
-from memegen.progress import Progress, counted
+from memegen.base.errors import InputError, UnavailableError
+from memegen.base.progress import Progress, counted
+from memegen.look.compose import Look, LookOptions, compose
+from memegen.media.encoders import final_size
+from memegen.media.images import read_image
+from memegen.media.sound import LOUDNESS, SoundOptions
+from memegen.media.video import Video, check_output, open_video, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
-from memegen.sound import LOUDNESS, SoundOptions
 from memegen.templates import Template, resolve_driving
-from memegen.video import Video, check_output, open_video, write_video
 
 if TYPE_CHECKING:
-    from memegen.faces import Image, Which
-    from memegen.images import Source
+    from memegen.base.arrays import Image
+    from memegen.face.detection import Which
+    from memegen.media.images import PhotoSource
 
 Song = str | Path | Template
 LARGEST = 8192  # pixels; no side of a clip is longer
@@ -37,7 +38,7 @@ class Extras(LookOptions, SoundOptions, total=False):
 
 
 def make_meme(
-    photo: Source,
+    photo: PhotoSource,
     template: Song | Mapping[int, Song] = "daisy-bell",
     *,
     out: str | Path | None = None,
@@ -85,7 +86,7 @@ def make_meme(
     """
     look, sound = _sorted(extras)
     picture = read_image(photo)
-    roles = _cast(template, start, duration, progress=progress is not None)
+    roles = _open_songs(template, start, duration, progress=progress is not None)
     with ExitStack() as stack, _letting_go():
         path = _output(out, stack, inputs=[photo, audio, *(clip.path for clip in roles.songs)])
         engine = _loaded(engine, face=face, framing=framing, expression=expression, motion=motion, progress=progress)
@@ -123,7 +124,7 @@ class _Marking(TypedDict):
     finish: Callable[[Path], None]
 
 
-class _Cast(NamedTuple):
+class _Songs(NamedTuple):
     """Who sings what.
 
     Attributes:
@@ -150,18 +151,20 @@ class _Cast(NamedTuple):
         return max(round(clip.duration * self.lead.fps) for clip in self.clips.values())
 
 
-def _cast(template: Song | Mapping[int, Song], start: float | None, duration: float | None, *, progress: bool) -> _Cast:
+def _open_songs(
+    template: Song | Mapping[int, Song], start: float | None, duration: float | None, *, progress: bool
+) -> _Songs:
     """Find and open what is sung."""
     songs = template if isinstance(template, Mapping) else {0: template}
     if not songs:
         raise InputError("The duet is empty: give at least one face its clip.")
     found = {number: resolve_driving(song, progress=progress) for number, song in songs.items()}
     clips = {number: _span(song, start, duration) for number, song in found.items()}
-    return _Cast(next(iter(found.values())), clips)
+    return _Songs(next(iter(found.values())), clips)
 
 
 def _dressed(
-    frames: Iterator[Image], look: Look, photo: Image, roles: _Cast, limit: tuple[int, int]
+    frames: Iterator[Image], look: Look, photo: Image, roles: _Songs, limit: tuple[int, int]
 ) -> Iterator[Image]:
     """Put the frames into their look."""
     driving, lyrics = roles.lead, roles.template.lyrics

@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from memegen.downloads import Mirror, asset, fetch, fetch_url
-from memegen.errors import InputError
-from memegen.files import expanded
+from memegen.base.downloads import Mirror, asset, fetch, fetch_url
+from memegen.base.errors import InputError
+from memegen.base.files import expanded
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
 

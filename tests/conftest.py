@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from memegen.animator import load_animator
-from memegen.downloads import asset
-from memegen.images import read_image
+from memegen.base.downloads import asset
+from memegen.face.tracking import FaceTrack, track_face
+from memegen.media.images import read_image
+from memegen.media.video import Video, open_video
 from memegen.provenance import consent
-from memegen.tracking import FaceTrack, track_face
-from memegen.video import Video, open_video
 
 # What would change what tests see: a terminal's width, colours and warnings on stderr
 VARIABLES = (
@@ -33,7 +33,7 @@ def surroundings() -> Iterator[None]:
                 patch.delenv(name)
         for name in ("no_proxy", "NO_PROXY"):
             patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
-        patch.setattr("memegen.captions.fonts.system_fonts", tuple)  # those that travel with memegen will do
+        patch.setattr("memegen.look.captions.fonts.system_fonts", tuple)  # those that travel with memegen will do
         yield
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from memegen import batch
 from memegen.animator import Animator, load_animator
+from memegen.base.errors import InputError, OutputError
 from memegen.batch import Outcome, clip_names, find_photos, make_batch, write_report
-from memegen.errors import InputError, OutputError
-from memegen.video import open_video
+from memegen.media.video import open_video
 
 SHORT = {"duration": 0.12, "mute": True}
 
@@ -65,7 +65,7 @@ def test_without_resume_clips_are_made_again(small_photo: Path, tmp_path: Path) 
 
 
 def test_the_singer_is_watched_once(small_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # another test may have watched him
+    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have watched him
     stages: list[str] = []
 
     def note(stage: str, done: int, total: int) -> None:

@@ -25,12 +25,12 @@ import pytest
 pytest.importorskip("playwright")
 nbformat = pytest.importorskip("nbformat")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
-from run_notebook import NOTEBOOKS, override, tagged  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from run_notebook import NOTEBOOKS, override, tagged
 
-from memegen.meme import make_meme  # noqa: E402
-from memegen.provenance.inspection import inspect  # noqa: E402
-from memegen.video import open_video  # noqa: E402
+from memegen.media.video import open_video
+from memegen.meme import make_meme
+from memegen.provenance.inspection import inspect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memegen.captions import Block, Stamp, caption, check_letters, clusters, draw, fonts, on_plate, shaping, tidy
-from memegen.downloads import asset
-from memegen.errors import InputError
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError
+from memegen.look.captions import Block, Stamp, caption, check_letters, clusters, draw, fonts, on_plate, shaping, tidy
 
 GOLDEN = Path(__file__).parent / "golden" / "captions"
 SAMPLES = {

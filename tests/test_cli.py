@@ -24,11 +24,11 @@ from PIL import Image
 
 import memegen
 from memegen import templates
+from memegen.base.downloads import Mirror, asset
 from memegen.cli import main
-from memegen.downloads import Mirror, asset
+from memegen.media.video import open_video
 from memegen.provenance import consent
 from memegen.templates import TEMPLATES
-from memegen.video import open_video
 
 CLIP = asset("templates/daisy-bell.mp4")
 SHORT = ("--duration", "0.12", "--mute")

@@ -87,9 +87,9 @@ def test_run_all_on_colab(small_portrait: np.ndarray, tmp_path: Path) -> None:
     home.mkdir()
     ask = {
         "first": "form.meme.path.name",
-        "upload": "memegen.widgets.places.colab_upload()[0]",
-        "camera": "len(memegen.widgets.places.colab_snapshot())",
-        "download": "memegen.widgets.places.colab_download(form.meme.path)",
+        "upload": "memegen.widgets.platforms.colab_upload()[0]",
+        "camera": "len(memegen.widgets.platforms.colab_snapshot())",
+        "download": "memegen.widgets.platforms.colab_download(form.meme.path)",
     }
     env = {"PYTHONPATH": str(HERE / "fake_colab"), "FAKE_COLAB_PHOTO": str(photo), "FAKE_COLAB_LOG": str(log)}
     said = run_notebook("01_make_a_meme.ipynb", home, values={"SECONDS": 1}, ask=ask, **env)

@@ -12,13 +12,13 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
-from memegen.canvas import SIZES, canvas_size, lay_out, safe_area
-from memegen.captions import Stamp
-from memegen.compose import LIT, Corner, Look, LookOptions, _shown, _Texts, compose
-from memegen.downloads import asset
-from memegen.errors import InputError
-from memegen.lyrics import Line, Word, read_lyrics
-from memegen.video import Video, open_video
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError
+from memegen.look.canvas import SIZES, canvas_size, lay_out, safe_area
+from memegen.look.captions import Stamp
+from memegen.look.compose import LIT, Corner, Look, LookOptions, _shown, _Texts, compose
+from memegen.look.lyrics import Line, Word, read_lyrics
+from memegen.media.video import Video, open_video
 
 SONG = "templates/daisy-bell.lrc"
 CORNERS: tuple[Corner, ...] = get_args(Corner)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from memegen.captions.fonts import system_fonts
+from memegen.base.errors import OutputError
 from memegen.cli import main
-from memegen.errors import OutputError
+from memegen.look.captions.fonts import system_fonts
 from memegen.provenance import consent
 
 

@@ -26,11 +26,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from media import make_clicks, noise, samples_of
 from PIL import Image
 
-from memegen.errors import InputError, OutputError, UnavailableError
+from memegen.base.errors import InputError, OutputError, UnavailableError
+from memegen.media.video import open_video, write_video
 from memegen.provenance import credentials
 from memegen.provenance.credentials import Signer, find_signer, read_credentials, seal, sign
 from memegen.provenance.metadata import Marks, read_metadata
-from memegen.video import open_video, write_video
 
 MARKS = Marks("mesh", "daisy-bell", "Sung by a program")
 SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".png")

@@ -10,9 +10,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from memegen.downloads import asset
-from memegen.faces import detect_faces, face_mesh
-from memegen.video import Video, open_video
+from memegen.base.downloads import asset
+from memegen.face.detection import detect_faces, face_mesh
+from memegen.media.video import Video, open_video
 
 sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
 

@@ -18,9 +18,9 @@ import requests
 import urllib3
 from http_server import QUOTA_PAGE, HttpServer
 
-from memegen import downloads
-from memegen.downloads import Mirror, asset, cache_dir, fetch, fetch_url
-from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
+from memegen.base import downloads
+from memegen.base.downloads import Mirror, asset, cache_dir, fetch, fetch_url
+from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
 
 BODY = bytes((index * 7 + index // 251) % 256 for index in range(400_000))
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -503,7 +503,7 @@ def test_own_file_is_resumed_only_on_the_servers_word(server: HttpServer) -> Non
 def test_two_processes_fetch_a_file_once_between_them(server: HttpServer) -> None:
     url = server.add("/a", BODY)
     code = (
-        "import sys; from memegen.downloads import Mirror, fetch;"
+        "import sys; from memegen.base.downloads import Mirror, fetch;"
         "print(fetch('file.bin', [Mirror(sys.argv[1], sys.argv[2])], folder='things', progress=False))"
     )
     command = [sys.executable, "-c", code, url, SHA]

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from memegen.animator import load_animator
-from memegen.errors import InputError, NoFaceError
-from memegen.faces import FaceBox, choose_face, choose_faces, detect_faces, face_mesh, territory
+from memegen.base.errors import InputError, NoFaceError
+from memegen.face.casting import cast_roles, choose_among, eased, territory
+from memegen.face.cropping import FaceBox
+from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.media.video import Video
 from memegen.mesh.warp import lay_rings, set_scene
-from memegen.tracking import cast_roles, eased
-from memegen.video import Video
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -72,17 +73,17 @@ def crowd(group: np.ndarray, short: Video) -> list[np.ndarray]:
 
 
 def test_all_faces_are_chosen_left_to_right(couple: np.ndarray, group: np.ndarray) -> None:
-    assert choose_faces(couple, "all") == [0, 1]
-    assert choose_faces(couple, 1) == [1]
-    assert len(choose_faces(couple)) == 1
-    assert choose_faces(group, "all") == list(range(8))
+    assert choose_among(couple, detect_faces(couple), "all") == [0, 1]
+    assert choose_among(couple, detect_faces(couple), 1) == [1]
+    assert len(choose_among(couple, detect_faces(couple), None)) == 1
+    assert choose_among(group, detect_faces(group), "all") == list(range(8))
 
 
 def test_specks_do_not_sing_with_the_others(small_portrait: np.ndarray) -> None:
     speck = cv2.resize(small_portrait, None, fx=0.1, fy=0.1, interpolation=cv2.INTER_AREA)
     photo = cv2.copyMakeBorder(small_portrait, 0, 0, 0, 60, cv2.BORDER_CONSTANT, value=(127, 127, 127))
     photo[40 : 40 + speck.shape[0], 230 : 230 + speck.shape[1]] = speck
-    assert choose_faces(photo, "all") == [0]
+    assert choose_among(photo, detect_faces(photo), "all") == [0]
 
 
 def test_nobody_is_said_plainly(couple: np.ndarray, singer: Video) -> None:
@@ -180,7 +181,7 @@ def test_a_mouth_behind_somebodys_head_is_not_painted(
     def note(region: np.ndarray, lips: np.ndarray, *_: object, **__: object) -> None:
         heights.add(round(lips[13, 1] / 300))
 
-    monkeypatch.setattr("memegen.mesh.engine.paint_mouth", note)
+    monkeypatch.setattr("memegen.mesh.animator.paint_mouth", note)
     frames = list(load_animator("mesh", face="all").animate(photo, short))
     assert len(detect_faces(photo)) == len(detect_faces(frames[-1])) == 2
     assert heights == {2}  # the lower, nearer face's only
@@ -218,7 +219,7 @@ def test_faces_left_out_of_a_duet_keep_still(couple: np.ndarray, short: Video) -
 def test_a_clip_is_followed_once_for_all_faces(
     couple: np.ndarray, short: Video, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # another test may have followed it
+    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have followed it
     stages: list[tuple[str, int]] = []
     animator = load_animator("mesh", face="all", progress=lambda stage, done, total: stages.append((stage, done)))
     list(animator.animate(couple, replace(short, duration=0.28)))
@@ -271,4 +272,4 @@ def test_territories_share_a_picture() -> None:
 def test_a_larger_face_has_the_larger_part(couple: np.ndarray) -> None:
     large, small = FaceBox(0, 0, 80, 80), FaceBox(120, 20, 160, 60)
     assert territory(large, [small], (200, 80))[40].sum() > 105
-    assert choose_face(couple) in detect_faces(couple)
+    assert pick_face(detect_faces(couple)) in detect_faces(couple)

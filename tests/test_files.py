@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memegen.files import expanded, whole_file
+from memegen.base.files import expanded, whole_file
 
 
 def test_home_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

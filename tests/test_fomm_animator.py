@@ -1,235 +1,190 @@
-"""The learned engine's border: numpy in and out, streams, options and refusals, with the tiny golden networks."""
+"""The learned engine as users call it: crops, best frame, kept analysis, and a whole clip through the command line."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="the engine fomm needs torch: pip install 'memegen[fomm]'")
 
-from fomm_states import golden  # noqa: E402
+import torch
+from fomm_states import golden
 
-from memegen.errors import InputError, UnavailableError  # noqa: E402
-from memegen.fomm import compute as compute_module  # noqa: E402
-from memegen.fomm.animator import FommAnimator  # noqa: E402
-from memegen.fomm.checkpoint import build_networks  # noqa: E402
-from memegen.fomm.compute import Compute, choose_compute  # noqa: E402
-from memegen.keypoints import Keypoints  # noqa: E402
-
-EXACT = Compute("cpu", torch.float32, batch=2, decode=1, winograd=True)
-ONE_GREY_LEVEL = 1
+from memegen.animator import load_animator
+from memegen.base.errors import InputError, NoFaceError
+from memegen.cli import main
+from memegen.face.cropping import FaceBox, middle_square
+from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.face.tracking import track_face
+from memegen.fomm.animator import FommAnimator, find_best_frame
+from memegen.media.video import Video, open_video
 
 
 @pytest.fixture(scope="module")
-def arrays() -> dict[str, np.ndarray]:
-    return golden("tiny_vox_aligned")[0]
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny golden networks as a published checkpoint would come."""
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny-cpk.pth.tar"
+    torch.save({**golden("tiny_vox")[1], "epoch": 1}, path)
+    return path
 
 
-def animator(compute: Compute = EXACT) -> FommAnimator:
-    return FommAnimator(build_networks(golden("tiny_vox_aligned")[1], name="tiny"), compute=compute)
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
 
 
-def expected(arrays: dict[str, np.ndarray], motion: str) -> np.ndarray:
-    return np.moveaxis(arrays[f"{motion}/prediction"] * 255, 1, -1).round()
+@pytest.fixture
+def engine(checkpoint: Path) -> FommAnimator:
+    animator = load_animator(checkpoint, device="cpu", precision="float32")
+    assert isinstance(animator, FommAnimator)
+    return animator
 
 
-@pytest.mark.parametrize(
-    ("motion", "options"),
-    [
-        ("absolute", {"relative": False}),
-        ("relative", {"scale": 1.0}),
-        ("relative_scaled", {}),
-    ],
-)
-def test_frames_are_those_of_the_original(arrays: dict[str, np.ndarray], motion: str, options: dict[str, Any]) -> None:
-    frames = list(animator().animate_crops(arrays["source"], arrays["driving"], **options))
-    assert {(frame.dtype, frame.shape) for frame in frames} == {(np.dtype(np.uint8), (64, 64, 3))}
-    assert np.abs(np.stack(frames) - expected(arrays, motion)).max() <= ONE_GREY_LEVEL
-
-
-def test_known_keypoints_give_the_same_frames(arrays: dict[str, np.ndarray]) -> None:
-    engine = animator()
-    known = engine.keypoints(iter(arrays["driving"]))
-    assert known.value.shape == (5, 10, 2)
-    assert known.jacobian.shape == (5, 10, 2, 2)
-    assert known.value.dtype == np.float32
-    frames = list(engine.animate_keypoints(arrays["source"], known, best_frame=3))
-    again = list(engine.animate_crops(arrays["source"], arrays["driving"], best_frame=3))
-    np.testing.assert_array_equal(frames, again)
-
-
-def test_keypoints_of_another_checkpoint_have_another_key() -> None:
-    other = FommAnimator(build_networks(golden("tiny_mgif")[1], name="other"), compute=EXACT)
-    assert animator().keypoints_key == animator(choose_compute(device="cpu")).keypoints_key != other.keypoints_key
-
-
-def test_at_the_best_frame_the_photo_is_itself(arrays: dict[str, np.ndarray]) -> None:
-    engine = animator()
-    frames = list(engine.animate_crops(arrays["source"], arrays["driving"], best_frame=2))
-    itself = next(engine.animate_crops(arrays["source"], [arrays["source"]], relative=False))
-    assert np.abs(frames[2].astype(int) - itself).max() <= ONE_GREY_LEVEL
-    assert np.abs(frames[0].astype(int) - itself).max() > 10
-
-
-@pytest.mark.parametrize("relative", [True, False])
-def test_a_driver_whose_every_movement_is_damped_away_gives_one_still_frame(
-    arrays: dict[str, np.ndarray], relative: bool
+def test_the_command_line_makes_a_clip_with_sound(
+    tmp_path: Path, checkpoint: Path, small_photo: Path, singer: Video
 ) -> None:
-    options = {"relative": relative, "expression": 0.0, "motion": 0.0}
-    frames = np.stack(list(animator().animate_crops(arrays["source"], arrays["driving"], **options)))
-    assert np.abs(frames.astype(int) - frames[0]).max() <= ONE_GREY_LEVEL
+    out = tmp_path / "out.mp4"
+    words = ["make", str(small_photo), "daisy-bell", "--engine", "fomm", "--checkpoint", str(checkpoint)]
+    assert main([*words, "--duration", "0.6", "-o", str(out)]) == 0
+    made = open_video(out)
+    assert (made.width, made.height, made.frame_count, made.has_audio) == (204, 240, 15, True)
 
 
-def test_frames_come_while_the_driver_is_still_running(arrays: dict[str, np.ndarray]) -> None:
-    taken = 0
-
-    def endless() -> Iterator[np.ndarray]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield arrays["driving"][taken % 5]
-
-    frames = animator().animate_crops(arrays["source"], endless())
-    for _ in range(6):
-        next(frames)
-    assert taken <= 8
-
-
-def test_bfloat16_stays_close(arrays: dict[str, np.ndarray]) -> None:
-    half = animator(Compute("cpu", torch.bfloat16, batch=8, decode=2, winograd=False))
-    frames = np.stack(list(half.animate_crops(arrays["source"], arrays["driving"], relative=False)))
-    error = (frames - expected(arrays, "absolute")) / 255
-    assert -10 * np.log10((error**2).mean()) > 30
-
-
-@pytest.mark.parametrize(
-    ("crop", "words"),
-    [
-        (np.zeros((64, 64, 3), np.float32), "uint8 RGB"),
-        (np.zeros((64, 64), np.uint8), "uint8 RGB"),
-        (np.zeros((64, 60, 3), np.uint8), "multiples of 32"),
-        (np.zeros((1, 1, 3), np.uint8), "multiples of 32"),
-    ],
-)
-def test_wrong_crops_are_refused(arrays: dict[str, np.ndarray], crop: np.ndarray, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        list(animator().animate_crops(crop, arrays["driving"]))
-    with pytest.raises(InputError, match=words):
-        list(animator().animate_crops(arrays["source"], [crop]))
-
-
-def test_an_empty_driver_and_a_best_frame_beyond_the_end_are_refused(arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(InputError, match="no frames"):
-        list(animator().animate_crops(arrays["source"], []))
-    with pytest.raises(InputError, match="no frames"):
-        animator().keypoints([])
-    with pytest.raises(InputError, match=r"best frame 5 .* 5 frames"):
-        list(animator().animate_crops(arrays["source"], arrays["driving"], best_frame=5))
-
-
-def test_frames_that_are_not_numbers_name_the_checkpoint(arrays: dict[str, np.ndarray]) -> None:
-    states = golden("tiny_vox_aligned")[1]
-    states["generator"]["final.bias"] = torch.full((3,), torch.nan)
-    engine = FommAnimator(build_networks(states, name="broken.pth.tar"), compute=EXACT)
-    with pytest.raises(InputError, match=r"broken\.pth\.tar gave pictures that are not numbers"):
-        next(engine.animate_crops(arrays["source"], arrays["driving"]))
-
-
-def test_out_of_memory_is_met_with_smaller_batches(
-    arrays: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+def test_the_next_photo_does_not_watch_the_driver_again(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = animator(Compute("cpu", torch.float32, batch=4, decode=4))
-    want = list(engine.animate_crops(arrays["source"], arrays["driving"]))
-    drawn, sizes = engine._drawn, []
-
-    def small_device(source: Any, driving: Keypoints[Any]) -> np.ndarray:
-        sizes.append(len(driving.value))
-        if len(driving.value) > 1:
-            raise torch.cuda.OutOfMemoryError
-        return drawn(source, driving)
-
-    monkeypatch.setattr(engine, "_drawn", small_device)
-    got = list(engine.animate_crops(arrays["source"], arrays["driving"]))
-    assert sizes == [4, 2, 1, 1, 1, 1, 1]
-    assert np.abs(np.stack(got).astype(int) - np.stack(want)).max() <= ONE_GREY_LEVEL
+    short = replace(singer, duration=0.4)
+    first = list(engine.animate(small_portrait, short))
+    monkeypatch.setattr(Video, "frames", lambda *_, **__: pytest.fail("the driver was read again"))
+    again = list(engine.animate(small_portrait, short))
+    assert len(first) == 10
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_too_little_memory_for_one_frame_says_so(
-    arrays: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_kept_analysis_is_made_anew(
+    tmp_path: Path, engine: FommAnimator, small_portrait: np.ndarray, singer: Video
 ) -> None:
-    engine = animator()
-
-    def full(*_: Any) -> np.ndarray:
-        raise torch.cuda.OutOfMemoryError
-
-    monkeypatch.setattr(engine, "_drawn", full)
-    with pytest.raises(UnavailableError, match="--device cpu"):
-        list(engine.animate_crops(arrays["source"], arrays["driving"]))
+    short = replace(singer, duration=0.2)
+    first = list(engine.animate(small_portrait, short))
+    [kept] = (tmp_path / "cache" / "keypoints").glob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert np.array_equal(list(engine.animate(small_portrait, short)), first)
 
 
-def test_compute_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for units, dtype, winograd in (("amx", "bfloat16", False), ("avx512", "bfloat16", True), (None, "float32", True)):
-        monkeypatch.setattr(compute_module, "_bfloat16_units", lambda units=units: units)
-        chosen = choose_compute(device="cpu")
-        assert (chosen.dtype, chosen.winograd) == (getattr(torch, dtype), winograd)
-    assert choose_compute(device="cpu", precision="float32").dtype == torch.float32
-    monkeypatch.setattr(compute_module, "_devices", lambda: ["cuda", "cpu"])
-    assert choose_compute() == Compute("cuda", torch.float16, batch=16, decode=16)
-    assert choose_compute(precision="float32").dtype == torch.float32
-
-
-def test_compute_refuses_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute_module, "_devices", lambda: ["cpu"])
-    with pytest.raises(UnavailableError, match="no cuda"):
-        choose_compute(device="cuda")
-    with pytest.raises(InputError, match="tpu"):
-        choose_compute(device="tpu")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="int4"):
-        choose_compute(precision="int4")  # type: ignore[arg-type]
-
-
-# Looking inside
-
-
-@pytest.mark.parametrize(
-    ("motion", "options"),
-    [
-        ("absolute", {"relative": False}),
-        ("relative", {"scale": 1.0}),
-        ("relative_scaled", {}),
-    ],
-)
-def test_what_lies_between_is_that_of_the_original(
-    arrays: dict[str, np.ndarray], motion: str, options: dict[str, Any]
+def test_another_span_is_another_analysis(
+    tmp_path: Path, engine: FommAnimator, small_portrait: np.ndarray, singer: Video
 ) -> None:
-    inside = animator().look_inside(arrays["source"], arrays["driving"], **options)
-    for got, want in (
-        (inside.source.value[0], arrays["source_value"]),
-        (inside.source.jacobian[0], arrays["source_jacobian"]),
-        (inside.driving.value, arrays[f"{motion}/driving_value"]),
-        (inside.moved.value, arrays[f"{motion}/moved_value"]),
-        (inside.moved.jacobian, arrays[f"{motion}/moved_jacobian"]),
-        (inside.masks, arrays[f"{motion}/mask"]),
-        (inside.deformation, arrays[f"{motion}/deformation"]),
-        (inside.occlusion_map, arrays[f"{motion}/occlusion_map"][:, 0]),
-    ):
-        assert isinstance(got, np.ndarray)
-        np.testing.assert_allclose(got, want, rtol=1e-3, atol=3e-3)  # random networks magnify what fusing rounds
-    assert np.abs(inside.frames - expected(arrays, motion)).max() <= ONE_GREY_LEVEL
+    for duration in (0.2, 0.32):
+        list(engine.animate(small_portrait, replace(singer, duration=duration)))
+    assert len(list((tmp_path / "cache" / "keypoints").glob("*.npz"))) == 2
 
 
-def test_the_deformation_is_the_sparse_motions_shared_out_by_the_masks(arrays: dict[str, np.ndarray]) -> None:
-    inside = animator().look_inside(arrays["source"], arrays["driving"])
-    assert inside.sparse_motion.shape == (5, 11, 16, 16, 2)
-    assert inside.warped.shape == (5, *inside.features.shape)
-    np.testing.assert_allclose(inside.masks.sum(1), 1, atol=1e-5)
-    shared = (inside.masks[..., None] * inside.sparse_motion).sum(1)
-    np.testing.assert_allclose(shared, inside.deformation, rtol=1e-4, atol=1e-3)
-    y, x = np.mgrid[-1:1:16j, -1:1:16j]
-    np.testing.assert_allclose(inside.sparse_motion[:, 0], np.stack([x, y], -1)[None].repeat(5, 0), atol=1e-6)
+def test_another_rate_or_part_of_the_picture_is_another_analysis(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short = replace(singer, duration=0.24)
+    slower, part = replace(short, fps=short.fps / 2), short.cropped((40, 20, 480, 500))
+    assert [len(list(engine.animate(small_portrait, clip))) for clip in (short, slower)] == [6, 3]
+    keys = {engine._key(clip) for clip in (short, slower, part)}
+    assert len(keys) == 3
 
 
-def test_looking_inside_beyond_the_end_is_refused(arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(InputError, match="best frame 9 is beyond"):
-        animator().look_inside(arrays["source"], arrays["driving"], best_frame=9)
+@pytest.mark.parametrize("crop", [(300, 0, 400, 90), (0, -90, 90, -1), (float("nan"), 0, 90, 90), (0, 0, 0.5, 90)])
+def test_a_crop_that_shows_nothing(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video, crop: tuple[float, float, float, float]
+) -> None:
+    with pytest.raises(InputError, match="shows nothing of the photo, which is 205 x 240 pixels"):
+        next(replace(engine, crop=FaceBox(*crop)).animate(small_portrait, singer))
+
+
+def test_a_crop_far_beyond_the_photo_is_all_of_it(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short = replace(singer, duration=0.08)
+    huge, whole = (replace(engine, crop=FaceBox(*box)) for box in ((-1e9, -1e9, 1e9, 1e9), (0, 0, 205, 240)))
+    assert np.array_equal(list(huge.animate(small_portrait, short)), list(whole.animate(small_portrait, short)))
+
+
+def test_the_best_frame_is_the_one_most_like_the_photo(singer: Video) -> None:
+    frames = list(singer.frames())
+    landmarks = np.stack([mesh[:, :2] for mesh in track_face(frames, smooth=False).landmarks])
+    for number in range(10, 25, 2):  # from the first word on: before, the singer is still and the frames are alike
+        photo = cv2.resize(frames[number], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        assert abs(find_best_frame(face_mesh(photo, pick_face(detect_faces(photo))), landmarks) - number) <= 1
+
+
+def test_what_has_no_face_needs_a_box_or_no_crop(engine: FommAnimator, singer: Video) -> None:
+    drawing = np.full((300, 200, 3), 200, np.uint8)
+    short = replace(singer, duration=0.12)
+    with pytest.raises(NoFaceError, match="--no-crop"):
+        next(engine.animate(drawing, short))
+    for crop in (FaceBox(20, 40, 180, 200), "none"):
+        cropped = replace(engine, crop=crop)
+        assert next(cropped.animate(drawing, short)).shape == drawing.shape
+        assert next(replace(cropped, framing="face").animate(drawing, short)).shape == (256, 256, 3)
+
+
+def test_no_crop_takes_the_middle_square_and_squashes_nothing() -> None:
+    box = middle_square(400, 200)
+    assert (box.left, box.top, box.right, box.bottom) == (100, 0, 300, 200)
+
+
+def test_options_of_one_engine_are_refused_by_the_other(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="takes no crop"):
+        load_animator("mesh", crop="none")
+    with pytest.raises(InputError, match="expression"):
+        load_animator(checkpoint, expression=9)
+
+
+# Several faces
+
+
+@pytest.fixture(scope="module")
+def couple(small_portrait: np.ndarray) -> np.ndarray:
+    return np.hstack([small_portrait, small_portrait[:, ::-1]])
+
+
+def changed(frames: list[np.ndarray], photo: np.ndarray) -> tuple[float, float]:
+    """The most that the left and the right half change, mean grey levels."""
+    half = photo.shape[1] // 2
+    apart = [np.abs(frame.astype(int) - photo) for frame in frames]
+    return max(a[:, : half - 8].mean() for a in apart), max(a[:, half + 8 :].mean() for a in apart)
+
+
+def test_one_face_or_all_move_in_the_whole_photo(engine: FommAnimator, couple: np.ndarray, singer: Video) -> None:
+    short = replace(singer, duration=0.4)
+    frames = list(replace(engine, face="all").animate(couple, short))
+    assert [frame.shape for frame in frames] == [couple.shape] * 10
+    assert min(changed(frames, couple)) > 0.2
+    left, right = changed(list(replace(engine, face=1).animate(couple, short)), couple)
+    assert left == 0
+    assert right > 0.2
+
+
+def test_a_duet_lasts_as_long_as_its_longest_clip(engine: FommAnimator, couple: np.ndarray, singer: Video) -> None:
+    duet = {1: replace(singer, duration=0.4), 0: replace(singer, start=2.0, duration=1.2, fps=singer.fps / 2)}
+    frames = list(engine.animate(couple, duet))
+    assert len(frames) == 30
+    first, last = changed(frames[2:10], couple)[1], changed(frames[-3:], couple)[1]
+    assert last < first
+
+
+def test_several_faces_do_not_fit_one_square(engine: FommAnimator, couple: np.ndarray, singer: Video) -> None:
+    with pytest.raises(InputError, match="2 faces do not fit one square"):
+        next(replace(engine, face="all", framing="face").animate(couple, singer))
+    with pytest.raises(InputError, match="leave the crop out"):
+        next(replace(engine, crop="none").animate(couple, {0: singer}))
+
+
+def test_without_movement_the_photo_stays_as_it_is(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video
+) -> None:
+    calm = replace(engine, expression=0.0, motion=0.0)
+    frames = list(calm.animate(small_portrait, replace(singer, duration=0.2)))
+    assert [float(np.abs(frame.astype(int) - small_portrait).mean()) for frame in frames] == pytest.approx(
+        [0] * 5, abs=2
+    )

@@ -14,13 +14,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fomm_states import full_size, golden  # noqa: E402
-from http_server import QUOTA_PAGE, HttpServer  # noqa: E402
+from fomm_states import full_size, golden
+from http_server import QUOTA_PAGE, HttpServer
 
-from memegen.downloads import Mirror  # noqa: E402
-from memegen.errors import DownloadError, InputError, OutputError, UnavailableError  # noqa: E402
-from memegen.fomm import checkpoint as checkpoint_module  # noqa: E402
-from memegen.fomm.checkpoint import (  # noqa: E402
+from memegen.base.downloads import Mirror
+from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
+from memegen.fomm import checkpoint as checkpoint_module
+from memegen.fomm.checkpoint import (
     CHECKPOINTS,
     PARTS,
     Published,

@@ -10,18 +10,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fomm_states import golden  # noqa: E402
+from fomm_states import golden
 
-from memegen.animator import load_animator  # noqa: E402
-from memegen.cli import main  # noqa: E402
-from memegen.errors import InputError, UnavailableError  # noqa: E402
-from memegen.fomm.animator import FommAnimator  # noqa: E402
-from memegen.fomm.checkpoint import build_networks  # noqa: E402
-from memegen.fomm.compute import Compute, choose_compute  # noqa: E402
-from memegen.fomm.fuse import fuse  # noqa: E402
-from memegen.fomm.generator import Generator  # noqa: E402
-from memegen.fomm.layers import ResBlock  # noqa: E402
-from memegen.fomm.openvino_decoder import OpenVinoDecoder, SlicedWinograd  # noqa: E402
+from memegen.animator import load_animator
+from memegen.base.errors import InputError, UnavailableError
+from memegen.cli import main
+from memegen.fomm.checkpoint import build_networks
+from memegen.fomm.compute import Compute, choose_compute
+from memegen.fomm.generator import Generator
+from memegen.fomm.layers import ResBlock
+from memegen.fomm.model import FommModel
+from memegen.fomm.openvino_decoder import OpenVinoDecoder, SlicedWinograd
+from memegen.fomm.speedups import fuse
 
 EXACT = Compute("cpu", torch.float32, batch=2, decode=1, winograd=True, backend="openvino")
 GOLDENS = ("tiny_vox_aligned", "tiny_mgif")
@@ -60,7 +60,7 @@ def test_slices_are_winograds_tiles() -> None:
 
 def frames(compute: Compute) -> np.ndarray:
     arrays, states = golden("tiny_vox_aligned")
-    animator = FommAnimator(build_networks(states, name="tiny"), compute=compute)
+    animator = FommModel(build_networks(states, name="tiny"), compute=compute)
     return np.stack(list(animator.animate_crops(arrays["source"], arrays["driving"]))).astype(float)
 
 

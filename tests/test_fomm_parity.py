@@ -14,13 +14,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fomm_states import full_size, golden  # noqa: E402
+from fomm_states import full_size, golden
 
-from memegen.fomm.dense_motion import Motion  # noqa: E402
-from memegen.fomm.fuse import fuse  # noqa: E402
-from memegen.fomm.generator import Generator  # noqa: E402
-from memegen.fomm.keypoint_detector import KeypointDetector  # noqa: E402
-from memegen.keypoints import Keypoints, movement_scale, relative_motion  # noqa: E402
+from memegen.fomm.dense_motion import Motion
+from memegen.fomm.generator import Generator
+from memegen.fomm.keypoint_detector import KeypointDetector
+from memegen.fomm.keypoints import Keypoints, movement_scale, relative_motion
+from memegen.fomm.speedups import fuse
 
 WEIGHTS = Path(__file__).parents[1].parent / "shared" / "weights"
 STAGE, END_TO_END = 1e-4, 5e-3

@@ -16,12 +16,13 @@ import pytest
 from http_server import HttpServer
 from PIL import Image
 
-from memegen import images
 from memegen.animator import load_animator
-from memegen.errors import DownloadError, InputError, UnavailableError
-from memegen.faces import choose_face, face_mesh
-from memegen.images import check_file, read_image
-from memegen.video import Video
+from memegen.base.errors import DownloadError, InputError, UnavailableError
+from memegen.base.files import check_file
+from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.media import images
+from memegen.media.images import read_image
+from memegen.media.video import Video
 
 ORIENTATION = 0x0112
 UPRIGHT = Image.new("RGB", (60, 40), (20, 40, 60))
@@ -407,13 +408,13 @@ def test_any_phone_photo_sings(portrait: np.ndarray, singer: Video, kind: str) -
     photo = read_image(data)
     height, width = photo.shape[:2]
     assert max(height, width) <= 2048
-    face = choose_face(photo)
+    face = pick_face(detect_faces(photo))
     across, down = face.centre
     assert abs(across - x * width) < 0.15 * face.width
     assert abs(down - y * height) < 0.15 * face.height
     small = photo if face.width < 300 else cv2.resize(photo, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
     frames = list(load_animator("mesh").animate(small, replace(singer, start=0.2, duration=0.24)))
     assert [frame.shape for frame in frames] == [small.shape] * 6
-    points = [face_mesh(frame, choose_face(frame)) for frame in (small, frames[-1])]
+    points = [face_mesh(frame, pick_face(detect_faces(frame))) for frame in (small, frames[-1])]
     gaps = [np.linalg.norm(mesh[13] - mesh[14]) / np.linalg.norm(mesh[33] - mesh[263]) for mesh in points]
     assert gaps[1] > gaps[0] + 0.02

@@ -15,14 +15,14 @@ from media import ffmpeg, make_clicks, noise
 from PIL import Image
 from test_metadata import in_movie, packet
 
-from memegen.errors import InputError
+from memegen.base.errors import InputError
+from memegen.media.video import write_video
 from memegen.provenance import credentials, inspection
 from memegen.provenance.credentials import seal
 from memegen.provenance.inspection import Report, inspect
 from memegen.provenance.metadata import SOURCE_TYPES, Found, Marks, write_metadata
 from memegen.provenance.watermark import Detection
 from memegen.templates import TEMPLATES
-from memegen.video import write_video
 
 MARKS = Marks("mesh", "daisy-bell", "Sung by a program")
 UNCOVERED = (b"ftyp", b"free", b"wide")  # boxes that C2PA leaves out of its sum

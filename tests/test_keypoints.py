@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memegen.keypoints import Keypoints, movement_scale, relative_motion, with_gains
+from memegen.fomm.keypoints import Keypoints, movement_scale, relative_motion, with_gains
 
 
 def random_keypoints(frames: int, *, seed: int) -> Keypoints[np.ndarray]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memegen.downloads import asset
-from memegen.errors import InputError
-from memegen.lyrics import Line, Word, read_lyrics
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError
+from memegen.look.lyrics import Line, Word, read_lyrics
 
 
 def written(folder: Path, text: str | bytes, name: str = "song.lrc") -> Path:

@@ -18,13 +18,13 @@ import pytest
 from media import RATE, clicks, describe, ffmpeg, make_clicks, samples_of
 
 from memegen import make_meme
-from memegen.downloads import asset
-from memegen.errors import InputError, NoFaceError, OutputError
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError, NoFaceError, OutputError
+from memegen.face.tracking import track_face
+from memegen.media.video import Video, open_video, write_video
 from memegen.provenance.inspection import inspect
 from memegen.provenance.watermark import embed
 from memegen.templates import Template, load_template
-from memegen.tracking import track_face
-from memegen.video import Video, open_video, write_video
 
 CLIP = asset("templates/daisy-bell.mp4")
 
@@ -252,7 +252,7 @@ def test_an_error_that_is_kept_holds_no_decoder(
 
 
 def test_progress_is_told_for_each_stage(tmp_path: Path, small_photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # another test may have watched the singer
+    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have watched the singer
     told: list[tuple[str, int, int]] = []
     make_meme(
         small_photo,
@@ -288,7 +288,7 @@ def test_an_input_is_never_overwritten(tmp_path: Path, small_photo: Path, which:
 def test_an_earlier_clip_survives_a_failure_in_the_middle(
     tmp_path: Path, small_photo: Path, error: type[BaseException], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memegen.mesh.engine._tracks", {})  # the singer has been watched before
+    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # the singer has been watched before
     out = tmp_path / "out.mp4"
     out.write_bytes(b"earlier")
 

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 
 from memegen.animator import load_animator
-from memegen.downloads import asset
-from memegen.errors import InputError, NoFaceError
-from memegen.faces import FaceBox, choose_face, face_mesh, mesh_box, points_box
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError, NoFaceError
+from memegen.face.cropping import FaceBox, points_box
+from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
+from memegen.face.topology import FACE_OVAL, face_model
+from memegen.face.tracking import FaceTrack, track_face
+from memegen.media.video import Video, open_video, write_video
 from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study
-from memegen.mesh.topology import FACE_OVAL, face_model
 from memegen.mesh.warp import follow, lay_rings, move, set_stage
-from memegen.tracking import FaceTrack, track_face
-from memegen.video import Video, open_video, write_video
 
 sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
 
@@ -78,7 +79,7 @@ def first_frame(singer: Video) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def landmarks(portrait: np.ndarray) -> np.ndarray:
-    return face_mesh(portrait, choose_face(portrait))
+    return face_mesh(portrait, pick_face(detect_faces(portrait)))
 
 
 # The frames themselves
@@ -138,7 +139,7 @@ def test_the_photo_keeps_its_size(portrait: np.ndarray, singer: Video, shape: tu
 def test_far_from_the_face_the_photo_does_not_change_at_all(portrait: np.ndarray, singer: Video) -> None:
     small = cv2.resize(portrait, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
     photo = cv2.copyMakeBorder(small, 100, 60, 180, 140, cv2.BORDER_REPLICATE)
-    face = mesh_box(face_mesh(photo, choose_face(photo)))
+    face = mesh_box(face_mesh(photo, pick_face(detect_faces(photo))))
     far, near = beyond(photo, face.square(1.2)), beyond(photo, face.scaled(2))
     assert far.mean() > 0.3
     moved = sing(photo, singer)
@@ -147,7 +148,7 @@ def test_far_from_the_face_the_photo_does_not_change_at_all(portrait: np.ndarray
 
 
 def test_little_changes_around_a_portrait(portrait: np.ndarray, singer: Video) -> None:
-    near = beyond(portrait, mesh_box(face_mesh(portrait, choose_face(portrait))).scaled(2))
+    near = beyond(portrait, mesh_box(face_mesh(portrait, pick_face(detect_faces(portrait)))).scaled(2))
     moved = sing(portrait, replace(singer, duration=0.6))
     assert np.mean([difference(frame[near], portrait[near]) for frame in moved]) <= 1
 
@@ -157,7 +158,7 @@ def test_a_driver_that_does_not_move_leaves_the_photo_as_it_is(
 ) -> None:
     still = write_video(tmp_path / "still.mp4", [first_frame] * 6, fps=25)
     moved = sing(portrait, still)
-    face = mesh_box(face_mesh(portrait, choose_face(portrait)))
+    face = mesh_box(face_mesh(portrait, pick_face(detect_faces(portrait))))
     inside = np.s_[int(face.top) : int(face.bottom), int(face.left) : int(face.right)]
     for frame in moved:
         assert difference(frame, portrait) <= 2
@@ -190,7 +191,7 @@ def test_an_opened_mouth_shows_teeth_or_darkness(
     lips = sung_track.landmarks[widest]
     x, y = np.round(lips[[13, 14], :2].mean(0)).astype(int)
     inside = sung[widest][y - 1 : y + 2, x - 3 : x + 4].astype(int)
-    own = face_mesh(small_portrait, choose_face(small_portrait))
+    own = face_mesh(small_portrait, pick_face(detect_faces(small_portrait)))
     x, y = np.round(own[[13, 14], :2].mean(0)).astype(int)
     lip = small_portrait[y - 1 : y + 2, x - 3 : x + 4].astype(int)
     assert abs(inside.mean() - lip.mean()) > 15 or inside.std() > 1.5 * lip.std()
@@ -433,7 +434,7 @@ def test_eyes_shut_as_far_as_the_singers(first_frame: np.ndarray) -> None:
 
 
 def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
-    landmarks = face_mesh(portrait, choose_face(portrait))
+    landmarks = face_mesh(portrait, pick_face(detect_faces(portrait)))
     rig = lay_rings(portrait, landmarks)
     stage = set_stage(portrait, rig, points_box(landmarks))
     for shift in ([2000, 0, 0], [0, -2000, 0], [-2000, 2000, 0]):

@@ -11,10 +11,10 @@ import pytest
 from media import describe, ffmpeg, make_clicks, make_clip, noise, samples_of
 from PIL import Image
 
-from memegen.errors import OutputError
+from memegen.base.errors import OutputError
+from memegen.media.video import open_video, write_video
 from memegen.provenance import metadata
 from memegen.provenance.metadata import MAX_PACKET, SOURCE_TYPES, Found, Marks, read_metadata, write_metadata
-from memegen.video import open_video, write_video
 
 MARKS = Marks("mesh", "daisy-bell", 'Sung by "Ada" & <Bob>;\n歌 = ♪ \\ #1')
 SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".png")

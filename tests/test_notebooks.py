@@ -18,7 +18,7 @@ nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
 pytest.importorskip("ipywidgets")
 
-from run_notebook import NOTEBOOKS, override, run_notebook, tagged  # noqa: E402
+from run_notebook import NOTEBOOKS, override, run_notebook, tagged
 
 ROOT = NOTEBOOKS.parent
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))

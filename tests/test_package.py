@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import memegen
-from memegen.video import open_video
+from memegen.media.video import open_video
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "memegen"
@@ -24,24 +24,28 @@ ASSETS = ROOT / "assets"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 40  # lines of a function, its docstring aside
 
-# Each module may import those of the lines above its own, and within `mesh` and `fomm` their neighbours.
-LAYERS = """
-errors files parallel keypoints
-downloads progress
-images ffmpeg
-faces formats sound lyrics
-video paste captions
-tracking templates
-alignment provenance
-mesh fomm
-animator
-canvas preview
-compose
-meme
-batch
-widgets cli
-__main__ __init__
-"""
+# The rooms, from the ground floor up, each with the rooms that its modules may import. Within a room modules import
+# each other freely, only never in a circle. `look`, `provenance` and `preview` are side rooms: no core room needs them.
+ROOMS = {
+    "base": "",
+    "media": "base",
+    "face": "base media",
+    "fomm": "base media face",
+    "mesh": "base media face",
+    "animator": "base media face fomm mesh",
+    "templates": "base",
+    "look": "base media",
+    "provenance": "base media templates",
+    "preview": "base media face fomm mesh",
+    "meme": "base media face animator templates look provenance",
+    "batch": "base media animator templates meme",
+    "cli": "base media face fomm animator templates look provenance meme batch",
+    "widgets": "base media face fomm animator templates look provenance preview meme batch",
+    "__init__": "base media face animator templates look provenance meme batch",
+    "__main__": "cli",
+}
+PROCESSES = {"subprocess", "multiprocessing", "pty"}
+ENTRIES = 18  # at the top of the package: what one look can take in
 
 
 def name_of(path: Path) -> str:
@@ -75,18 +79,37 @@ def parametrized(paths: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", paths, ids=name_of)
 
 
-def test_there_is_a_package() -> None:
-    assert len(SOURCES) > 20
-    assert {name_of(path).partition(".")[0] for path in SOURCES} <= set(LAYERS.split())
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
 
 
-def test_imports_go_one_way() -> None:
-    rank = {name: number for number, line in enumerate(LAYERS.strip().splitlines()) for name in line.split()}
+def test_every_module_has_its_room() -> None:
+    assert {room_of(name_of(path)) for path in SOURCES} == set(ROOMS)
+    assert len([path for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "assets")]) <= ENTRIES
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_go_down(room: str) -> None:
+    allowed = {room, *ROOMS[room].split()}
     for path in SOURCES:
-        mine = name_of(path).partition(".")[0]
-        for other in imports_of(path):
-            theirs = other.partition(".")[0]
-            assert theirs == mine or rank[theirs] < rank[mine], f"{name_of(path)} must not import {other}"
+        if room_of(name_of(path)) == room:
+            for other in imports_of(path):
+                assert room_of(other) in allowed, f"{name_of(path)} must not import {other}"
+
+
+def test_one_module_starts_processes() -> None:
+    for path in SOURCES:
+        modules = {alias.name for node in code(path) if isinstance(node, ast.Import) for alias in node.names}
+        modules |= {str(node.module) for node in code(path) if isinstance(node, ast.ImportFrom)}
+        assert not modules & PROCESSES or name_of(path) == "media.ffmpeg", f"{path} starts processes"
+
+
+def test_names_with_an_underscore_stay_at_home() -> None:
+    for path in SOURCES:
+        for node in code(path):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("memegen"):
+                private = [a.name for a in node.names if a.name.startswith("_") and not a.name.endswith("__")]
+                assert not private, f"{path}:{node.lineno} imports {private}"
 
 
 def test_imports_never_go_in_a_circle() -> None:

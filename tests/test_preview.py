@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from memegen import preview
-from memegen.errors import InputError, UnavailableError
-from memegen.faces import FaceBox, detect_faces, face_mesh
-from memegen.keypoints import Keypoints
-from memegen.mesh.inside import look_inside
-from memegen.mesh.topology import face_model
+from memegen.base.errors import InputError, UnavailableError
+from memegen.face.cropping import FaceBox
+from memegen.face.detection import detect_faces, face_mesh
+from memegen.face.topology import face_model
+from memegen.face.tracking import FaceTrack
+from memegen.fomm.keypoints import Keypoints
+from memegen.media.video import Video, open_video
+from memegen.mesh.explain import explain_frame
 from memegen.preview import drawing
-from memegen.tracking import FaceTrack
-from memegen.video import Video, open_video
 
 
 def test_faces_are_boxed_and_the_chosen_one_stands_out(portrait: np.ndarray) -> None:
@@ -262,7 +263,7 @@ def test_the_mesh_engines_deformation_shows_the_frame_that_it_draws(
 ) -> None:
     landmarks = face_mesh(small_portrait, detect_faces(small_portrait)[0])
     frame = int(np.argmax(preview.motion_curves(singer_track.landmarks)["mouth"]))
-    inside = look_inside(small_portrait, landmarks, singer_track.landmarks, frame=frame)
+    inside = explain_frame(small_portrait, landmarks, singer_track.landmarks, frame=frame)
     assert inside.deformation.shape == (240, 205, 2)
     assert inside.jacobian == pytest.approx(np.eye(2), abs=0.3)
     moved = preview.warp(small_portrait, inside.deformation).astype(int)

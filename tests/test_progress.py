@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import tqdm.std
 
-from memegen.progress import ProgressBars, counted
+from memegen.base.progress import ProgressBars, counted
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from media import RATE, clicks, make_clicks, make_flash, noise, samples_of
 
-from memegen.downloads import asset
-from memegen.errors import InputError
-from memegen.sound import SoundOptions, Span, check_options, soundtrack
-from memegen.video import open_video, write_video
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError
+from memegen.media.sound import SoundOptions, Span, check_options, soundtrack
+from memegen.media.video import open_video, write_video
 
 
 def make_wav(path: Path, samples: np.ndarray) -> Path:

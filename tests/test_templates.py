@@ -9,8 +9,8 @@ import pytest
 from http_server import HttpServer
 
 from memegen import templates
-from memegen.downloads import Mirror
-from memegen.errors import DownloadError, InputError
+from memegen.base.downloads import Mirror
+from memegen.base.errors import DownloadError, InputError
 from memegen.templates import TEMPLATES, Template, load_template, read_duet, resolve_driving
 
 CLIP = b"\0\0\0\x20ftypisom" + bytes(range(256)) * 200

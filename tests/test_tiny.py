@@ -8,15 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fomm_states import GOLDEN  # noqa: E402
+from fomm_states import GOLDEN
 
-from memegen.animator import load_animator  # noqa: E402
-from memegen.downloads import asset  # noqa: E402
-from memegen.faces import Image, choose_face, crop_face, face_mesh, points_box  # noqa: E402
-from memegen.fomm.animator import FommAnimator  # noqa: E402
-from memegen.fomm.checkpoint import load_networks, read_states  # noqa: E402
-from memegen.fomm.compute import Compute  # noqa: E402
-from memegen.video import open_video  # noqa: E402
+from memegen.animator import load_animator
+from memegen.base.arrays import Image
+from memegen.base.downloads import asset
+from memegen.face.cropping import crop_face
+from memegen.face.detection import detect_faces, face_mesh, pick_face, points_box
+from memegen.fomm.checkpoint import load_networks, read_states
+from memegen.fomm.compute import Compute
+from memegen.fomm.model import FommModel
+from memegen.media.video import open_video
 
 TINY = asset("models/tiny_vox.safetensors")
 SINGER = asset("templates/daisy-bell.mp4")
@@ -26,15 +28,15 @@ PIXEL = 2 / 255  # in the keypoints' unit
 
 
 @pytest.fixture(scope="module")
-def animator() -> FommAnimator:
-    return FommAnimator(load_networks(TINY), compute=Compute("cpu", torch.float32, batch=8, decode=1))
+def animator() -> FommModel:
+    return FommModel(load_networks(TINY), compute=Compute("cpu", torch.float32, batch=8, decode=1))
 
 
 @pytest.fixture(scope="module")
 def held_out() -> list[Image]:
     """Every sixth frame of the singer's last seconds, cut around where the face is in the first."""
     frames = list(open_video(SINGER, start=HELD_OUT, duration=1.2).frames(max_side=640))
-    box = points_box(face_mesh(frames[0], choose_face(frames[0]))).square(0.3)
+    box = points_box(face_mesh(frames[0], pick_face(detect_faces(frames[0])))).square(0.3)
     return [crop_face(frame, box, margin=0) for frame in frames[::6]]
 
 
@@ -58,7 +60,7 @@ def test_it_animates_the_portrait(portrait: Image, tmp_path: Path, monkeypatch: 
     assert np.abs(np.diff(frames.astype(int), axis=0)).max() > 10
 
 
-def test_keypoints_follow_the_face(animator: FommAnimator, held_out: list[Image]) -> None:
+def test_keypoints_follow_the_face(animator: FommModel, held_out: list[Image]) -> None:
     value = animator.keypoints(held_out).value
     assert np.ptp(value, axis=0).max(axis=1).min() > 2 * PIXEL  # every keypoint moves while he sings
     source = held_out[0]
@@ -70,7 +72,7 @@ def test_keypoints_follow_the_face(animator: FommAnimator, held_out: list[Image]
     assert np.abs(np.median((right - still)[:, 1])) < 3 * PIXEL
 
 
-def test_it_beats_a_still_picture_on_frames_it_never_saw(animator: FommAnimator, held_out: list[Image]) -> None:
+def test_it_beats_a_still_picture_on_frames_it_never_saw(animator: FommModel, held_out: list[Image]) -> None:
     source, *driving = held_out
     rendered = np.stack(list(animator.animate_crops(source, driving, relative=False)))
     wanted = np.stack(driving).astype(float)
@@ -78,7 +80,7 @@ def test_it_beats_a_still_picture_on_frames_it_never_saw(animator: FommAnimator,
     assert drawn < 0.9 * copied
 
 
-def test_the_face_moves_by_its_keypoints(animator: FommAnimator, held_out: list[Image]) -> None:
+def test_the_face_moves_by_its_keypoints(animator: FommModel, held_out: list[Image]) -> None:
     networks = load_networks(TINY)
     image = torch.from_numpy(np.stack(held_out[:3])).movedim(-1, 1).float() / 255
     keypoints = networks.detector(image)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from memegen.downloads import asset
-from memegen.errors import NoFaceError
-from memegen.faces import choose_face, face_mesh
-from memegen.tracking import FaceTrack, crop_video, track_face
-from memegen.video import Video, open_video
+from memegen.base.downloads import asset
+from memegen.base.errors import NoFaceError
+from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.face.tracking import FaceTrack, crop_video, track_face
+from memegen.media.video import Video, open_video
 
 
 def mouth(track: FaceTrack) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_every_frame_has_its_landmarks(frames: list[np.ndarray], track: FaceTrac
     assert all(mesh.shape == (468, 3) and mesh.dtype == np.float32 for mesh in track.landmarks)
     assert track.lost == 0
     for number in (0, 8, 24):
-        alone = face_mesh(frames[number], choose_face(frames[number]))
+        alone = face_mesh(frames[number], pick_face(detect_faces(frames[number])))
         eyes = np.linalg.norm(alone[33] - alone[263])
         apart = np.linalg.norm(track.landmarks[number][:, :2] - alone[:, :2], axis=1)
         assert apart.mean() < 0.06 * eyes

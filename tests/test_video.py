@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from media import RATE, clicks, describe, ffmpeg, make_clicks, make_clip, samples_of, time_of, turn_upright
 
-from memegen import ffmpeg as ffmpeg_module
-from memegen import video
-from memegen.errors import InputError, OutputError, UnavailableError
-from memegen.video import Video, check_output, open_video, write_video
+from memegen.base.errors import InputError, OutputError, UnavailableError
+from memegen.media import ffmpeg as ffmpeg_module
+from memegen.media import video
+from memegen.media.video import Video, check_output, open_video, write_video
 
 NTSC = Fraction(30000, 1001)
 

@@ -12,10 +12,10 @@ import pytest
 from media import ffmpeg
 
 from memegen.animator import load_animator
-from memegen.errors import InputError
+from memegen.base.errors import InputError
+from memegen.media.video import Video, open_video, write_video
 from memegen.provenance import watermark
 from memegen.provenance.watermark import SMALLEST, Detection, Watermark, detect, embed
-from memegen.video import Video, open_video, write_video
 
 NUMBER = 0xC0FFEE42
 EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2"

@@ -23,16 +23,16 @@ import ipywidgets
 import numpy as np
 import pytest
 
-from memegen.downloads import asset
-from memegen.errors import DownloadError, InputError, UnavailableError
+from memegen.base.downloads import asset
+from memegen.base.errors import DownloadError, InputError, UnavailableError
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
-from memegen.images import read_image
+from memegen.media.images import read_image
+from memegen.media.video import Video, open_video, write_video
 from memegen.meme import Extras, make_meme
-from memegen.video import Video, open_video, write_video
 from memegen.widgets import MemeForm, checkpoint, driving, jobs, parts, places
 from memegen.widgets import form as module
-from memegen.widgets.after import AfterChoice
 from memegen.widgets.classroom import Classroom
+from memegen.widgets.options import AfterChoice
 
 # ipywidgets 7 calls what ipykernel 6 and later keep for it
 pytestmark = pytest.mark.filterwarnings("ignore:The .ipykernel.comm.Comm. class:DeprecationWarning")

@@ -13,9 +13,8 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 
-from memegen.faces import LEFT_EYE, RIGHT_EYE
-from memegen.mesh.topology import EYE_LIDS, INNER_LIPS
-from memegen.tracking import track_face
+from memegen.face.topology import EYE_LIDS, INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from memegen.face.tracking import track_face
 
 
 def triangles(connections: Path) -> np.ndarray:

@@ -24,21 +24,22 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.animator import load_animator
-from memegen.downloads import asset
-from memegen.faces import Image, crop_face
+from memegen.base.arrays import Image
+from memegen.base.downloads import asset
+from memegen.face.cropping import crop_face
+from memegen.face.tracking import crop_video, track_face
 from memegen.fomm.checkpoint import slim_copy
 from memegen.fomm.dense_motion import DenseMotion, Motion
 from memegen.fomm.generator import Generator
 from memegen.fomm.keypoint_detector import KeypointDetector
+from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.layers import coordinate_grid
-from memegen.images import read_image
-from memegen.keypoints import Keypoints
-from memegen.tracking import crop_video, track_face
-from memegen.video import open_video
+from memegen.media.images import read_image
+from memegen.media.video import open_video
 
 SIDE = 256
 ROOM = 320  # side of the kept crops, from which pictures of SIDE are cut with a jitter

@@ -1,338 +1,315 @@
-"""The learned engine: numpy pictures in and out, the networks in between."""
+"""The First Order Motion Model as an engine: crops of the photo and of the clip in, a moving square out."""
 
-from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
-from itertools import chain, islice
-from typing import Any, Literal, NamedTuple, TypeVar
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from memegen.errors import InputError, UnavailableError
-from memegen.fomm.checkpoint import Networks
-from memegen.fomm.compute import Compute, choose_compute
-from memegen.fomm.dense_motion import Motion, sparse_motion
-from memegen.fomm.fuse import fuse
-from memegen.fomm.generator import Source
-from memegen.fomm.openvino_decoder import OpenVinoDecoder
-from memegen.keypoints import Keypoints, movement_scale, relative_motion, with_gains
+from memegen.base.arrays import Image
+from memegen.base.downloads import cache_dir
+from memegen.base.errors import InputError, NoFaceError
+from memegen.base.files import whole_file
+from memegen.base.progress import Progress, counted
+from memegen.face.casting import Driving, Role, cast_roles, eased, territory
+from memegen.face.cropping import FaceBox, crop_face, middle_square, points_box, whole_square
+from memegen.face.detection import Which, face_mesh
+from memegen.face.landmarks68 import align_clip, align_face
+from memegen.face.topology import Landmarks
+from memegen.face.tracking import crop_video, track_face
+from memegen.fomm.keypoints import Keypoints
+from memegen.fomm.model import SIZE, FommModel
+from memegen.fomm.paste_back import PasteBack
+from memegen.media.video import Video
 
-Frame = NDArray[np.uint8]
-ArrayKeypoints = Keypoints[NDArray[np.float32]]
-MovementScale = float | Literal["auto"]
-Result = TypeVar("Result")
+DRIVING_SIDE = 640  # long side at which driving frames are read, pixels
+MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
 
-SIZE = 256
-"""Side in pixels of the crops that all published checkpoints were trained on."""
+Crop = Literal["face", "none"] | FaceBox
+Detector = Literal["mesh", "face-alignment"]
 
 
-class Inside(NamedTuple):
-    """What the networks compute on the way to N frames; K keypoints, h and w of the motion are H/4 and W/4.
+class Analysis(NamedTuple):
+    """What an engine needs to know of a driving clip, kept in the cache so that the next photo starts at once.
 
     Attributes:
-        source: float32 keypoints of the photo, N = 1.
-        driving: float32 keypoints of the driver.
-        moved: float32 keypoints that the photo's subject is shown with.
-        sparse_motion: (N, K + 1, h, w, 2) float32 x, y in [-1, 1], as `dense_motion.sparse_motion`.
-        masks: (N, K + 1, h, w) float32, as in `Motion`.
-        deformation: (N, h, w, 2) float32, as in `Motion`.
-        occlusion_map: (N, h, w) float32 in [0, 1], as in `Motion`.
-        features: (C, H/4, W/4) float32, the photo as the generator's encoder sees it.
-        warped: (N, C, H/4, W/4) float32, the same moved and faded (Eq. 8): what the decoder gets.
-        frames: (N, H, W, 3) uint8 RGB.
+        keypoints: float32 keypoints of the N cropped frames.
+        landmarks: (N, K, 2) float32, pixels; N = 0 where the clip was not searched for faces.
+        box: (4,) left, top, right, bottom of the square crop, pixels of frames with a long side of 640.
     """
 
-    source: ArrayKeypoints
-    driving: ArrayKeypoints
-    moved: ArrayKeypoints
-    sparse_motion: NDArray[np.float32]
-    masks: NDArray[np.float32]
-    deformation: NDArray[np.float32]
-    occlusion_map: NDArray[np.float32]
-    features: NDArray[np.float32]
-    warped: NDArray[np.float32]
-    frames: Frame
+    keypoints: Keypoints[NDArray[np.float32]]
+    landmarks: NDArray[np.float32]
+    box: NDArray[np.float64]
 
 
+class Part(NamedTuple):
+    """One face's part in a clip.
+
+    Attributes:
+        analysis: Of what it sings.
+        best: The driving frame that is most like the photo.
+        box: Its square in the photo, pixels.
+        fps: The clip's frame rate.
+    """
+
+    analysis: Analysis
+    best: int
+    box: FaceBox
+    fps: float
+
+
+@dataclass(frozen=True)
 class FommAnimator:
-    """Animates square crops with the networks of one checkpoint.
+    """Animates a square crop of the photo with a checkpoint's networks; see `animate`.
 
-    The networks passed in are rewritten for speed and moved to the device: they belong to the animator afterwards.
-
-    Args:
-        networks: as `load_networks` gives them.
-        compute: device and precision; by default the fastest there is.
+    Attributes:
+        model: The networks.
+        face: Which face of the photo, counted from 0 at the left; the largest when None; or "all".
+        expression: Gain of the expression; 1 is the driver's own.
+        motion: Gain of the head's motion; 1 is the driver's own.
+        crop: "face" cuts photo and clip around the face, "none" takes the middle square of both, a box (pixels) cuts
+            the photo there: for statues, drawings and animals that no detector finds.
+        relative: Carry over the driver's movement since its best frame; otherwise the driver's keypoints as they are.
+        best_frame: Count from the driving frame that is most like the photo; otherwise from the first.
+        landmarks: Which detector finds the face and its landmarks.
+        progress: Told how far the driver's analysis is.
+        framing: "photo" puts the squares back into the whole photo, "face" gives the square as the network drew it.
     """
 
-    def __init__(self, networks: Networks, *, compute: Compute | None = None) -> None:
-        self.name = networks.name
-        self.compute = compute or choose_compute()
-        self._detector = fuse(networks.detector).to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        in_torch = self.compute.backend == "torch"
-        self._generator = fuse(networks.generator, winograd=self.compute.winograd and in_torch)
-        self._generator.to(self.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._render: Callable[[Tensor], Tensor] = self._generator.render
-        if in_torch:
-            self._generator.set_decoder_dtype(self.compute.dtype)
-        else:
-            self._render = OpenVinoDecoder(self._generator, compute=self.compute)
+    model: FommModel
+    face: Which = None
+    expression: float = 1.0
+    motion: float = 1.0
+    crop: Crop = "face"
+    relative: bool = True
+    best_frame: bool = True
+    landmarks: Detector = "mesh"
+    progress: Progress | None = None
+    framing: Literal["photo", "face"] = "photo"
 
     @property
-    def keypoints_key(self) -> str:
-        """16 hexadecimal digits that differ from checkpoint to checkpoint, to name files of kept `keypoints` by."""
-        head: Tensor = self._detector.kp.weight
-        return sha256(head.cpu().numpy().tobytes()).hexdigest()[:16]
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.model.name
 
-    def keypoints(self, crops: Iterable[Frame]) -> ArrayKeypoints:
-        """Keypoints of a whole clip, to be kept and given to `animate_keypoints` for one photo after another.
-
-        Args:
-            crops: uint8 RGB (H, W, 3), all of one size.
-
-        Returns:
-            float32 keypoints of N frames, 240 bytes a frame.
-
-        Raises:
-            InputError: there are no frames, or not of the kind asked for.
-        """
-        batches = list(self._detected(crops))
-        if not batches:
-            raise InputError("The driving clip has no frames.")
-        return _joined(batches)
-
-    def animate_crops(
-        self,
-        source_crop: Frame,
-        driving_crops: Iterable[Frame],
-        *,
-        relative: bool = True,
-        scale: MovementScale = "auto",
-        best_frame: int = 0,
-        expression: float = 1.0,
-        motion: float = 1.0,
-    ) -> Iterator[Frame]:
-        """Show the photo's subject making the driver's movements.
-
-        Memory does not grow with the clip: driving frames become keypoints as they come, and each output frame depends
-        only on its own and the best frame's keypoints.
+    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+        """Move one face of a photo, or several, as the faces in driving clips move.
 
         Args:
-            source_crop: the photo, uint8 RGB (H, W, 3); `SIZE` squared is what checkpoints were trained on.
-            driving_crops: the driver's frames, of the same kind.
-            relative: carry over movement since the best frame; otherwise take the driver's keypoints as they are.
-            scale: factor on relative shifts; "auto" makes up for subjects of different size.
-            best_frame: index of the driving frame whose pose is nearest the photo's.
-            expression: gain of the driver's expression since the best frame; 1 is as driven.
-            motion: gain of the driver's head motion since the best frame; 1 is as driven.
+            photo: uint8 RGB (H, W, 3).
+            driving: The clip; what is found in it is kept in the cache folder for the next photo. Or, for a duet, each
+                face's number and its own clip: a singer comes to rest when its clip ends before another's.
 
         Yields:
-            uint8 RGB frames of the photo's size, one for each driving frame.
+            uint8 RGB, one for each driving frame: (H, W, 3), or (256, 256, 3) when `framing` is "face".
 
         Raises:
-            InputError: crops of the wrong kind, a best frame beyond the end, or a checkpoint that gives no numbers.
-            UnavailableError: the device has too little memory even for a single frame.
+            NoFaceError: The photo or the clip has no face, and `crop` is "face".
+            InputError: There are fewer faces than `face` asks for, nothing of the photo is in the crop, the checkpoint
+                is damaged, or several faces are to be shown as one square.
         """
-        batches = self._detected(driving_crops)
-        gains = {"expression": expression, "motion": motion}
-        yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
+        self._check_crop(photo)
+        roles = self._roles(photo, driving)
+        if self.framing == "face" and len(roles) > 1:
+            raise InputError(f"{len(roles)} faces do not fit one square: choose the framing photo, or a single face.")
+        parts = [self._part(photo, role) for role in roles]
+        length = max(len(part.analysis.keypoints.value) for part in parts)
+        if self.framing == "face":
+            yield from self._squares(photo, parts[0], length)
+            return
+        pasted = [self._paste(photo, role, part) for role, part in zip(roles, parts, strict=True)]
+        for squares in zip(*(self._squares(photo, part, length) for part in parts), strict=True):
+            picture = photo.copy()
+            for paste, square in zip(pasted, squares, strict=True):
+                paste.onto(picture, square)
+            yield picture
 
-    def animate_keypoints(
-        self,
-        source_crop: Frame,
-        driving: ArrayKeypoints,
-        *,
-        relative: bool = True,
-        scale: MovementScale = "auto",
-        best_frame: int = 0,
-        expression: float = 1.0,
-        motion: float = 1.0,
-    ) -> Iterator[Frame]:
-        """As `animate_crops`, for a driver whose `keypoints` are known."""
-        batches = iter([driving])
-        gains = {"expression": expression, "motion": motion}
-        yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
+    def _check_crop(self, photo: Image) -> None:
+        """Refuse a box that shows nothing of the photo."""
+        height, width = photo.shape[:2]
+        if not isinstance(self.crop, FaceBox):
+            return
+        seen = self.crop.clip(width, height)
+        if not (seen.width >= 1 and seen.height >= 1):
+            corners = (self.crop.left, self.crop.top, self.crop.right, self.crop.bottom)
+            sides = ", ".join(f"{side:g}" for side in corners)
+            raise InputError(
+                f"The crop {sides} shows nothing of the photo, which is {width} x {height} pixels: "
+                "give left, top, right and bottom within it."
+            )
 
-    @torch.inference_mode()
-    def look_inside(
-        self,
-        source_crop: Frame,
-        driving_crops: Iterable[Frame],
-        *,
-        relative: bool = True,
-        scale: MovementScale = "auto",
-        best_frame: int = 0,
-    ) -> Inside:
-        """Keep what `animate_crops` computes on the way; for a few frames, as all of it is held in memory.
+    def _roles(self, photo: Image, driving: Driving) -> list[Role | Video]:
+        """Who sings what, from the back to the front; the clip alone where no face need be found."""
+        single = not isinstance(driving, Mapping) and self.face != "all"
+        if isinstance(driving, Video) and (self.crop == "none" or (single and self.landmarks == "face-alignment")):
+            return [driving]
+        if self.crop != "face" and not single:
+            raise InputError("Only faces that are found can sing together: leave the crop out.")
+        try:
+            roles = cast_roles(photo, self.face, driving)
+        except NoFaceError as error:
+            if isinstance(self.crop, FaceBox) and isinstance(driving, Video):
+                return [driving]
+            raise _without_face(error) from error
+        return [*sorted(roles, key=lambda role: role.face.width * role.face.height)]
 
-        Raises:
-            InputError: as `animate_crops`.
-        """
-        driving = self.keypoints(driving_crops)
-        how: dict[str, Any] = {"relative": relative, "scale": scale, "best_frame": best_frame}
-        frames = np.stack(list(self.animate_keypoints(source_crop, driving, **how)))
-        source = self._encoded(source_crop)
-        still, (initial, _) = _to_arrays(source.keypoints), _initial(iter([driving]), best_frame)
-        moved = self._moved(still, driving, initial, scale) if relative else driving
-        there = self._tensors(moved)
-        with _exact():
-            motion = self._generator.dense_motion_network(source.small, source.keypoints, there)
-        height, width = source.small.shape[2:]
-        return Inside(
-            still,
-            driving,
-            moved,
-            _to_array(sparse_motion(source.keypoints, there, height=height, width=width)),
-            _to_array(motion.masks),
-            _to_array(motion.deformation),
-            _to_array(motion.occlusion_map[:, 0]),
-            _to_array(source.features[0]),
-            _to_array(self._generator.warp(source.features, motion)),
-            frames,
+    def _part(self, photo: Image, role: Role | Video) -> Part:
+        """Make one face and its clip ready."""
+        clip = role if isinstance(role, Video) else role.clip
+        landmarks = self._photo_landmarks(photo, role)
+        analysis = self._analyse(clip)
+        best = 0
+        if self.best_frame and landmarks is not None and len(analysis.landmarks):
+            best = find_best_frame(landmarks, analysis.landmarks)
+        box = self._photo_box(photo, landmarks, analysis, best)
+        return Part(analysis, best, box if self.framing == "face" else whole_square(box), float(clip.fps))
+
+    def _squares(self, photo: Image, part: Part, length: int) -> Iterator[Image]:
+        """What the networks draw of one face, as long as the longest clip."""
+        return self.model.animate_keypoints(
+            crop_face(photo, part.box, margin=0, side=SIZE),
+            _lengthened(part, length),
+            relative=self.relative,
+            best_frame=part.best,
+            expression=self.expression,
+            motion=self.motion,
         )
 
-    def _animated(
-        self,
-        source_crop: Frame,
-        batches: Iterator[ArrayKeypoints],
-        gains: dict[str, float],
-        *,
-        relative: bool,
-        scale: MovementScale,
-        best_frame: int,
-    ) -> Iterator[Frame]:
-        source = self._encoded(source_crop)
-        still = _to_arrays(source.keypoints)
-        initial, batches = _initial(batches, best_frame)
-        parts = _Parts(self.compute.batch)
-        for batch in batches:
-            own = batch if set(gains.values()) == {1.0} else with_gains(batch, initial=initial, **gains)
-            moved = self._moved(still, own, initial, scale) if relative else own
-            for frames in parts.of(moved, step=lambda part: self._drawn(source, part)):
-                yield from frames
+    def _paste(self, photo: Image, role: Role | Video, part: Part) -> PasteBack:
+        """Prepare to put one face's squares back, by what the networks make of the photo as it is."""
+        crop = crop_face(photo, part.box, margin=0, side=SIZE)
+        still = next(self.model.animate_keypoints(crop, self.model.keypoints([crop]), relative=False))
+        if isinstance(role, Video) or not role.others:
+            return PasteBack(photo, part.box, still)
+        size = photo.shape[1], photo.shape[0]
+        return PasteBack(photo, part.box, still, part=territory(role.face, role.others, size))
 
-    @staticmethod
-    def _moved(
-        still: ArrayKeypoints, driving: ArrayKeypoints, initial: ArrayKeypoints, scale: MovementScale
-    ) -> ArrayKeypoints:
-        factor = movement_scale(still, initial) if scale == "auto" else float(scale)
-        return relative_motion(still, driving, initial=initial, scale=factor)
+    def _photo_landmarks(self, photo: Image, role: Role | Video) -> Landmarks | None:
+        """Landmarks of the face, None where there need be none."""
+        if isinstance(role, Role) and self.landmarks == "mesh":
+            return face_mesh(photo, role.face)
+        if self.crop == "none":
+            return None
+        try:
+            if self.landmarks == "mesh":
+                return None
+            if isinstance(role, Video):
+                return align_face(photo, None if self.face == "all" else self.face)
+            near = role.face.scaled(2.2).clip(photo.shape[1], photo.shape[0])
+            left, top, right, bottom = (round(v) for v in (near.left, near.top, near.right, near.bottom))
+            found = align_face(np.ascontiguousarray(photo[top:bottom, left:right]))
+            return np.asarray(found + np.array([left, top], np.float32))
+        except NoFaceError as error:
+            if isinstance(self.crop, FaceBox):
+                return None
+            raise _without_face(error) from error
 
-    def _detected(self, crops: Iterable[Frame]) -> Iterator[ArrayKeypoints]:
-        """Keypoints of the crops, batch by batch as they come."""
-        iterator, parts = iter(crops), _Parts(self.compute.batch)
-        while batch := list(islice(iterator, self.compute.batch)):
-            for crop in batch:
-                self._check(crop)
-            yield from parts.of(np.stack(batch), step=self._found)
+    def _photo_box(self, photo: Image, landmarks: Landmarks | None, analysis: Analysis, best: int) -> FaceBox:
+        """The photo's square: the face has the same share of it as the driver's has at the best frame."""
+        if isinstance(self.crop, FaceBox):
+            return self.crop.clip(photo.shape[1], photo.shape[0]).square()
+        if landmarks is None or not len(analysis.landmarks):
+            return middle_square(photo.shape[1], photo.shape[0])
+        theirs = points_box(analysis.landmarks[best])
+        share = (analysis.box[2] - analysis.box[0]) / max(theirs.width, theirs.height)
+        return points_box(landmarks).square((share - 1) / 2)
 
-    def _check(self, crop: Frame) -> None:
-        step = self._generator.step
-        if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8:
-            raise InputError(f"A crop must be uint8 RGB (height, width, 3), not {crop.dtype} {crop.shape}.")
-        if crop.shape[0] % step or crop.shape[1] % step:
-            raise InputError(
-                f"A crop of {crop.shape[1]}x{crop.shape[0]} pixels does not fit the networks: "
-                f"its sides must be multiples of {step}, best {SIZE}x{SIZE}."
-            )
+    def _analyse(self, driving: Video) -> Analysis:
+        """Follow the face, crop the clip and find its keypoints, or take them from the cache."""
+        kept = cache_dir() / "keypoints" / f"{self._key(driving)}.npz"
+        analysis = _load(kept)
+        if analysis is None:
+            landmarks, box = self._driving_box(driving)
+            left, top, right, bottom = (float(v) for v in box)
+            square = FaceBox(left, top, right, bottom)
+            crops = (crop_face(f, square, margin=0, side=SIZE) for f in self._read(driving, "Reading the movement"))
+            analysis = Analysis(self.model.keypoints(crops), landmarks, box)
+            _save(kept, analysis)
+        return analysis
 
-    @torch.inference_mode()
-    def _encoded(self, crop: Frame) -> Source:
-        self._check(crop)
-        image = self._image(crop[None])
-        with _exact():
-            return self._generator.encode(image, self._detector(image))
+    def _driving_box(self, driving: Video) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Landmarks of every driving frame and the one square that holds them all."""
+        width, height = next(driving.frames(max_side=DRIVING_SIDE)).shape[1::-1]
+        if self.crop == "none":
+            box = middle_square(width, height)
+            return np.zeros((0, 0, 2), np.float32), np.array([box.left, box.top, box.right, box.bottom])
+        frames = self._read(driving, "Watching the singer")
+        follow = align_clip if self.landmarks == "face-alignment" else track_face
+        track = follow(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
+        box = crop_video(track).square(MARGIN).inside(width, height)
+        landmarks = np.stack([points[:, :2] for points in track.landmarks]).astype(np.float32)
+        return landmarks, np.array([box.left, box.top, box.right, box.bottom])
 
-    @torch.inference_mode()
-    def _found(self, crops: Frame) -> ArrayKeypoints:
-        with _exact():
-            return _to_arrays(self._detector(self._image(crops)))
+    def _read(self, driving: Video, stage: str) -> Iterator[Image]:
+        frames = driving.frames(max_side=DRIVING_SIDE)
+        return counted(frames, stage=stage, total=driving.frame_count, progress=self.progress)
 
-    @torch.inference_mode()
-    def _drawn(self, source: Source, driving: ArrayKeypoints) -> Frame:
-        with _exact():
-            motion = self._generator.dense_motion_network(source.small, source.keypoints, self._tensors(driving))
-        parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
-        warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
-        picture = torch.cat([self._render(features) for features in warped])
-        if not bool(torch.isfinite(picture).all()):
-            raise InputError(
-                f"The checkpoint {self.name} gave pictures that are not numbers: its file is damaged, or "
-                f"{str(self.compute.dtype).removeprefix('torch.')} is too coarse for it (then ask for float32)."
-            )
-        frames: Frame = (picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
-        return frames
-
-    def _tensors(self, keypoints: ArrayKeypoints) -> Keypoints[Tensor]:
-        return Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in keypoints))
-
-    def _image(self, crops: Frame) -> Tensor:
-        """(N, H, W, 3) uint8 as (N, 3, H, W) float32 in [0, 1] on the device, channels last in memory."""
-        return torch.from_numpy(crops).to(self.compute.device).movedim(-1, 1).float() / 255
+    def _key(self, driving: Video) -> str:
+        """Names the analysis: it differs with the checkpoint, the clip and its file, and the way of cropping."""
+        file = driving.path.stat()
+        how = "none" if self.crop == "none" else self.landmarks
+        parts = (self.model.keypoints_key, driving, file.st_size, file.st_mtime_ns, how)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-class _Parts:
-    """Takes batches in parts that fit the device's memory: smaller ones from the first failure on."""
+def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
+    """A clip's keypoints, and after its end a return to its best frame, up to a length in frames."""
+    keypoints = part.analysis.keypoints
+    late = np.arange(1, length - len(keypoints.value) + 1)
+    left = np.array([eased(int(frame), part.fps) for frame in late], np.float32)
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def longer(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        rest, last = values[part.best], values[-1]
+        end = rest + left.reshape(-1, *(1,) * rest.ndim) * (last - rest)
+        return np.concatenate([values, end]).astype(np.float32)
 
-    def of(self, batch: Any, *, step: Callable[[Any], Result]) -> Iterator[Result]:
-        """`step` of consecutive parts of a batch, an array or keypoints."""
-        count, start = len(batch[0]) if isinstance(batch, Keypoints) else len(batch), 0
-        while start < count:
-            cut = slice(start, start + self.size)
-            part = Keypoints(*(a[cut] for a in batch)) if isinstance(batch, Keypoints) else batch[cut]
-            try:
-                result = step(part)
-            except torch.cuda.OutOfMemoryError as error:
-                self._shrink(error)
-                continue
-            start += self.size
-            yield result
-
-    def _shrink(self, error: Exception) -> None:
-        if self.size == 1:
-            raise UnavailableError(
-                "The GPU has too little free memory for even a single frame: close what else uses it, "
-                "or run on the CPU (--device cpu)."
-            ) from error
-        self.size //= 2
-        torch.cuda.empty_cache()
+    return Keypoints(*map(longer, keypoints)) if len(late) else keypoints
 
 
-def _exact() -> Any:
-    """Keeps Nvidia GPUs from rounding float32 to 10 bits."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+def _without_face(error: NoFaceError) -> NoFaceError:
+    return NoFaceError(f"{error} For a drawing or an animal give --crop or --no-crop.")
 
 
-def _to_array(values: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = values.float().cpu().numpy()
-    return array
+def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) -> int:
+    """Find the driving frame whose pose and expression is nearest the photo's.
+
+    Args:
+        landmarks: (K, 2 or 3) of the photo, pixels.
+        driving: (N, K, 2) of the clip, pixels.
+
+    Returns:
+        The frame's number, by the distance of the landmarks centred and scaled to one size.
+    """
+    wanted = _normalised(landmarks[None, :, :2])
+    return int(((_normalised(driving) - wanted) ** 2).sum((1, 2)).argmin())
 
 
-def _to_arrays(keypoints: Keypoints[Tensor]) -> ArrayKeypoints:
-    return Keypoints(*map(_to_array, keypoints))
+def _normalised(points: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    centred = points - points.mean(1, keepdims=True)
+    return np.asarray(centred / np.sqrt((centred**2).sum((1, 2), keepdims=True)))
 
 
-def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:
-    return Keypoints(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+def _load(kept: Path) -> Analysis | None:
+    """Read a kept analysis; None when there is none that is whole."""
+    try:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return Analysis(Keypoints(data["value"], data["jacobian"]), data["landmarks"], data["box"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
 
 
-def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoints, Iterator[ArrayKeypoints]]:
-    """Keypoints of one frame of a stream, and the stream again from its beginning."""
-    seen: list[ArrayKeypoints] = []
-    count = 0
-    while count <= index or not seen:
-        batch = next(batches, None)
-        if batch is None:
-            raise InputError(
-                f"The best frame {index} is beyond the driving clip's end: it has {count} frames."
-                if count
-                else "The driving clip has no frames."
-            )
-        seen.append(batch)
-        count += len(batch.value)
-    value, jacobian = _joined(seen)
-    return Keypoints(value[index : index + 1], jacobian[index : index + 1]), chain(seen, batches)
+def _save(kept: Path, analysis: Analysis) -> None:
+    """Keep an analysis if the cache can be written; the clip is made either way."""
+    value, jacobian = analysis.keypoints
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(kept) as part:
+            np.savez(part, value=value, jacobian=jacobian, landmarks=analysis.landmarks, box=analysis.box)

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from memegen.downloads import Mirror, asset, cache_dir, fetch
-from memegen.errors import DownloadError, InputError, OutputError, UnavailableError
-from memegen.files import expanded, whole_file
+from memegen.base.downloads import Mirror, asset, cache_dir, fetch
+from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
+from memegen.base.files import expanded, whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor

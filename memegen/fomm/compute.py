@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from memegen.errors import InputError, UnavailableError
+from memegen.base.errors import InputError, UnavailableError
 from memegen.fomm.checkpoint import check_installed
 
 Device = Literal["auto", "cpu", "cuda", "mps"]

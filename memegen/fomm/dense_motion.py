@@ -3,9 +3,10 @@
 from typing import NamedTuple, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.layers import (
     AntiAliasDownsample,
     Hourglass,
@@ -15,7 +16,6 @@ from memegen.fomm.layers import (
     coordinate_grid,
     joined_heads,
 )
-from memegen.keypoints import Keypoints
 
 SPREAD = 0.02  # twice the variance of the bumps of Eq. 6; the same in all published configurations
 

@@ -3,15 +3,15 @@
 from typing import NamedTuple, Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.fomm.dense_motion import DenseMotion, Motion
+from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.layers import ConvBlock, DownBlock, ResBlock, State, UpBlock, Widths, block_widths
-from memegen.keypoints import Keypoints
 
 
-class Source(NamedTuple):
+class EncodedSource(NamedTuple):
     """What a photo contributes to every frame, computed once.
 
     Attributes:
@@ -96,7 +96,7 @@ class Generator(nn.Module):
         for part in (self.bottleneck, self.up_blocks, self.final):
             part.to(dtype)
 
-    def encode(self, image: Tensor, keypoints: Keypoints[Tensor]) -> Source:
+    def encode(self, image: Tensor, keypoints: Keypoints[Tensor]) -> EncodedSource:
         """Everything about the source that does not depend on the driver.
 
         Args:
@@ -106,9 +106,9 @@ class Generator(nn.Module):
         features = self.first(image)
         for block in self.down_blocks:
             features = block(features)
-        return Source(features, self.dense_motion_network.down(image), keypoints)
+        return EncodedSource(features, self.dense_motion_network.down(image), keypoints)
 
-    def decode(self, source: Source, motion: Motion) -> Tensor:
+    def decode(self, source: EncodedSource, motion: Motion) -> Tensor:
         """Render frames: warp the source's features, fade the occluded ones (Eq. 8) and decode.
 
         Returns:
@@ -134,7 +134,7 @@ class Generator(nn.Module):
         batch = features.expand(len(field), -1, -1, -1)
         return F.grid_sample(batch, field, align_corners=self.dense_motion_network.align_corners) * occlusion
 
-    def forward(self, source: Source, driving: Keypoints[Tensor]) -> tuple[Tensor, Motion]:
+    def forward(self, source: EncodedSource, driving: Keypoints[Tensor]) -> tuple[Tensor, Motion]:
         """Show the source in the pose of N driving frames.
 
         Returns:

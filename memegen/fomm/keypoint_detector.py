@@ -5,6 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.layers import (
     AntiAliasDownsample,
     Hourglass,
@@ -14,7 +15,6 @@ from memegen.fomm.layers import (
     coordinate_grid,
     joined_heads,
 )
-from memegen.keypoints import Keypoints
 
 TEMPERATURE = 0.1  # of the softmax over a heatmap; the same in all published configurations
 

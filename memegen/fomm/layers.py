@@ -1,11 +1,10 @@
 """Building blocks of the First Order Motion Model's networks; their attributes are named as in the published files."""
-# ruff: noqa: D102 - each class says what its forward does
 
 from collections.abc import Iterator, Mapping
 from itertools import count
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 State = Mapping[str, Tensor]

@@ -1,5 +1,4 @@
 """The generator's decoder on OpenVINO, which on CPUs computes it faster than torch once translated."""
-# ruff: noqa: D102 - each class says what its forward does
 
 from __future__ import annotations
 
@@ -10,13 +9,13 @@ from functools import reduce
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.fomm.compute import Compute
-from memegen.fomm.fuse import Winograd, affine, toom_cook
 from memegen.fomm.generator import Generator
 from memegen.fomm.layers import ResBlock
+from memegen.fomm.speedups import Winograd, affine, toom_cook
 
 Matrix = list[list[float]]
 

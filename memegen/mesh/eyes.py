@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from memegen.faces import Image
-from memegen.mesh.topology import EYE_LIDS
-
-Array = NDArray[np.floating[Any]]
+from memegen.base.arrays import Floats, Image
+from memegen.face.topology import EYE_LIDS
 
 SKIN = (0.45, 0.25)  # how far beside the lids their skin begins, above and below, over the eye's opening
 LASHES = 0.5  # how much darker than the skin the line is where the lids meet
 WIDTH = 0.022  # of that line, over the inter-ocular distance
 
 
-def shut_part(now: Array, rest: Array) -> Array:
+def shut_part(now: Floats, rest: Floats) -> Floats:
     """How far each eye is shut beyond the photo's own state: (2, 7, 1) for the pairs of lid points, 0 to 1.
 
     Args:
@@ -33,7 +28,7 @@ def shut_part(now: Array, rest: Array) -> Array:
     return np.stack(parts)
 
 
-def lids_of_skin(rest: Array, shut: Array) -> Array:
+def lids_of_skin(rest: Floats, shut: Floats) -> Floats:
     """Move where the lids' edges are taken from onto the skin beside them, as far as the eyes are shut.
 
     Args:
@@ -52,7 +47,7 @@ def lids_of_skin(rest: Array, shut: Array) -> Array:
     return moved
 
 
-def paint_lashes(region: Image, now: Array, shut: Array) -> None:
+def paint_lashes(region: Image, now: Floats, shut: Floats) -> None:
     """Darken the line where shut lids meet, in place.
 
     Args:

@@ -7,17 +7,13 @@ shift in 3-D take the place of the jacobians, and what is left over of the landm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from memegen.faces import LEFT_EYE, RIGHT_EYE, Landmarks
-from memegen.mesh.topology import EYE_LIDS, INNER_LIPS, face_model
-from memegen.tracking import RIGID
-
-Array = NDArray[np.floating[Any]]
+from memegen.base.arrays import Floats
+from memegen.face.topology import EYE_LIDS, INNER_LIPS, LEFT_EYE, RIGHT_EYE, RIGID, Landmarks, face_model
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: as driven, and the most a flat photo can show
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # what counts as a difference in yaw, pitch, roll, mouth's opening, width
@@ -35,9 +31,9 @@ class Pose(NamedTuple):
         shift: (3,) pixels.
     """
 
-    rotation: Array
+    rotation: Floats
     scale: float
-    shift: Array
+    shift: Floats
 
 
 class Performance(NamedTuple):
@@ -52,8 +48,8 @@ class Performance(NamedTuple):
 
     landmarks: Sequence[Landmarks]
     poses: list[Pose]
-    cues: Array
-    lids: Array
+    cues: Floats
+    lids: Floats
 
 
 class Reference(NamedTuple):
@@ -66,8 +62,8 @@ class Reference(NamedTuple):
     """
 
     pose: Pose
-    shape: Array
-    eyes: Array
+    shape: Floats
+    eyes: Floats
 
 
 def fit_pose(landmarks: Landmarks) -> Pose:
@@ -86,12 +82,12 @@ def fit_pose(landmarks: Landmarks) -> Pose:
     return Pose(rotation, scale, points.mean(0) - scale * rotation @ mean.mean(0))
 
 
-def shape_of(landmarks: Landmarks, pose: Pose) -> Array:
+def shape_of(landmarks: Landmarks, pose: Pose) -> Floats:
     """Take the pose off landmarks (468, 3) in pixels: what they are in the mean shape's axes and unit."""
     return np.asarray((landmarks - pose.shift) @ pose.rotation / pose.scale)
 
 
-def openings(shape: Array) -> Array:
+def openings(shape: Floats) -> Floats:
     """Measure a shape (468, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
     middles = [(13, 14), (159, 145), (386, 374)]
     gaps = np.array([np.linalg.norm(shape[upper] - shape[lower]) for upper, lower in middles])
@@ -150,7 +146,7 @@ def retarget(
     expression: float,
     motion: float,
     poses: tuple[Pose, Pose] | None = None,
-) -> Array:
+) -> Floats:
     """Move a photo's landmarks as the driver moved from its reference (relative motion).
 
     Args:
@@ -172,7 +168,7 @@ def retarget(
     return place(shape @ mine.rotation.T * mine.scale, mine, theirs, reference.pose, motion)
 
 
-def place(points: Array, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Array:
+def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), pixels about the photo's head, as the driver's moved; see `retarget`."""
     turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), FREE_TURN, MAX_TURN))
     growth = (theirs.scale / reference.scale) ** motion
@@ -180,14 +176,14 @@ def place(points: Array, mine: Pose, theirs: Pose, reference: Pose, motion: floa
     return np.asarray(growth * points @ turn.T + mine.shift + shift)
 
 
-def _cues(shape: Array, pose: Pose) -> Array:
+def _cues(shape: Floats, pose: Pose) -> Floats:
     """What is compared between photo and driver, in the order of CUES: radians, then inter-ocular distances."""
     r = pose.rotation
     angles = [np.arctan2(r[0, 2], r[2, 2]), np.arcsin(np.clip(-r[1, 2], -1, 1)), np.arctan2(r[1, 0], r[0, 0])]
     return np.array([*angles, openings(shape)[0], np.linalg.norm(shape[61] - shape[291])])
 
 
-def _within(wanted: Array, cues: Array) -> Array:
+def _within(wanted: Floats, cues: Floats) -> Floats:
     """Bring the photo's cues into the driver's range; a mouth of quite another width is a matter of person."""
     low, usual, high = np.percentile(cues, [2, 50, 98], axis=0)
     inside = np.clip(wanted, np.minimum(low, cues[0]), np.maximum(high, cues[0]))
@@ -195,14 +191,14 @@ def _within(wanted: Array, cues: Array) -> Array:
     return inside
 
 
-def _nearness(differences: Array) -> Array:
+def _nearness(differences: Floats) -> Floats:
     """Weights (N,) that sum to 1 from squared differences (N, C)."""
     cost = differences.sum(1)
     weights = np.exp(-(cost - cost.min()) / (cost.min() + SHARPNESS))
     return np.asarray(weights / weights.sum())
 
 
-def _open_eyes(shape: Array, own: Array, changes: Array) -> None:
+def _open_eyes(shape: Floats, own: Floats, changes: Floats) -> None:
     """Open each of the photo's eyes in proportion to its own size, in place; the lower lid stays where it is.
 
     Args:
@@ -215,7 +211,7 @@ def _open_eyes(shape: Array, own: Array, changes: Array) -> None:
         shape[list(upper)] = shape[list(lower)] - gap * np.clip(1 + change, 0, 1.4)
 
 
-def _part_lips(shape: Array) -> None:
+def _part_lips(shape: Floats) -> None:
     """Let the lips meet but not cross, in place."""
     upper, lower = (list(chain) for chain in INNER_LIPS)
     above, below = shape[upper, 1], shape[lower, 1]
@@ -223,7 +219,7 @@ def _part_lips(shape: Array) -> None:
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
 
 
-def _limit(vector: Array, free: float, most: float) -> Array:
+def _limit(vector: Floats, free: float, most: float) -> Floats:
     """Shorten the out-of-plane part of a rotation vector: as it is up to `free`, then less, never beyond `most`."""
     size = float(np.hypot(vector[0], vector[1]))
     if size <= free:
@@ -232,9 +228,9 @@ def _limit(vector: Array, free: float, most: float) -> Array:
     return np.asarray(vector * [gain, gain, 1.0])
 
 
-def _to_vector(rotation: Array) -> Array:
+def _to_vector(rotation: Floats) -> Floats:
     return np.asarray(cv2.Rodrigues(rotation)[0], np.float64).ravel()
 
 
-def _to_matrix(vector: Array) -> Array:
+def _to_matrix(vector: Floats) -> Floats:
     return np.asarray(cv2.Rodrigues(np.asarray(vector, np.float64))[0], np.float64)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from memegen.faces import Image
-from memegen.mesh.topology import INNER_LIPS, LOWER_FACE, face_model
+from memegen.base.arrays import Floats, Image
+from memegen.face.topology import INNER_LIPS, LOWER_FACE, face_model
 from memegen.mesh.warp import rasterise
-
-Array = NDArray[np.floating[Any]]
 
 LIPS = [*INNER_LIPS[0], *INNER_LIPS[1][-2:0:-1]]  # the loop around the opening
 MOUTH = slice(-18, None)  # the triangles that close the mouth
@@ -22,7 +17,7 @@ PALE = 0.2  # how much colour is taken out of the driver's mouth
 CLOSED, OPEN = 0.0, 0.025  # extra opening over the inter-ocular distance at which the driver's mouth fades in, is in
 
 
-def match_colours(photo: Image, landmarks: Array, frame: Image, driving: Array) -> Array:
+def match_colours(photo: Image, landmarks: Floats, frame: Image, driving: Floats) -> Floats:
     """Measure how to show the driver's mouth in the photo's light, from the lower halves of both faces.
 
     Args:
@@ -41,7 +36,7 @@ def match_colours(photo: Image, landmarks: Array, frame: Image, driving: Array) 
     return grey @ np.diag(gains)
 
 
-def paint_mouth(region: Image, lips: Array, frame: Image, driving: Array, *, tint: Array, opacity: float) -> Image:
+def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, tint: Floats, opacity: float) -> Image:
     """Put the inside of the driver's mouth between the photo's moved lips.
 
     Args:
@@ -76,7 +71,7 @@ def paint_mouth(region: Image, lips: Array, frame: Image, driving: Array, *, tin
     return region
 
 
-def _widen(lips: Array, by: float) -> Array:
+def _widen(lips: Floats, by: float) -> Floats:
     """Move the lips (468, 2) apart by some pixels each, so that the driver's mouth reaches under their soft edge."""
     down = lips[152] - lips[10]
     step = by * down / np.linalg.norm(down)
@@ -97,7 +92,7 @@ def mouth_opacity(opening: float, own: float) -> float:
     return t * t * (3 - 2 * t)
 
 
-def _skin(image: Image, landmarks: Array) -> Array:
+def _skin(image: Image, landmarks: Floats) -> Floats:
     """Mean colour (3,) of the lower face, lips included, so that teeth and eyes do not count."""
     mask = np.zeros(image.shape[:2], np.uint8)
     cv2.fillPoly(mask, [landmarks[LOWER_FACE, :2].astype(np.int32)], 255)

@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.downloads import asset
-from memegen.faces import FaceBox, Image, Landmarks, mesh_box, own_network, points_box, territory
+from memegen.base.arrays import Floats, Image
+from memegen.base.downloads import asset
+from memegen.face.casting import territory
+from memegen.face.cropping import FaceBox, points_box
+from memegen.face.detection import mesh_box, own_network
+from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, Landmarks, face_model
 from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
-from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, face_model
-
-Floats = NDArray[np.floating[Any]]
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head

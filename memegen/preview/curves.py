@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memegen.errors import UnavailableError
-from memegen.faces import Landmarks
-from memegen.ffmpeg import reading, run
-from memegen.keypoints import Keypoints
+from memegen.base.arrays import Floats
+from memegen.base.errors import UnavailableError
+from memegen.face.topology import Landmarks
+from memegen.fomm.keypoints import Keypoints
+from memegen.media.ffmpeg import reading, run
+from memegen.media.video import Video
 from memegen.mesh.motion import fit_pose, openings, shape_of
-from memegen.preview.drawing import Array, colour_of
-from memegen.video import Video
+from memegen.preview.drawing import colour_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ TICKS = (-1, -0.5, 0, 0.5, 1)
 LINES = ("#0072b2", "#d55e00", "#009e73")  # told apart by the colour-blind too (Okabe and Ito 2008)
 
 
-def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Array]:
+def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Floats]:
     """Measure a tracked face.
 
     Args:
@@ -70,7 +71,7 @@ def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
     return figure
 
 
-def plot_keypoints(source: Keypoints[Array], driving: Keypoints[Array], moved: Keypoints[Array]) -> Figure:
+def plot_keypoints(source: Keypoints[Floats], driving: Keypoints[Floats], moved: Keypoints[Floats]) -> Figure:
     """Plot the paths of a few keypoints: the driver's own and those that the photo's subject is given.
 
     Args:
@@ -107,7 +108,7 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _loudness(driving: Video) -> Array:
+def _loudness(driving: Video) -> Floats:
     """Read the clip's sound: the highest of each STEP samples, 0 to 1; none where it is silent."""
     if not driving.has_audio:
         return np.zeros(0, np.float32)

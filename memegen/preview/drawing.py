@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from memegen.faces import Image
+from memegen.base.arrays import Floats, Image
 
-Array = NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
 
 YELLOW: Colour = (255, 214, 10)
@@ -27,7 +23,7 @@ def line_width(image: Image) -> int:
     return max(1, round(float(max(image.shape[:2])) / 320))
 
 
-def draw_line(image: Image, points: Array, colour: Colour, width: int, *, closed: bool = False) -> None:
+def draw_line(image: Image, points: Floats, colour: Colour, width: int, *, closed: bool = False) -> None:
     """Draw a line through points (P, 2) in pixels, in place."""
     fixed = np.round(np.asarray(points, np.float64) * 2**SUB).astype(np.int32)
     cv2.polylines(image, [fixed], closed, colour, width, cv2.LINE_AA, SUB)

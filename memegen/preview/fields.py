@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from memegen.faces import Image
-from memegen.preview.drawing import SUB, WHITE, YELLOW, Array, enlarged, line_width, scaled
+from memegen.base.arrays import Floats, Image
+from memegen.preview.drawing import SUB, WHITE, YELLOW, enlarged, line_width, scaled
 from memegen.preview.pages import tiles
 
 # Where pure colours lie on a wheel of 55 steps, red at the right, clockwise, so that steps look even (Baker et al.,
@@ -15,7 +15,7 @@ WHEEL = np.array([0, 15, 21, 25, 36, 49, 55]) / 55
 WHEEL_RGB = np.array([[1, 1, 0, 0, 0, 1, 1], [0, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 0]])
 
 
-def movement(deformation: Array) -> Array:
+def movement(deformation: Floats) -> Floats:
     """Turn a backward deformation into how the picture's content moves: where it is less where it is taken from.
 
     Args:
@@ -29,7 +29,7 @@ def movement(deformation: Array) -> Array:
     return np.asarray(grid - deformation)
 
 
-def flow_to_rgb(flow: Array, *, largest: float | None = None, side: int | None = None) -> Image:
+def flow_to_rgb(flow: Floats, *, largest: float | None = None, side: int | None = None) -> Image:
     """Paint a motion field: the direction is the hue, the length the saturation (Baker et al., IJCV 2011).
 
     Args:
@@ -57,7 +57,7 @@ def flow_wheel(side: int = 256) -> Image:
     return flow_to_rgb(flow, largest=1.0)
 
 
-def draw_flow_arrows(image: Image, flow: Array, *, count: int = 24) -> Image:
+def draw_flow_arrows(image: Image, flow: Floats, *, count: int = 24) -> Image:
     """Draw where the picture's content moves as arrows from where it was to where it is.
 
     Args:
@@ -86,7 +86,7 @@ def draw_flow_arrows(image: Image, flow: Array, *, count: int = 24) -> Image:
     return drawn
 
 
-def warp(image: Image, deformation: Array) -> Image:
+def warp(image: Image, deformation: Floats) -> Image:
     """Move a picture by a backward deformation, as the networks move their features.
 
     Args:
@@ -101,7 +101,7 @@ def warp(image: Image, deformation: Array) -> Image:
     return np.asarray(cv2.remap(image, places, None, cv2.INTER_LINEAR), np.uint8)
 
 
-def heat_map(values: Array, *, image: Image | None = None, low: float = 0.0, high: float = 1.0) -> Image:
+def heat_map(values: Floats, *, image: Image | None = None, low: float = 0.0, high: float = 1.0) -> Image:
     """Paint a map from dark (low) to bright yellow (high), over a picture if there is one.
 
     Args:
@@ -123,7 +123,7 @@ def heat_map(values: Array, *, image: Image | None = None, low: float = 0.0, hig
     return np.asarray(cv2.addWeighted(grey, 0.45, np.ascontiguousarray(painted), 0.65, 0), np.uint8)
 
 
-def draw_masks(image: Image, masks: Array, *, columns: int = 4, height: int = 200) -> Image:
+def draw_masks(image: Image, masks: Floats, *, columns: int = 4, height: int = 200) -> Image:
     """Lay out the masks of one frame over a picture: bright is where that motion rules.
 
     Args:
@@ -136,7 +136,7 @@ def draw_masks(image: Image, masks: Array, *, columns: int = 4, height: int = 20
     return tiles(painted, _names(len(masks)), columns=columns, height=height)
 
 
-def draw_sparse_motions(image: Image, motions: Array, *, columns: int = 4, height: int = 200) -> Image:
+def draw_sparse_motions(image: Image, motions: Floats, *, columns: int = 4, height: int = 200) -> Image:
     """Lay out what a picture becomes by the sparse motions of one frame, each applied to all of it.
 
     Args:
@@ -150,7 +150,7 @@ def draw_sparse_motions(image: Image, motions: Array, *, columns: int = 4, heigh
 
 
 def draw_features(
-    features: Array, *, like: Array | None = None, count: int = 8, columns: int = 4, height: int = 200
+    features: Floats, *, like: Floats | None = None, count: int = 8, columns: int = 4, height: int = 200
 ) -> Image:
     """Lay out channels of a network's features in grey, those that vary most first.
 
@@ -169,7 +169,7 @@ def draw_features(
     return tiles(grey, [f"channel {c}" for c in order], columns=columns, height=height)
 
 
-def _spread(values: Array, width: int, height: int) -> Array:
+def _spread(values: Floats, width: int, height: int) -> Floats:
     """Enlarge (h, w) or (h, w, 2), the centres of the outermost cells becoming those of the outermost pixels."""
     across, down = (
         np.linspace(0, n - 1, size, dtype=np.float32)

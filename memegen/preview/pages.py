@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from memegen.errors import InputError
-from memegen.faces import FaceBox, Image, crop_face
+from memegen.base.arrays import Image
+from memegen.base.errors import InputError
+from memegen.face.cropping import FaceBox, crop_face
+from memegen.media.video import Video
 from memegen.preview.drawing import BLACK, FONT, scaled
-from memegen.video import Video
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from memegen.errors import InputError
-from memegen.faces import FaceBox, Image, Landmarks
-from memegen.keypoints import Keypoints
-from memegen.mesh.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS
+from memegen.base.arrays import Floats, Image
+from memegen.base.errors import InputError
+from memegen.face.cropping import FaceBox
+from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, Landmarks
+from memegen.fomm.keypoints import Keypoints
 from memegen.preview.drawing import (
     BLACK,
     CYAN,
     SUB,
     WHITE,
     YELLOW,
-    Array,
     colour_of,
     draw_line,
     draw_tag,
@@ -78,7 +78,7 @@ def draw_landmarks(image: Image, landmarks: Landmarks) -> Image:
     return drawn
 
 
-def draw_keypoints(image: Image, keypoints: Keypoints[Array], *, frame: int = 0) -> Image:
+def draw_keypoints(image: Image, keypoints: Keypoints[Floats], *, frame: int = 0) -> Image:
     """Draw keypoints with their numbers, and what each jacobian makes of a small circle and its two radii.
 
     Only the jacobians' relative sizes mean something, so the circle is chosen to suit the picture.

@@ -6,8 +6,8 @@ import logging
 import os
 from pathlib import Path
 
-from memegen.errors import OutputError
-from memegen.files import expanded
+from memegen.base.errors import OutputError
+from memegen.base.files import expanded
 
 QUESTION = "Has everybody in the photo agreed to be in a meme?"
 _log = logging.getLogger(__name__)

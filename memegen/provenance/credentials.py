@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memegen import __version__
-from memegen.errors import InputError, OutputError, UnavailableError
+from memegen.base.errors import InputError, OutputError, UnavailableError
+from memegen.base.version import __version__
 from memegen.provenance.consent import config_dir
 from memegen.provenance.metadata import Marks, has_countless_boxes, write_metadata
 

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from memegen.errors import InputError, MemegenError, UnavailableError
-from memegen.images import check_file, read_image
+from memegen.base.errors import InputError, MemegenError, UnavailableError
+from memegen.base.files import check_file
+from memegen.media.images import read_image
+from memegen.media.video import open_video
 from memegen.provenance.credentials import LOCAL_SIGNER, available, read_credentials
 from memegen.provenance.metadata import (
     DAMAGE,
@@ -28,7 +30,6 @@ from memegen.provenance.metadata import (
 )
 from memegen.provenance.watermark import Detection, detect
 from memegen.templates import TEMPLATES
-from memegen.video import open_video
 
 SPAN = 8.0  # seconds of a clip that are searched for the invisible mark
 SAMPLES = 60  # frames of them

@@ -21,10 +21,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from PIL import Image
 
-from memegen import __version__
-from memegen.errors import OutputError
-from memegen.ffmpeg import reading, run
-from memegen.formats import MOVIES
+from memegen.base.errors import OutputError
+from memegen.base.version import __version__
+from memegen.media.encoders import MOVIES
+from memegen.media.ffmpeg import reading, run
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MAX_PACKET = 2**20  # bytes of XMP that are read; ours has about 800

@@ -28,8 +28,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.errors import InputError
-from memegen.parallel import in_parallel
+from memegen.base.errors import InputError
+from memegen.base.threads import in_parallel
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import ipywidgets
 
-import memegen.widgets.parts as parts
+import memegen.widgets.elements as parts
+from memegen.base.errors import InputError
 from memegen.batch import Outcome, find_photos, make_batch, write_report
-from memegen.errors import InputError
 from memegen.templates import resolve_driving
 from memegen.widgets.jobs import Job, Status, Turns
 from memegen.widgets.photo import RULES
-from memegen.widgets.places import colab_download, colab_uploads, keep, on_colab
+from memegen.widgets.platforms import colab_download, colab_uploads, keep, on_colab
 
 NOBODY = "There are no photos yet: upload some, or write a folder's path."
 ASK = "Tick the box first: everyone in these photos has to agree."

@@ -8,8 +8,8 @@ from typing import Any
 
 import ipywidgets
 
-import memegen.widgets.parts as parts
-from memegen.errors import InputError
+import memegen.widgets.elements as parts
+from memegen.base.errors import InputError
 
 SILENT = ""  # the choice of a face that does not sing; None would show as an empty box
 HINT = "A clip of your own that you chose in step 1 is in these lists too."

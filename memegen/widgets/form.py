@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 import ipywidgets
 from IPython import display as page
 
-import memegen.widgets.parts as parts
-from memegen.errors import InputError
-from memegen.faces import Image
-from memegen.images import read_image
+import memegen.widgets.elements as parts
+from memegen.base.arrays import Image
+from memegen.base.errors import InputError
+from memegen.media.images import read_image
+from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme
 from memegen.templates import Template, resolve_driving
-from memegen.video import Video, open_video, write_video
-from memegen.widgets.after import AfterChoice
 from memegen.widgets.checkpoint import CheckpointFetch, looks
 from memegen.widgets.classroom import Classroom, Recipe
-from memegen.widgets.driving import TemplateChoice
 from memegen.widgets.jobs import Job, Status, Turns
+from memegen.widgets.options import AfterChoice
 from memegen.widgets.photo import PhotoChoice
-from memegen.widgets.places import colab_download, on_colab, somebody_there, under_voila
+from memegen.widgets.platforms import colab_download, on_colab, somebody_there, under_voila
+from memegen.widgets.template import TemplateChoice
 
 PREVIEW_SECONDS = 2.0
 PREVIEW_SIDE = 320  # pixels

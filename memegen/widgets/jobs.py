@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ipywidgets
 
-from memegen.errors import MemegenError
+from memegen.base.errors import MemegenError
 
 EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
 OURS = {  # what messages call the command line's options, and what the form calls them

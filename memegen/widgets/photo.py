@@ -8,14 +8,16 @@ from typing import Literal, NamedTuple
 
 import ipywidgets
 
-import memegen.widgets.parts as parts
-from memegen.downloads import asset
-from memegen.faces import FaceBox, Image, detect_faces, pick_face
-from memegen.images import Source, read_image
+import memegen.widgets.elements as parts
+from memegen.base.arrays import Image
+from memegen.base.downloads import asset
+from memegen.face.cropping import FaceBox
+from memegen.face.detection import detect_faces, pick_face
+from memegen.media.images import PhotoSource, read_image
 from memegen.preview import draw_faces
 from memegen.widgets.duet import DuetChoice, Songs
 from memegen.widgets.jobs import Status
-from memegen.widgets.places import colab_snapshot, colab_upload, on_colab
+from memegen.widgets.platforms import colab_snapshot, colab_upload, on_colab
 
 LARGEST: Literal["largest"] = "largest"  # a choice of None would show as an empty box
 DUET: Literal["duet"] = "duet"
@@ -107,7 +109,7 @@ class PhotoChoice:
         """List what the faces of a duet can sing."""
         self._duet.offer(songs, chosen)
 
-    def choose(self, source: Source, *, name: str | None = None) -> None:
+    def choose(self, source: PhotoSource, *, name: str | None = None) -> None:
         """Take a photo of the user's own; one that can't be used is refused in the form, and the one before stays."""
         self._take(source, PurePath(str(source) if name is None else name).stem or "me", own=True)
 
@@ -132,14 +134,14 @@ class PhotoChoice:
     def _snapped(self, picture: bytes) -> None:
         self.choose(picture, name="me")
 
-    def _take(self, source: Source, name: str, *, own: bool) -> None:
+    def _take(self, source: PhotoSource, name: str, *, own: bool) -> None:
         self.status.say("Looking for faces …")
         try:
             self._look(source, name, own=own)
         except Exception as error:  # shown, so that the form stays usable
             self.status.fail(error)
 
-    def _look(self, source: Source, name: str, *, own: bool) -> None:
+    def _look(self, source: PhotoSource, name: str, *, own: bool) -> None:
         pixels = read_image(source)
         faces = detect_faces(pixels)
         pick_face(faces)

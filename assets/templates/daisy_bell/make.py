@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from memegen.video import write_video
+from memegen.media.video import write_video
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

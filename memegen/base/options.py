@@ -1,0 +1,122 @@
+"""Options that a user can choose: declared once, as the fields of frozen dataclasses, and read by API, CLI and form."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+from memegen.base.errors import InputError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Choosable(Protocol):
+    """A frozen dataclass whose fields are made by `option`."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+class Option(NamedTuple):
+    """How an option is described to people.
+
+    Attributes:
+        name: What it is called in Python.
+        default: Its value when nothing is chosen.
+        title: Its label in a form.
+        help: One line that says what it does.
+        choices: The values it can have, each with its words for a form; empty where any value will do.
+        low: The least number.
+        high: The largest number.
+        unit: What a number counts, such as "seconds".
+    """
+
+    name: str
+    default: Any
+    title: str
+    help: str
+    choices: Mapping[Any, str] = {}
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number with a unit."""
+        return bool(self.unit)
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that is not among the choices or not within the range.
+
+        Raises:
+            InputError: The message says what can be chosen.
+        """
+        words = self.name.replace("_", " ")
+        if self.choices and value not in self.choices:
+            *most, last = map(str, self.choices)
+            raise InputError(f"The {words} is {value!r}: choose {', '.join(most)} or {last}.")
+        if self.is_number and value != self.default and not (self.low <= value <= self.high and math.isfinite(value)):
+            raise InputError(f"The {words} is {value:g}: give {self.range}.")
+
+    @property
+    def range(self) -> str:
+        """The numbers that can be chosen, in words: "0 to 3 (1 is as driven)"."""
+        if math.isinf(self.high):
+            return f"{self.unit}, {self.low:g} or more" if math.isfinite(self.low) else self.unit
+        return f"{self.low:g} to {self.high:g} {self.unit}"
+
+
+def option(default: Any, title: str, help: str, **details: Any) -> Any:
+    """Declare a field of an option dataclass; see `Option` for the details."""
+    return dataclasses.field(default=default, metadata={"title": title, "help": help, **details})
+
+
+def options_of(kind: type[Choosable]) -> Iterator[Option]:
+    """Describe the options of a dataclass, in their order."""
+    for field in dataclasses.fields(kind):
+        yield Option(field.name, field.default, **field.metadata)
+
+
+def check_options(chosen: Choosable) -> None:
+    """Check every option of an instance; to be called by its `__post_init__`.
+
+    Raises:
+        InputError: A value is not among the choices or not within the range; the message says what can be chosen.
+    """
+    for one in options_of(type(chosen)):
+        one.check(getattr(chosen, one.name))
+
+
+def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]:
+    """Make one instance of each option dataclass out of the words that a function was given.
+
+    Raises:
+        TypeError: A word belongs to none of them.
+        InputError: A value can't be used.
+    """
+    names = {kind: {field.name for field in dataclasses.fields(kind)} for kind in kinds}
+    unknown = words.keys() - set().union(*names.values())
+    if unknown:
+        raise TypeError(
+            f"There is no option {min(unknown)!r}: choose from {', '.join(sorted(set().union(*names.values())))}."
+        )
+    return tuple(kind(**{word: words[word] for word in names[kind] & words.keys()}) for kind in kinds)
+
+
+def takes_options(*kinds: type[Any]) -> Callable[[Function], Function]:
+    """Let a function with `**options` show the options of these dataclasses in its signature and its docstring."""
+
+    def wrap(function: Function) -> Function:
+        signature = inspect.signature(function)
+        *plain, _ = signature.parameters.values()
+        every = [one for kind in kinds for one in options_of(kind)]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        shown = [inspect.Parameter(one.name, keyword, default=one.default) for one in every]
+        function.__signature__ = signature.replace(parameters=[*plain, *shown])  # type: ignore[attr-defined]
+        listed = "\n".join(f"        {one.name}: {one.help} Default: {one.default!r}." for one in every)
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nOptions:\n{inspect.cleandoc(listed)}\n"
+        return function
+
+    return wrap

@@ -1,0 +1,76 @@
+"""How far some work has come: one callback for the whole package, and the bar on the terminal that uses it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Self, TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Progress = Callable[[str, int, int], object]
+"""Called with a stage, how much of it is done and how much there is in all; the last call of a stage has both equal.
+
+The stage is a string; where something else than frames is counted it is a `Stage`, which says what.
+"""
+
+
+class Stage(str):
+    """The name of a stage, such as "Downloading song.mp4", with the unit that its progress is counted in."""
+
+    __slots__ = ("unit",)
+    unit: str
+
+    def __new__(cls, name: str, unit: str = "frames") -> Self:
+        """Name a stage whose progress is counted in `unit`."""
+        stage = super().__new__(cls, name)
+        stage.unit = unit
+        return stage
+
+    @staticmethod
+    def unit_of(stage: str) -> str:
+        """Say what the progress of a stage is counted in; frames, where it does not say itself."""
+        return stage.unit if isinstance(stage, Stage) else "frames"
+
+
+class ProgressBars:
+    """Draws a bar for each stage on stderr, with frames per second and the time left; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[None] | None = None
+        self._stage = ""
+
+    def __enter__(self) -> ProgressBars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of a stage to `done` of `total`; the total may change on the way."""
+        if self._bar is None or stage != self._stage:
+            self.__exit__()
+            # Without a delay tqdm draws before it is whole, and Ctrl-C at that moment makes it complain. Whole, it
+            # needs none: a bar still waiting is never drawn at all where a stage takes less than a tenth of a second.
+            self._bar = tqdm(
+                desc=stage, total=total, unit=f" {Stage.unit_of(stage)}", file=sys.stderr, leave=True, delay=1e-6
+            )
+            self._bar.delay = 0
+            self._stage = stage
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+
+def counted(frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None) -> Iterator[Item]:
+    """Pass frames on and report each; the total is corrected at the end if it was only an estimate."""
+    done = 0
+    for frame in frames:
+        yield frame
+        done += 1
+        if progress is not None and done < total:
+            progress(stage, done, total)
+    if progress is not None and done:
+        progress(stage, done, done)

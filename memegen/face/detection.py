@@ -1,0 +1,269 @@
+"""Where the faces of a picture are: boxes, and the 468 landmarks of the face mesh."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from memegen.base.arrays import Image
+from memegen.base.downloads import asset
+from memegen.base.errors import InputError, NoFaceError
+from memegen.face.cropping import FaceBox, points_box, refuse_empty
+from memegen.face.topology import LEFT_EYE, LEFT_LIDS, RIGHT_EYE, RIGHT_LIDS, Landmarks
+
+Which = int | Literal["all"] | None
+"""Which face of a photo: counted from 0 at the left, all of them, or the largest."""
+
+MESH_SIDE = 192  # input of the landmark network, pixels
+MESH_MARGIN = 1.5  # its crop over the landmarks' box
+EYE_SIDE = 64  # input of the eye network, pixels
+EYE_MARGIN = 2.3  # its crop over the distance of an eye's corners
+DETECTION_SIDES = (640, 320, 1280)  # long sides tried in turn: usual, faces that fill the picture, faces in a crowd
+PANORAMA = 2.2  # long over short side from which a picture is searched square by square
+SAME = 0.4  # overlap over the smaller box from which two boxes are one face
+LEAST = 10.0  # width in pixels of a face that is asked to sing when "all" are
+
+_nets = threading.local()  # OpenCV's networks keep their input: each thread has its own
+
+
+def detect_faces(image: Image, *, threshold: float = 0.6) -> list[FaceBox]:
+    """Find the faces of a picture with YuNet (Wu et al., 2023), left to right.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        threshold: Least confidence, 0 to 1.
+
+    Returns:
+        The boxes in pixels of `image`, sorted by their left edge; empty when there is no face. A panorama is searched
+        square by square; otherwise faces from about a sixtieth of the long side on are found, smaller ones only where
+        there is no larger one, down to ten pixels or a hundredth of the long side.
+    """
+    if max(image.shape[:2]) >= PANORAMA * min(image.shape[:2]):
+        return sorted(_detect_in_tiles(image, threshold), key=lambda face: face.left)
+    for side in DETECTION_SIDES:
+        faces = _detect_at(image, side, threshold)
+        if faces:
+            return sorted(faces, key=lambda face: face.left)
+    return []
+
+
+def pick_face(faces: Sequence[FaceBox], index: int | None = None, *, name: str = "the photo") -> FaceBox:
+    """Pick one of the faces a detector found.
+
+    Args:
+        faces: Left to right, as `detect_faces` gives them.
+        index: Which face, counted from 0 at the left; the largest when None.
+        name: What to call the picture in an error.
+
+    Raises:
+        NoFaceError: There is no face.
+        InputError: There are fewer faces than `index` asks for.
+    """
+    if not faces:
+        raise NoFaceError(
+            f"No face was found in {name}: try one where a single face looks at the camera, is well lit and not tiny."
+        )
+    if index is None:
+        return max(faces, key=lambda face: face.width * face.height)
+    if not 0 <= index < len(faces):
+        raise InputError(
+            f"Face {index} was asked for, but {name} has {len(faces)}: "
+            f"count from 0 at the left, so give 0 to {len(faces) - 1}."
+        )
+    return faces[index]
+
+
+def face_mesh(image: Image, box: FaceBox) -> Landmarks:
+    """Find the 468 landmarks of the face in a box (Kartynnik et al., 2019, "Real-time Facial Surface Geometry").
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        box: Where the face is, as `detect_faces` gives it.
+
+    Returns:
+        (468, 3) float32: x and y in pixels of `image`; z in the same unit, 0 near the head's middle, smaller is nearer.
+
+    Raises:
+        InputError: The box is empty.
+    """
+    refuse_empty(box)
+    rough, _ = _mesh_in(image, _box_crop(box))
+    landmarks, _ = _mesh_in(image, _landmark_crop(rough))
+    return refine_lids(image, landmarks)
+
+
+def shows_face(image: Image, box: FaceBox) -> bool:
+    """Ask the landmark network, as a second opinion, whether a face is in a box."""
+    return _mesh_in(image, _box_crop(box))[1] > 0
+
+
+def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
+    """Find a face near where it was in the frame before, or the largest anywhere when that fails.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        landmarks: (468, 3) pixels of the frame before; None when there is none.
+
+    Returns:
+        (468, 3) float32 as `face_mesh`, before `refine_lids`; None when there is no face.
+    """
+    if landmarks is not None:
+        near, flag = _mesh_in(image, _landmark_crop(landmarks))
+        if flag > 0:
+            return near
+    faces = detect_faces(image)
+    if not faces:
+        return None
+    rough, _ = _mesh_in(image, _box_crop(max(faces, key=lambda face: face.width * face.height)))
+    found, flag = _mesh_in(image, _landmark_crop(rough))
+    return found if flag > 0 else None
+
+
+def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
+    """Move the lids to where the eye network sees them (Ablavatski et al., 2020): the mesh hardly notices a blink.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        landmarks: (468, 3) pixels.
+
+    Returns:
+        A copy whose 32 lid points lie where the eye network puts them.
+    """
+    eyes, backs = [], []
+    for (outer, *_, inner), mirrored in ((RIGHT_LIDS[0], False), (LEFT_LIDS[0], True)):
+        a, b = landmarks[outer, :2].astype(float), landmarks[inner, :2].astype(float)
+        first, second = (b, a) if mirrored else (a, b)
+        middle = (a + b) / 2
+        crop = _Crop(
+            float(middle[0]),
+            float(middle[1]),
+            EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0),
+            _roll(first, second),
+        )
+        pixels, back = _cut(image, crop, EYE_SIDE)
+        eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
+        backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
+    contours = next(output for output in _run("iris_landmark", eyes) if output.shape[1] == 71 * 3)
+    refined = landmarks.copy()
+    for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
+        xy = contour[:16, :2] @ back[:, :2].T + back[:, 2]
+        refined[[*lower, *upper[1:-1]], :2] = xy
+    return refined
+
+
+def mesh_box(landmarks: Landmarks) -> FaceBox:
+    """Return the box around mesh landmarks (468, 2 or 3) in pixels, with the roll of the eyes."""
+    return replace(points_box(landmarks), roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
+
+
+class _Crop(NamedTuple):
+    """A turned square: centre (x, y) and side in pixels, roll in radians."""
+
+    x: float
+    y: float
+    side: float
+    roll: float
+
+
+def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | Landmarks) -> float:
+    return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
+
+
+def own_network(name: str, load: Callable[[], Any]) -> Any:
+    """Give the calling thread a network of its own, loaded once: two threads in one network break it."""
+    nets = vars(_nets)
+    if name not in nets:
+        nets[name] = load()
+    return nets[name]
+
+
+def _load_detector(threshold: float) -> Any:
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of targets nobody set
+    try:
+        return cv2.FaceDetectorYN.create(str(asset("models/face_detection_yunet.onnx")), "", (320, 320), threshold)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _load_net(name: str) -> Any:
+    path = str(asset(f"models/{name}.tflite"))
+    classic = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # OpenCV 5's new engine drops all outputs but one
+    return cv2.dnn.readNetFromTFLite(path) if classic is None else cv2.dnn.readNetFromTFLite(path, classic)
+
+
+def _run(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
+    """Run a network on square pictures of its size; its outputs, flat but for the pictures."""
+    net = own_network(name, lambda: _load_net(name))
+    net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
+    outputs = net.forward(net.getUnconnectedOutLayersNames())
+    return [np.array(output).reshape(len(pictures), -1) for output in outputs]
+
+
+def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
+    """Detect on the picture scaled down to a long side of `side` pixels (never up)."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    detector = own_network(f"detector {threshold}", lambda: _load_detector(threshold))
+    detector.setInputSize(size)
+    rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
+    zoom = np.array([width / size[0], height / size[1]])
+    return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]
+
+
+def _detect_in_tiles(image: Image, threshold: float) -> list[FaceBox]:
+    """Detect in squares that overlap by half, and in the whole; of boxes on one face the surest stays."""
+    height, width = image.shape[:2]
+    short, long = min(height, width), max(height, width)
+    starts = np.linspace(0, long - short, math.ceil(2 * (long - short) / max(short, 1)) + 1).round().astype(int)
+    found = _detect_at(image, DETECTION_SIDES[0], threshold)
+    for start in starts.tolist() if short >= LEAST else []:
+        left, top = (start, 0) if width > height else (0, start)
+        tile = np.ascontiguousarray(image[top : top + short, left : left + short])
+        found += [face.moved(left, top) for face in _detect_at(tile, DETECTION_SIDES[0], threshold)]
+    kept: list[FaceBox] = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if not any(face.overlap(other) > SAME for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _box_of(pairs: NDArray[np.float64], score: float) -> FaceBox:
+    """Turn one detection, (7, 2): corner, size and five points, into a box."""
+    (left, top), (width, height) = pairs[:2].tolist()
+    points = tuple((float(x), float(y)) for x, y in pairs[2:])
+    return FaceBox(left, top, left + width, top + height, _roll(points[0], points[1]), score, points)
+
+
+def _box_crop(box: FaceBox) -> _Crop:
+    return _Crop(*box.centre, MESH_MARGIN * max(box.width, box.height), box.roll)
+
+
+def _landmark_crop(landmarks: Landmarks) -> _Crop:
+    return _box_crop(mesh_box(landmarks))
+
+
+def _mesh_in(image: Image, crop: _Crop) -> tuple[Landmarks, float]:
+    """Run the landmark network on a turned square; also returns the log-odds that a face is in it."""
+    pixels, back = _cut(image, crop, MESH_SIDE)
+    outputs = _run("face_landmark", [pixels])
+    points = next(output for output in outputs if output.size == 468 * 3).reshape(468, 3)
+    flag = next(float(output[0, 0]) for output in outputs if output.size == 1)
+    xy = points[:, :2] @ back[:, :2].T + back[:, 2]
+    return np.column_stack([xy, points[:, 2] * (crop.side / MESH_SIDE)]).astype(np.float32), flag
+
+
+def _cut(image: Image, crop: _Crop, side: int) -> tuple[Image, NDArray[np.float64]]:
+    """Cut out a turned square, `side` pixels wide, and give the (2, 3) matrix back to the picture."""
+    matrix = cv2.getRotationMatrix2D((crop.x, crop.y), math.degrees(crop.roll), side / crop.side)
+    matrix[:, 2] += np.array([side / 2 - crop.x, side / 2 - crop.y])
+    return cv2.warpAffine(image, matrix, (side, side)), cv2.invertAffineTransform(matrix)

@@ -1,0 +1,1 @@
+"""What frames are put into: a canvas, captions and sung lines."""

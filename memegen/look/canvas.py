@@ -1,0 +1,176 @@
+"""Where pictures go in a frame: the formats, the bars beside the picture, and what a platform's buttons cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from PIL import ImageColor
+
+from memegen.base.errors import InputError
+
+Format = Literal["original", "square", "vertical", "horizontal", "sticker"]
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+
+SIZES: dict[str, Size] = {
+    "square": (1080, 1080),
+    "vertical": (1080, 1920),
+    "horizontal": (1920, 1080),
+    "sticker": (512, 512),
+}
+TALL = 1.5  # height over width from which a picture is taken for a phone's, with buttons and texts laid over it
+GAP = 0.01  # between driver and meme, in heights
+_DIM = 0.5  # how bright blurred bars are
+_BLUR = 0.04  # how blurred, in shorter sides
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A frame to be filled.
+
+    Attributes:
+        background: uint8 RGB (H, W, 3), both sides even: what is seen beside the pictures.
+        meme: Left, top, right and bottom of the meme, in pixels.
+        driver: The same of the driving clip, or None.
+    """
+
+    background: np.ndarray
+    meme: Box
+    driver: Box | None = None
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.background.shape[1], self.background.shape[0]
+
+    def fill(self, frame: np.ndarray, driver: np.ndarray | None = None) -> np.ndarray:
+        """Return a new frame with the pictures in it.
+
+        Args:
+            frame: The meme, uint8 RGB (H, W, 3) of any size.
+            driver: The driving clip's picture.
+        """
+        whole = np.empty_like(self.background) if self.meme == (0, 0, *self.size) else self.background.copy()
+        for picture, box in ((frame, self.meme), (driver, self.driver)):
+            if picture is not None and box is not None:
+                left, top, right, bottom = box
+                _put(picture, whole[top:bottom, left:right])
+        return whole
+
+
+def check_canvas(format: str, bars: str) -> None:
+    """Make sure that a format and bars exist.
+
+    Raises:
+        InputError: If not; the message says which there are.
+    """
+    if format not in get_args(Format):
+        raise InputError(f"There is no format {format!r}: choose {', '.join(get_args(Format))}.")
+    if bars != "blur":
+        _colour(bars)
+
+
+def canvas_size(format: Format, content: Size, limit: Size | None = None) -> Size:
+    """Return the even width and height of a format in pixels.
+
+    Args:
+        format: "original" is the content's own.
+        content: Width and height of what goes in.
+        limit: Largest width and height; a larger canvas is scaled down.
+    """
+    width, height = SIZES.get(format, content)
+    scale = min(1.0, limit[0] / width, limit[1] / height) if limit else 1.0
+    return max(int(width * scale) // 2 * 2, 2), max(int(height * scale) // 2 * 2, 2)
+
+
+def beside(meme: Size, driver: Size) -> Size:
+    """Return width and height of a driver and a meme next to each other, as high as the meme, with a thin gap."""
+    height = meme[1]
+    return meme[0] + round(height * GAP) + round(driver[0] * height / driver[1]), height
+
+
+def lay_out(size: Size, meme: Size, photo: np.ndarray, *, bars: str = "blur", driver: Size | None = None) -> Canvas:
+    """Put a meme, or a driver and a meme, into the middle of a frame, as large as they fit.
+
+    Args:
+        size: Width and height of the frame, even.
+        meme: Width and height of the meme.
+        photo: uint8 RGB (H, W, 3), what blurred bars are made of.
+        bars: "blur", or a colour as CSS spells it: "black", "#ff8800".
+        driver: Width and height of the driving clip, which goes to the left.
+
+    Raises:
+        InputError: There is no such colour.
+    """
+    whole = beside(meme, driver) if driver else meme
+    scale = min(size[0] / whole[0], size[1] / whole[1])
+    left, top, right, bottom = _centred(size, whole, scale)
+    background = _background(size, photo, bars)
+    if not driver:
+        return Canvas(background, (left, top, right, bottom))
+    split = left + round(driver[0] * meme[1] / driver[1] * scale)
+    gap = max(round(meme[1] * GAP * scale), 1)
+    return Canvas(background, (split + gap, top, right, bottom), (left, top, split, bottom))
+
+
+def safe_area(size: Size) -> Box:
+    """Return the part of a frame that platforms leave clear: left, top, right and bottom in pixels.
+
+    On a tall frame the apps for short clips lay their own texts and buttons over the picture: here the top 8 %, the
+    lowest 20 % and the right 12 % are left to them. These are round figures of ours, not a platform's: their layouts
+    change, and a long description may reach higher. Elsewhere it is all but a margin of 3 % of the shorter side.
+    """
+    width, height = size
+    margin = max(round(0.03 * min(size)), 1)
+    if height < TALL * width:
+        return margin, margin, width - margin, height - margin
+    return margin, round(0.08 * height), round(0.88 * width), round(0.8 * height)
+
+
+def _centred(size: Size, content: Size, scale: float) -> Box:
+    """Centre content in a frame; bars thinner than two pixels are not left."""
+    sides = []
+    for length, inner in zip(size, content, strict=True):
+        drawn = round(inner * scale)
+        drawn = length if length - drawn < 4 else drawn
+        begin = (length - drawn) // 2
+        sides.append((begin, begin + drawn))
+    (left, right), (top, bottom) = sides
+    return left, top, right, bottom
+
+
+def _put(picture: np.ndarray, part: np.ndarray) -> None:
+    """Scale a picture to a part of a frame and write it there; an odd last row or column is cut off instead."""
+    (height, width), (rows, columns) = picture.shape[:2], part.shape[:2]
+    if 0 <= width - columns <= 1 and 0 <= height - rows <= 1:
+        part[:] = picture[:rows, :columns]
+        return
+    while width >= 2 * columns and height >= 2 * rows:  # halving is exact, and far faster than any other share
+        height, width = height // 2, width // 2
+        picture = cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    method = cv2.INTER_LINEAR if width * height > columns * rows else cv2.INTER_CUBIC
+    cv2.resize(picture, (columns, rows), dst=part, interpolation=method)
+
+
+def _background(size: Size, photo: np.ndarray, bars: str) -> np.ndarray:
+    """Draw bars: the photo, filling the frame, blurred and darkened; or a colour."""
+    width, height = size
+    if bars != "blur":
+        return np.full((height, width, 3), _colour(bars), np.uint8)
+    scale = max(width / photo.shape[1], height / photo.shape[0])
+    cut_width, cut_height = min(round(width / scale), photo.shape[1]), min(round(height / scale), photo.shape[0])
+    left, top = (photo.shape[1] - cut_width) // 2, (photo.shape[0] - cut_height) // 2
+    cut = photo[top : top + max(cut_height, 1), left : left + max(cut_width, 1)]
+    small = cv2.resize(cut, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small.astype(np.float32) * _DIM, (0, 0), max(min(small.shape[:2]) * _BLUR, 0.5))
+    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC)).round().clip(0, 255).astype(np.uint8)
+
+
+def _colour(bars: str) -> tuple[int, ...]:
+    try:
+        return ImageColor.getrgb(bars)[:3]
+    except (ValueError, AttributeError):
+        raise InputError(f'The bars are {bars!r}: use "blur", or a colour such as "black" or "#ff8800".') from None

@@ -1,0 +1,370 @@
+"""What frames are put into: a canvas, captions, sung lines, an opening still, and the label that says it was made."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+
+import numpy as np
+
+from memegen.base.errors import InputError
+from memegen.base.threads import in_parallel
+from memegen.look.canvas import Box, Format, Size, beside, canvas_size, check_canvas, lay_out, safe_area
+from memegen.look.captions import Block, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
+from memegen.look.lyrics import Line, read_lyrics
+
+if TYPE_CHECKING:
+    from memegen.media.video import Video
+
+Interval = tuple[float, float]
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+
+LABEL = "Made with AI · memegen"
+SHORT_LABEL = "AI"  # where the picture is too narrow for more
+LIT: Colour = (255, 214, 10)  # of the word that is being sung
+INTRO = 1  # seconds
+
+# Letter sizes, as shares of the frame's shorter side: the largest, and the smallest that can be read
+_CAPTION, _TITLE, _SUNG, _SMALLEST = 0.12, 0.14, 0.08, 0.032
+# How high a text may be, as a share of the safe area: two rows of the largest letters, or more of smaller ones
+_ROOM, _ROOM_WITH_SONG, _SUNG_ROOM = 0.25, 0.17, 0.17
+_LABEL = 0.022  # as a share of the height
+_LABEL_PIXELS = 11  # never smaller
+_EARLY, _FADE, _LIGHT = 0.6, 0.15, 0.1  # seconds: a line shows that early, fades that long, a word lights up that long
+
+
+class LookOptions(TypedDict, total=False):
+    """The words of a `Look`, as options of another function."""
+
+    top: str
+    bottom: str
+    subtitles: bool | str | Path
+    format: Format
+    bars: str
+    side_by_side: bool
+    intro: str
+    label: bool | str
+    label_corner: Corner
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the frames of a meme are put into.
+
+    Attributes:
+        top: Text at the top, white with a black outline.
+        bottom: Text at the bottom.
+        subtitles: Sung lines with the current word lit: True for the template's own, or a .lrc or .srt file whose times
+            count from the beginning of the driving clip's file.
+        format: "original", "square" (1080 x 1080), "vertical" (1080 x 1920), "horizontal" (1920 x 1080) or "sticker"
+            (512 x 512).
+        bars: What is seen beside the picture: "blur", the photo blurred and darkened, or a colour.
+        side_by_side: Whether the driving clip is shown to the left.
+        intro: A title; the photo stands still for a second with it, before the meme begins.
+        label: Whether the picture says that it was made with AI; a text says it in other words.
+        label_corner: Where it says so.
+
+    Raises:
+        InputError: A value makes no sense.
+    """
+
+    top: str = ""
+    bottom: str = ""
+    subtitles: bool | str | Path = False
+    format: Format = "original"
+    bars: str = "blur"
+    side_by_side: bool = False
+    intro: str = ""
+    label: bool | str = True
+    label_corner: Corner = "bottom-right"
+
+    def __post_init__(self) -> None:
+        check_canvas(self.format, self.bars)
+        if self.label_corner not in get_args(Corner):
+            choices = ", ".join(get_args(Corner))
+            raise InputError(f"There is no corner {self.label_corner!r} for the label: choose {choices}.")
+        if isinstance(self.label, str) and not tidy(self.label):
+            raise InputError("The label has no letters: write something, or turn it off.")
+
+    @property
+    def lead(self) -> float:
+        """Seconds by which the sound starts later than the picture; `lead_frames` says it exactly."""
+        return float(INTRO) if tidy(self.intro) else 0.0
+
+    def lead_frames(self, fps: Fraction | float) -> int:
+        """Return how many frames come before the meme's own."""
+        return max(round(INTRO * fps), 1) if self.lead else 0
+
+
+def compose(
+    frames: Iterable[np.ndarray],
+    look: Look,
+    *,
+    photo: np.ndarray,
+    fps: Fraction | float,
+    driving: Video | None = None,
+    lyrics: str | Path | None = None,
+    size_limit: Size | None = None,
+) -> Iterator[np.ndarray]:
+    """Put frames into a look, as they come.
+
+    Args:
+        frames: uint8 RGB (H, W, 3), all of one size; they are not written to.
+        look: What to put them into.
+        photo: uint8 RGB (H, W, 3), for blurred bars and the still at the beginning.
+        fps: Frames a second.
+        driving: The clip that drives them: needed to show it, and to know where in the song they begin.
+        lyrics: The template's own, for `subtitles=True`.
+        size_limit: Largest width and height of what comes out; text is drawn for the size that does.
+
+    Returns:
+        Frames of one even size: `look.lead_frames(fps)` before the meme's own. A look that changes nothing gives the
+        frames as they are, untouched.
+
+    Raises:
+        InputError: A text is too long or has letters that no font has, lyrics are missing or malformed, or there is
+            no driving clip to show. Raised before the first frame is taken, but for lengths.
+    """
+    lines = _lines(look, lyrics, driving)
+    for text in (look.top, look.bottom, look.intro, *(line.text for line in lines)):
+        check_letters(text)
+    check_letters(_label_text(look), style="label")
+    if look.side_by_side and driving is None:
+        raise InputError("There is no driving clip to show beside the meme: leave side by side out.")
+    return _composed(iter(frames), look, lines, photo, fps, driving, size_limit)
+
+
+def _composed(
+    frames: Iterator[np.ndarray],
+    look: Look,
+    lines: Sequence[Line],
+    photo: np.ndarray,
+    fps: Fraction | float,
+    driving: Video | None,
+    size_limit: Size | None,
+) -> Iterator[np.ndarray]:
+    first = next(frames, None)
+    if first is None:
+        return
+    meme = (first.shape[1], first.shape[0])
+    shown = driving if look.side_by_side else None
+    driver = (shown.width, shown.height) if shown else None
+    size = canvas_size(look.format, beside(meme, driver) if driver else meme, size_limit)
+    frames = itertools.chain([first], frames)
+    if look == Look(label=False) and _fits(meme, size_limit):
+        yield from frames
+        return
+    texts = _Texts(look, lines, size)
+    if look.lead:
+        still = _opening(look, texts, photo, size)
+        yield from (still.copy() for _ in range(look.lead_frames(fps)))
+    canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
+    pictures = _held(shown.frames(max_side=max(canvas.size))) if shown else itertools.repeat(None)
+    start = driving.start if driving else 0.0
+
+    def work(item: tuple[int, np.ndarray, np.ndarray | None]) -> np.ndarray:
+        number, frame, picture = item
+        whole = canvas.fill(frame, picture)
+        texts.write(whole, start + number / float(fps))
+        return whole
+
+    yield from in_parallel(work, zip(itertools.count(), frames, pictures, strict=False))
+
+
+def _held(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
+    """Pass pictures on and stay at the last: in a duet another singer's clip may be longer."""
+    picture = None
+    for picture in pictures:
+        yield picture
+    yield from itertools.repeat(picture)
+
+
+def _fits(size: Size, limit: Size | None) -> bool:
+    return limit is None or (size[0] <= limit[0] and size[1] <= limit[1])
+
+
+def _opening(look: Look, texts: _Texts, photo: np.ndarray, size: Size) -> np.ndarray:
+    """Draw the still with the title."""
+    height, width = photo.shape[:2]
+    still = lay_out(size, (width, height), photo, bars=look.bars).fill(photo)
+    texts.write_title(still)
+    return still
+
+
+def _label_text(look: Look) -> str:
+    return look.label if isinstance(look.label, str) else LABEL if look.label else ""
+
+
+def _lines(look: Look, lyrics: str | Path | None, driving: Video | None) -> list[Line]:
+    """Read the lines that are sung within the driving span."""
+    if look.subtitles is False or look.subtitles == "":
+        return []
+    source = lyrics if look.subtitles is True else look.subtitles
+    if source is None:
+        raise InputError("The template has no lyrics of its own: give the subtitles as a .lrc or .srt file.")
+    begin, length = (driving.start, driving.duration) if driving else (0.0, float("inf"))
+    return [line for line in read_lyrics(source) if line.end > begin and line.start < begin + length]
+
+
+class _Texts:
+    """All texts of a look, set for a size: the label in its corner, then captions, then sung lines where room is."""
+
+    def __init__(self, look: Look, lines: Sequence[Line], size: Size) -> None:
+        self._size, self._area = size, safe_area(size)
+        self._label = self._labelled(look)
+        label = [self._label] if self._label else []
+        self._title = self._set(look.intro, "title", _TITLE, _ROOM, label)
+        top = self._set(look.top, "top caption", _CAPTION, _ROOM, label, below=False)
+        room = _ROOM_WITH_SONG if lines else _ROOM
+        bottom = self._set(look.bottom, "bottom caption", _CAPTION, room, label)
+        self._captions = [stamp for stamp in (self._label, top, bottom) if stamp]
+        self._song = [
+            _SungLine(line, span, self._sung_block(line), self._place_sung)
+            for line, span in zip(lines, _shown(lines), strict=True)
+        ]
+        self._times = [line.span[0] for line in self._song]
+
+    def write(self, frame: np.ndarray, time: float) -> None:
+        """Write what belongs on a frame of the meme onto it, in place; the time is that of the song, in seconds."""
+        for stamp in self._captions:
+            stamp.blend(frame)
+        number = bisect.bisect_right(self._times, time) - 1
+        if number >= 0:
+            self._song[number].write(frame, time)
+
+    def write_title(self, frame: np.ndarray) -> None:
+        """Write what belongs on the still onto it, in place."""
+        for stamp in (self._title, self._label):
+            if stamp:
+                stamp.blend(frame)
+
+    def _set(
+        self, text: str, what: str, size: float, room: float, others: Sequence[Stamp], *, below: bool = True
+    ) -> Stamp | None:
+        if not tidy(text):
+            return None
+        return self._placed(draw(self._block(text, what, size, room, below)), others, below=below)
+
+    def _block(self, text: str, what: str, size: float, room: float, below: bool = True) -> Block:
+        """Set a text into a share of the safe area's height, clear of the buttons beside the lower half."""
+        left, top, right, bottom = self._area
+        margin = max(left, self._size[0] - right) if below else left
+        smallest = max(_SMALLEST * min(self._size), 9.0)
+        return caption(
+            text,
+            width=self._size[0] - 2 * margin,
+            height=int(room * (bottom - top)),
+            size=max(size * min(self._size), smallest),
+            smallest=smallest,
+            what=what,
+        )
+
+    def _placed(self, stamp: Stamp, others: Sequence[Stamp], *, below: bool) -> Stamp:
+        """Put a text at the lower or upper edge of the safe area, or nearer to the middle where something is."""
+        left, top, right, bottom = stamp.box
+        x = (self._size[0] - (right - left)) / 2
+        stamp = stamp.at(x, self._area[3] - (bottom - top) if below else self._area[1])
+        gap = max(round(0.012 * min(self._size)), 1)
+        for other in sorted(others, key=lambda other: -other.top if below else other.top):
+            if _overlap(stamp.box, other.box, gap):
+                y = other.top - gap - (bottom - top) if below else other.box[3] + gap
+                stamp = stamp.at(x, y)
+        return stamp
+
+    def _labelled(self, look: Look) -> Stamp | None:
+        """Draw the label into its corner, in short where it would be too small to be read."""
+        text = _label_text(look)
+        if not text:
+            return None
+        left, top, right, bottom = self._area
+        letters = max(_LABEL * min(self._size[1], 1.5 * self._size[0]), _LABEL_PIXELS)
+        padding = (max(round(0.5 * letters), 1), max(round(0.3 * letters), 1))
+        room = right - left - 2 * padding[0]
+        try:
+            block = _label_block(text, room, letters, letters if look.label is True else 0.7 * letters)
+        except InputError:
+            if look.label is not True:
+                raise
+            block = _label_block(SHORT_LABEL, max(room, 12), letters, 4.0)
+        stamp = on_plate(draw(block, outline=0), padding=padding)
+        upper, leftmost = look.label_corner.startswith("top"), look.label_corner.endswith("left")
+        height, width = stamp.paint.shape[:2]
+        return stamp.at(left if leftmost else right - width, top if upper else bottom - height)
+
+    def _sung_block(self, line: Line) -> Block:
+        return self._block(line.text, f"subtitle {tidy(line.text)[:40]!r}", _SUNG, _SUNG_ROOM)
+
+    def _place_sung(self, stamp: Stamp) -> Stamp:
+        return self._placed(stamp, self._captions, below=True)
+
+
+def _label_block(text: str, width: int, size: float, smallest: float) -> Block:
+    return caption(text, width=width, height=int(1.8 * size), size=size, smallest=smallest, what="label", style="label")
+
+
+class _SungLine:
+    """A line of a song: set at once, drawn when it is first seen."""
+
+    def __init__(self, line: Line, span: Interval, block: Block, place: Callable[[Stamp], Stamp]) -> None:
+        self.line, self.span = line, span
+        self._block, self._place = block, place
+        self._lock = Lock()
+        self._drawn: tuple[Stamp, list[Stamp]] | None = None
+
+    def write(self, frame: np.ndarray, time: float) -> None:
+        """Write the line onto a frame, in place, and light up what is sung at a time."""
+        appear, vanish = self.span
+        visible = min((time - appear) / _FADE, (vanish - time) / _FADE, 1.0)
+        if visible <= 0:
+            return
+        whole, lit = self._stamps()
+        whole.blend(frame, visible)
+        for word, stamp in zip(self.line.words, lit, strict=True):
+            half = _LIGHT / 2
+            light = min((time - word.start + half) / _LIGHT, (word.end + half - time) / _LIGHT, 1.0)
+            stamp.blend(frame, light * visible)
+
+    def _stamps(self) -> tuple[Stamp, list[Stamp]]:
+        """Draw the line, and each of its words alone and lit."""
+        with self._lock:
+            if self._drawn is None:
+                plain = draw(self._block)
+                placed = self._place(plain)
+                across, down = placed.left - plain.left, placed.top - plain.top
+                words = [draw(self._block, fill=LIT, outline=0, only=word) for word in _letters(self.line)]
+                self._drawn = placed, [word.moved(across, down) for word in words]
+            return self._drawn
+
+
+def _letters(line: Line) -> list[set[int]]:
+    """Tell for each word which letters of the tidied line are its own; only space differs from the words, tidied."""
+    ends = itertools.accumulate(len("".join(tidy(word.text).split())) for word in line.words)
+    places = [number for number, char in enumerate(tidy(line.text)) if not char.isspace()]
+    return [set(places[begin:end]) for begin, end in itertools.pairwise([0, *ends])]
+
+
+def _shown(lines: Sequence[Line]) -> list[Interval]:
+    """Tell from when to when each line is seen: a little longer than it is sung, but never two at once."""
+    spans = []
+    begin = -math.inf
+    for line, after in itertools.zip_longest(lines, lines[1:]):
+        appear = max(line.start - _EARLY, begin)
+        vanish = line.end + _EARLY
+        if after is not None:
+            vanish = min(vanish, max(after.start - _EARLY, min(line.end, after.start - _FADE)))
+        spans.append((appear, max(vanish, appear)))
+        begin = max(vanish, appear)
+    return spans
+
+
+def _overlap(one: Box, other: Box, gap: int) -> bool:
+    """Tell whether two boxes are nearer to each other than a gap."""
+    apart = one[2] + gap <= other[0] or other[2] + gap <= one[0]
+    return not (apart or one[3] + gap <= other[1] or other[3] + gap <= one[1])

@@ -1,0 +1,1 @@
+"""Clips, pictures and sound: read from files and written to them."""

@@ -1,0 +1,129 @@
+"""Running ffmpeg: the only module that starts a process, and the sentences for what went wrong in it."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Self, cast
+
+import numpy as np
+
+from memegen.base.errors import UnavailableError
+
+SEEK_LEAD = 3  # seconds; a seek in a stream without an index may land late, on a picture that needs an earlier one
+EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # else every round trip darkens the picture by a grey level
+
+_AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
+
+
+class Ffmpeg:
+    """One ffmpeg process fed or read frame by frame; it ends with its `with` block.
+
+    Its messages are read as they come, so that it never stalls on them; the last few are kept.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            _command(arguments, level="error"), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        self._messages: deque[bytes] = deque(maxlen=20)
+        self._reader = threading.Thread(target=self._messages.extend, args=(self._process.stderr,), daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        if sys.is_finalizing():  # a generator that outlived its readers: joining a thread would abort Python
+            return
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(BrokenPipeError):
+                cast(IO[bytes], pipe).close()
+
+    def read_into(self, frame: np.ndarray) -> int:
+        """Fill a frame and return how many bytes came; fewer than it holds at the end of the stream."""
+        stream = cast(io.BufferedReader, self._process.stdout)
+        return stream.readinto(frame.data.cast("B"))
+
+    def write(self, frame: np.ndarray) -> None:
+        """Feed a frame without copying it; OSError when ffmpeg has gone."""
+        cast(IO[bytes], self._process.stdin).write(np.ascontiguousarray(frame).data.cast("B"))
+
+    def finish(self) -> None:
+        """Tell ffmpeg that all frames are there and wait for it; OSError if it did not succeed."""
+        cast(IO[bytes], self._process.stdin).close()
+        if self._process.wait():
+            raise OSError(self.complaint())
+
+    def complaint(self) -> str:
+        """Return why it stopped, in its own words, once it has."""
+        self._process.wait()
+        self._reader.join()
+        return last_words(b"".join(self._messages))
+
+
+def ffmpeg_exe() -> str:
+    """Return the ffmpeg that travels with imageio-ffmpeg."""
+    import imageio_ffmpeg
+
+    with suppress(RuntimeError):
+        exe: str = imageio_ffmpeg.get_ffmpeg_exe()
+        if shutil.which(exe):
+            return exe
+    raise UnavailableError("No ffmpeg was found: run pip install --force-reinstall imageio-ffmpeg.")
+
+
+def _command(arguments: Iterable[str], *, level: str) -> list[str]:
+    return [ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", level, "-y", *arguments]
+
+
+def run(*arguments: str, level: str = "error") -> subprocess.CompletedProcess[bytes]:
+    """Run ffmpeg to its end, on its own so that Ctrl-C reaches only us."""
+    return subprocess.run(
+        _command(arguments, level=level),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def reading(file: Path) -> list[str]:
+    """Return the arguments that read a local file, whatever its name looks like, and nothing from the network."""
+    return ["-protocol_whitelist", "file", "-i", f"file:{file}"]
+
+
+def last_words(messages: bytes) -> str:
+    """Return the most telling of ffmpeg's messages, without its memory addresses."""
+    lines = [re.sub(r"^\[[^\]]*\] ", "", line) for line in messages.decode("utf-8", "replace").splitlines()]
+    telling = [line for line in lines if line.strip() and not line.startswith("Error opening input file")]
+    return "; ".join(telling[-2:])[:300] or "ffmpeg gave no reason"
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return what ffmpeg said of its input, and not of its output."""
+    return done.stderr.decode("utf-8", "replace").partition("Stream mapping:")[0]
+
+
+def output_problem(file: Path, error: object) -> str:
+    """Return a sentence for a failure to write."""
+    if "no space left" in str(error).lower():
+        return f"The disk is full, so {file} was not written: free some space, or write to another disk."
+    return f"{file} can't be written ({error}): write to another folder."
+
+
+def tells_of_sound(words: str) -> bool:
+    """Tell whether what ffmpeg said of a file names a sound in it."""
+    return _AUDIO.search(words) is not None

@@ -1,0 +1,213 @@
+"""Any photo a user may have (path, address, bytes, array or Pillow image) becomes one upright uint8 RGB array."""
+
+from __future__ import annotations
+
+import io
+import math
+import string
+import struct
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from http.client import HTTPException
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from memegen.base.errors import DownloadError, InputError, UnavailableError
+from memegen.base.files import check_file
+
+PhotoSource = str | Path | bytes | np.ndarray | Image.Image
+
+MAX_PIXELS = 100_000_000  # a decoded picture of 300 MB; a larger JPEG still passes when it can be decoded smaller
+MAX_BYTES = 200 * 2**20
+TIMEOUT = 30.0  # seconds without an answer from a server
+BACKGROUND = (255, 255, 255)  # what shows through transparent parts
+
+_FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    struct.error,
+    ArithmeticError,
+)  # Pillow
+
+
+def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
+    """Read one photo: turned upright by its EXIF mark, transparent parts on white, first frame of an animation.
+
+    Args:
+        source: A path, an http(s) address, the bytes of a picture file, a Pillow image, or an array: grey
+            (H, W), grey and alpha (H, W, 2), RGB (H, W, 3) or RGBA (H, W, 4), as uint8 in 0..255, uint16 in
+            0..65535, bool, or float in [0, 1].
+        max_side: Longest side of the result in pixels; a larger photo is scaled down, a smaller one kept. Faces are
+            looked for in the result: small ones in a wide panorama may be lost, so cut out the part with them first.
+
+    Returns:
+        The photo, uint8 RGB (H, W, 3), 0..255.
+
+    Raises:
+        InputError: If there is no such file, or it is not a picture, damaged, or far too large.
+        DownloadError: If the address can't be fetched.
+        UnavailableError: If it is a HEIC photo and the extra for it is not installed.
+    """
+    if max_side < 1:
+        raise InputError(f"max_side is {max_side}, but a photo needs at least one pixel: use 256 or more.")
+    name = _describe(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd EXIF; we refuse what is too large
+        image = _open(source, name=name)
+        try:
+            if image is source:
+                image = image.copy()  # what follows decodes and shrinks in place
+            return _upright_rgb(image, max_side=max_side, name=name)
+        except _DAMAGE as error:
+            raise InputError(f"{name} is damaged or incomplete ({error}): save it again or use another.") from error
+
+
+def _describe(source: PhotoSource) -> str:
+    """Return the words that stand for the source in messages."""
+    if isinstance(source, str | Path):
+        return f"The photo {source}"
+    return "The photo array" if isinstance(source, np.ndarray) else "The photo"
+
+
+def _open(source: PhotoSource, *, name: str) -> Image.Image:
+    """Return a Pillow image, not yet decoded where it comes from a file."""
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source, name=name)
+    if isinstance(source, bytes):
+        return _decode(source, name=name)
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+        return _decode(_download(source), name=name)
+    if not isinstance(source, str | Path):
+        raise InputError(f"A photo can't be a {type(source).__name__}: give a path, an address, bytes or an array.")
+    file = check_file(source, kind="photo")
+    if file.stat().st_size > MAX_BYTES:
+        raise InputError(f"{name} is larger than {MAX_BYTES >> 20} MB: save a smaller copy, such as a JPEG.")
+    return _decode(file.read_bytes(), name=name)
+
+
+def _decode(data: bytes, *, name: str) -> Image.Image:
+    """Return the picture in a file's bytes, checked to be of a kind we decode."""
+    if not data:
+        raise InputError(f"{name} is empty: copy or download it again.")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        _register_heif(name)
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name} has far too many pixels: save a smaller copy.") from error
+    except _DAMAGE as error:
+        raise InputError(f"{name} {_not_a_picture(data)}") from error
+    if image.format not in _FORMATS:
+        raise InputError(f"{name} is a {image.format} file: save it as JPEG or PNG.")
+    return image
+
+
+def _not_a_picture(data: bytes) -> str:
+    """Return the end of a sentence about bytes that no picture decoder knows."""
+    if b"<html" in data[:1024].lower():
+        return "is a web page, not a picture: use the address of the picture itself."
+    return "is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file."
+
+
+def _register_heif(name: str) -> None:
+    """Teach Pillow to read the HEIC photos of phones."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise UnavailableError(
+            f'{name} is a HEIC photo: run pip install "memegen[heif]", or save it as JPEG first.'
+        ) from error
+    pillow_heif.register_heif_opener()
+
+
+def _download(url: str) -> bytes:
+    """Return what is at an http(s) address, at most MAX_BYTES."""
+    try:
+        address = urllib.parse.quote(url, safe=string.punctuation)  # spaces and letters like ü, as browsers do
+        request = urllib.request.Request(address, headers={"User-Agent": "memegen"})  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            data: bytes = response.read(MAX_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise DownloadError(f"The photo at {url} can't be fetched: {_http_reason(error.code)}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DownloadError(
+            f"The photo at {url} can't be fetched ({reason}): check the address and the connection."
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"The photo at {url} is larger than {MAX_BYTES >> 20} MB: use a smaller one.")
+    return data
+
+
+def _http_reason(code: int) -> str:
+    """Return in plain words what a server's refusal means."""
+    if code in (404, 410):
+        return f"there is nothing at this address ({code}); check it in a browser."
+    if code in (401, 403):
+        return f"the server refuses ({code}); download it with a browser and give the file."
+    if code == 429:
+        return "the server has had too many requests (429); wait a while, or give the file itself."
+    return f"the server answered with error {code}; try later, or give the file itself."
+
+
+def _from_array(array: np.ndarray, *, name: str) -> Image.Image:
+    """Return an array as a Pillow image, brought to 8 bits a channel."""
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (2, 3, 4))) or array.size == 0:
+        raise InputError(f"{name} has the shape {array.shape}: give (height, width, 3), colours in the order RGB.")
+    return Image.fromarray(np.ascontiguousarray(_eight_bit(array, name=name)))
+
+
+def _eight_bit(array: np.ndarray, *, name: str) -> np.ndarray:
+    """Scale uint8, bool, uint16 (0..65535) or float ([0, 1]) to uint8 (0..255) without clipping."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return np.where(array, np.uint8(255), np.uint8(0))
+    if array.dtype == np.uint16:
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{name} holds {array.dtype} numbers: convert it to uint8 (0 to 255) first.")
+    if not (array.min() >= 0 and array.max() <= 1):
+        raise InputError(f"{name} holds fractions outside 0 to 1: scale it to 0 to 1, or convert it to uint8.")
+    scaled: np.ndarray = np.rint(array * 255).astype(np.uint8)
+    return scaled
+
+
+def _upright_rgb(image: Image.Image, *, max_side: int, name: str) -> np.ndarray:
+    """Decode, turn, flatten and shrink a picture: uint8 RGB (H, W, 3)."""
+    shrink = min(1.0, 2 * max_side / max(image.size))  # twice the size wanted, so that the last step stays sharp
+    image.draft(None, (math.ceil(image.width * shrink), math.ceil(image.height * shrink)))  # only JPEG can
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width} x {image.height}"
+        raise InputError(f"{name} has {size} pixels, more than {MAX_PIXELS // 10**6} million: save a smaller copy.")
+    rgb = _flatten(ImageOps.exif_transpose(image), name=name)
+    rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    return np.array(rgb)
+
+
+def _flatten(image: Image.Image, *, name: str) -> Image.Image:
+    """Bring any colour mode to 8-bit RGB, transparent parts on BACKGROUND."""
+    if image.mode == "I":  # how some Pillow versions hold 16-bit grey
+        image = Image.fromarray(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))
+    if image.mode == "F" or image.mode.startswith("I;16"):
+        native = np.asarray(image)
+        image = _from_array(native.astype(native.dtype.newbyteorder("=")), name=name)
+    if image.has_transparency_data:
+        below = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        image = Image.alpha_composite(below, image.convert("RGBA"))
+    return image.convert("RGB")
