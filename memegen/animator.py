@@ -4,40 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.base.progress import Progress
-from memegen.face.cropping import FaceBox
 from memegen.face.detection import Which
 
 if TYPE_CHECKING:
-    from memegen.face.casting import Driving
-
-GAINS = (0.0, 3.0)  # sensible range of `expression` and `motion`
-
-
-class FommOptions(TypedDict, total=False):
-    """Options of the engine that runs checkpoints.
-
-    Attributes:
-        crop: "face" (default), "none" for the middle squares, or a FaceBox around the subject in the photo, pixels.
-        relative: Carry over the driver's movement since its best frame (default), or its keypoints as they are.
-        best_frame: Count from the driving frame that is most like the photo (default), or from the first.
-        landmarks: "mesh" (default), or "face-alignment" for hard poses: slow, needs memegen[landmarks].
-        device: "auto" (default), "cpu", "cuda" or "mps".
-        precision: "auto" (default), or "float32" for exact frames.
-        backend: "torch" (default), or "openvino", for long clips on CPUs: frames come faster, the first one later.
-    """
-
-    crop: Literal["face", "none"] | FaceBox
-    relative: bool
-    best_frame: bool
-    landmarks: Literal["mesh", "face-alignment"]
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    precision: Literal["auto", "float32"]
-    backend: Literal["torch", "openvino"]
+    from memegen.face.casting import Acting, Driving
 
 
 class Animator(Protocol):
@@ -77,7 +52,7 @@ def load_animator(
     expression: float = 1.0,
     motion: float = 1.0,
     progress: Progress | None = None,
-    **fomm: Unpack[FommOptions],
+    **fomm: Any,
 ) -> Animator:
     """Load an engine.
 
@@ -97,40 +72,31 @@ def load_animator(
         DownloadError: No mirror gave the checkpoint.
         UnavailableError: torch, or the backend, is not installed.
     """
-    if not (face is None or face == "all" or isinstance(face, int)):
-        raise InputError(f"The face is {face!r}: give a number, counted from 0 at the left, or all.")
-    if framing not in ("photo", "face"):
-        raise InputError(f"The framing is {framing!r}: give photo or face.")
-    for what, gain in (("expression", expression), ("motion", motion)):
-        if not GAINS[0] <= gain <= GAINS[1]:
-            raise InputError(
-                f"The {what} is {gain:g}: give a number from {GAINS[0]:g} to {GAINS[1]:g}; 1 is as driven."
-            )
+    from memegen.face.casting import Acting
+
+    acting = Acting(face=face, framing=framing, expression=expression, motion=motion)
     if str(name) == "mesh":
         from memegen.mesh.animator import MeshAnimator
 
         if fomm:
             raise InputError(f"The mesh engine takes no {', '.join(fomm)}: leave it out, or choose a checkpoint.")
-        return MeshAnimator(face, expression, motion, progress, framing)
-    return _load_fomm(name, face=face, framing=framing, expression=expression, motion=motion, progress=progress, **fomm)
+        return MeshAnimator(acting, progress)
+    return _load_fomm(name, acting, progress, **fomm)
 
 
 def _load_fomm(
-    name: str | Path,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    backend: str = "torch",
-    **options: Any,
+    name: str | Path, acting: Acting, progress: Progress | None, *, backend: str = "torch", **options: Any
 ) -> Animator:
     from memegen.fomm.checkpoint import check_installed, load_networks, locate
+    from memegen.fomm.options import FommOptions
 
+    chosen = FommOptions(**options)
     locate(name)
     check_installed("fomm")
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel
 
-    compute = choose_compute(device=device, precision=precision, backend=backend)  # type: ignore[arg-type]
-    networks = load_networks(name, progress=options["progress"] is not None)
-    return FommAnimator(FommModel(networks, compute=compute), **options)
+    compute = choose_compute(device=chosen.device, precision=chosen.precision, backend=backend)  # type: ignore[arg-type]
+    networks = load_networks(name, progress=progress is not None)
+    return FommAnimator(FommModel(networks, compute=compute), acting, chosen, progress)

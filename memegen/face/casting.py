@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Image, smoothstep
 from memegen.base.errors import InputError
+from memegen.base.options import check_options, option
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import LEAST, Which, detect_faces, pick_face, shows_face
 from memegen.media.video import Video
@@ -24,7 +25,31 @@ BORDER = 0.25  # how soft the border between two people is, in face sizes
 TINY = 48.0  # width in pixels of a face below which we warn
 EASE = 0.6  # seconds in which a singer whose clip has ended comes to rest
 
+FRAMINGS = {"photo": "the whole photo", "face": "only the face (classic)"}
+GAIN = {"low": 0.0, "high": 3.0, "unit": "(1 is as driven)"}
+
 log = logging.getLogger(__name__)
+Song = TypeVar("Song")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Acting:
+    """How the faces of a photo act, whichever engine moves them.
+
+    Raises:
+        InputError: A value is not among the choices or not within its range.
+    """
+
+    face: Which = option(None, "Face", "which face, counted from 0 at the left, or all; the largest when left out")
+    framing: Literal["photo", "face"] = option("photo", "Show", "how much of the photo is shown", choices=FRAMINGS)
+    expression: float = option(1.0, "Face (1: as the driver)", "gain of mouth, brows and eyes", **GAIN)
+    motion: float = option(1.0, "Head (1: as the driver)", "gain of the head's turning, shifting and growing", **GAIN)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if not (self.face is None or self.face == "all" or isinstance(self.face, int)):
+            raise InputError(f"The face is {self.face!r}: give a number, counted from 0 at the left, or all.")
 
 
 class Role(NamedTuple):
@@ -43,6 +68,24 @@ class Role(NamedTuple):
     clip: Video
 
 
+def parts_of(songs: Song | Mapping[int, Song]) -> dict[int | None, Song]:
+    """Return who sings what: the songs of a duet by the faces' numbers, a single song under None.
+
+    Raises:
+        InputError: The duet is empty.
+    """
+    if not isinstance(songs, Mapping):
+        return {None: songs}
+    if not songs:
+        raise InputError("The duet is empty: give at least one face its clip.")
+    return dict(songs)
+
+
+def each_part(songs: Song | Mapping[int, Song], make: Callable[[Song], Made]) -> Made | dict[int, Made]:
+    """Make something of a song, or of each song of a duet: each clip of each template, for example."""
+    return {face: make(song) for face, song in songs.items()} if isinstance(songs, Mapping) else make(songs)
+
+
 def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
     """Decide who sings what.
 
@@ -52,29 +95,26 @@ def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
         driving: The clip, or each face's own. A duet runs at the rate of the first clip.
 
     Returns:
-        One role for each face that moves, left to right.
+        One role for each face that moves, from the back to the front: smaller faces are farther away.
 
     Raises:
         NoFaceError: The photo has no face.
         InputError: It has fewer faces than asked for, or `which` and a duet contradict each other.
     """
-    faces = detect_faces(photo)
-    if not isinstance(driving, Mapping):
-        clips = dict.fromkeys(choose_among(photo, faces, which), driving)
-    elif which is not None:
-        raise InputError("A duet says itself which face sings which clip: leave the face out.")
-    elif not driving:
-        raise InputError("The duet is empty: give at least one face its clip.")
-    else:
-        fps = next(iter(driving.values())).fps
-        for number in driving:
-            choose_among(photo, faces, number)
-        clips = {number: replace(driving[number], fps=fps) for number in sorted(driving)}
-    roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in clips.items()]
+    faces, parts = detect_faces(photo), parts_of(driving)
+    if None not in parts and which is not None:
+        raise InputError("A duet already says which face sings which clip: leave the face out.")
+    fps = next(iter(parts.values())).fps
+    clips = {
+        number: clip if clip.fps == fps else replace(clip, fps=fps)
+        for face, clip in parts.items()
+        for number in choose_among(photo, faces, which if face is None else face)
+    }
+    roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in sorted(clips.items())]
     tiny = min(role.face.width for role in roles)
     if tiny < TINY:
         log.warning("The face is only %.0f pixels wide: a photo that shows it larger makes a clearer meme.", tiny)
-    return roles
+    return sorted(roles, key=lambda role: role.face.width * role.face.height)
 
 
 def eased(late: int, fps: float) -> float:
