@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from memegen.base.errors import InputError
 from memegen.base.options import check_options, option
 
 if TYPE_CHECKING:
@@ -52,3 +53,5 @@ class FommOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.crop not in ("face", "none") and not hasattr(self.crop, "square"):
+            raise InputError(f"The crop is {self.crop!r}: choose face or none, or give a FaceBox in pixels.")
