@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 
 from memegen.base.errors import InputError, MemegenError
+from memegen.base.progress import Stage
 from memegen.batch import Outcome, find_photos, make_batch, write_report
 from memegen.widgets import elements
 from memegen.widgets.jobs import Job, Status, Turns, in_form_words
@@ -173,8 +174,8 @@ class Classroom:
 
         def tell(stage: str, done: int, total: int) -> None:
             job.check()
-            which = f"Photo {len(self.outcomes) + 1} of {len(photos)}"
-            self._work.status.progress(f"{which} · {stage}", done, total)
+            which = f"Photo {len(self.outcomes) + 1} of {len(photos)} · {stage}"
+            self._work.status.progress(Stage(which, Stage.unit_of(stage)), done, total)
 
         words = {**recipe.options, "engine": recipe.engine, "duration": recipe.duration, "progress": tell}
         for outcome in make_batch(photos, recipe.song, folder, suffix=recipe.suffix, **words):

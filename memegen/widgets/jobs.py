@@ -16,6 +16,7 @@ from pathlib import Path
 import ipywidgets
 
 from memegen.base.errors import MemegenError
+from memegen.base.progress import Stage
 
 EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
 CURED_BY_INSTANT = {"engine", "device", "landmarks", "precision"}  # remedies that the form has one choice for
@@ -148,8 +149,8 @@ class Status:
             if current():
                 self.fail(error)
 
-    def progress(self, stage: str, done: float, total: float, *, unit: str = "frames") -> None:
-        """Move the bar: `done` of `total` frames, or whatever else `unit` names."""
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Move the bar; see `Progress`."""
         now = time.monotonic()
         if stage != self._stage or done < 2:
             self._stage, self._begun, self._shown = stage, now, 0.0
@@ -158,12 +159,12 @@ class Status:
         self._shown = now
         self._bar.layout.display = ""
         self._bar.value = done / max(total, done, 1)
-        words = how_far(stage, done, total, now - self._begun, unit=unit)
-        self._words.value = _status(words)
+        self._words.value = _status(how_far(stage, done, total, now - self._begun))
 
 
-def how_far(stage: str, done: float, total: float, seconds: float, *, unit: str = "frames") -> str:
+def how_far(stage: str, done: float, total: float, seconds: float) -> str:
     """Say how far a stage is after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
+    unit = Stage.unit_of(stage)
     words = [f"{stage}: {done:.0f} of {total:.0f} {unit}"]
     if seconds > 0.5 and done:
         rate = done / seconds
