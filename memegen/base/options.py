@@ -59,14 +59,15 @@ class Option(NamedTuple):
             *most, last = map(str, self.choices)
             raise InputError(f"The {words} is {value!r}: choose {', '.join(most)} or {last}.")
         if self.is_number and value is not None and not self._holds(value):
-            raise InputError(f"The {words} is {value!r}: give {self.range}.")
+            given = f"{value:g}" if isinstance(value, int | float) else repr(value)
+            raise InputError(f"The {words} is {given}: give {self.range}.")
 
     @property
     def range(self) -> str:
         """The numbers that can be chosen, in words: "0 to 3 seconds"."""
         if math.isfinite(self.high):
             return f"{self.low:g} to {self.high:g} {self.unit}"
-        return f"{self.unit}, {self.low:g} or more" if math.isfinite(self.low) else self.unit
+        return f"{self.low:g} or more {self.unit}" if math.isfinite(self.low) else f"a number of {self.unit}"
 
     def _holds(self, value: Any) -> bool:
         """Tell whether a value is a number within the range."""
