@@ -182,9 +182,9 @@ def test_permission_is_asked_for_once(
 def test_without_the_label_the_other_marks_stay(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["make", "me.png", "-o", "bare.mp4", "--no-label", "--duration", "0.4"]) == 0
     said = capfd.readouterr().err
-    assert said.count("Without the label, say yourself wherever you post it that it was made with AI.") == 1
+    assert said.count("There is no label: wherever you post the clip, say that it was made with AI.") == 1
     assert main(["make", "me.png", "-o", "usual.mp4", "--duration", "0.4"]) == 0
-    assert "Without the label" not in capfd.readouterr().err
+    assert "There is no label" not in capfd.readouterr().err
     corner = np.s_[-30:, 40:]
     bare, usual = (next(open_video(f"{name}.mp4").frames())[corner].astype(int) for name in ("bare", "usual"))
     assert np.abs(bare - usual).mean() > 8
