@@ -1,4 +1,4 @@
-"""Options for users, declared once as fields of frozen dataclasses and read by the API, the command line and the form."""
+"""Options for users, declared once as fields of frozen dataclasses; the API, command line and form read them."""
 
 from __future__ import annotations
 
