@@ -1,4 +1,4 @@
-"""Keypoints with local affine maps, in which the first-order motion model describes motion, and how a photo gets them."""
+"""Keypoints with local affine maps: how the First Order Motion Model describes motion and transfers it to a photo."""
 
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
@@ -50,12 +50,16 @@ def transfer_motion(
     expression: float = 1.0,
     motion: float = 1.0,
 ) -> Keypoints[Floats]:
-    """Return the keypoints that show the photo's subject in each driving frame; options as in `Transfer`.
+    """Return the keypoints that show the photo's subject in each driving frame.
 
     Args:
         source: keypoints of the photo, N = 1.
         driving: keypoints of N driving frames.
         initial: keypoints of the driving frame whose pose is taken to be the photo's, N = 1; movements start there.
+        relative: as in `Transfer`, like the rest.
+        scale: factor on relative shifts, or "auto".
+        expression: gain of the expression.
+        motion: gain of the head motion.
     """
     if (expression, motion) != (1.0, 1.0):
         driving = with_gains(driving, initial=initial, expression=expression, motion=motion)

@@ -28,7 +28,7 @@ SIZE = 256
 
 
 class FommInternals(NamedTuple):
-    """What the networks compute on the way to N frames; K keypoints, h and w of the motion are H/4 and W/4.
+    """What the networks compute for N frames: K keypoints, and motion of height h = H/4 and width w = W/4.
 
     Attributes:
         source: float32 keypoints of the photo, N = 1.
@@ -76,7 +76,7 @@ class FommModel:
 
     @property
     def keypoints_key(self) -> str:
-        """16 hexadecimal digits that differ from checkpoint to checkpoint, to name files of stored `keypoints` by."""
+        """16 hexadecimal digits that identify the checkpoint, for naming files of stored `keypoints`."""
         head: Tensor = self._detector.kp.weight
         return sha256(head.cpu().numpy().tobytes()).hexdigest()[:16]
 
@@ -132,7 +132,7 @@ class FommModel:
     def explain(
         self, source_crop: Image, driving_crops: Iterable[Image], *, best_frame: int = 0, **transfer: Unpack[Transfer]
     ) -> FommInternals:
-        """Return all that `animate_crops` computes on the way; for a few frames, as all of it is held in memory.
+        """Return everything that `animate_crops` computes; for a few frames, as all of it stays in memory.
 
         Raises:
             InputError: as `animate_crops`.
@@ -170,7 +170,7 @@ class FommModel:
             yield from frames
 
     def _detected(self, crops: Iterable[Image]) -> Iterator[ArrayKeypoints]:
-        """Keypoints of the crops, batch by batch as they come."""
+        """Return the crops' keypoints, batch by batch."""
         checked = map(self._checked, crops)
         stacks = iter(lambda: list(islice(checked, self.compute.batch)), [])
         return _in_parts(((np.stack(crops),) for crops in stacks), self.compute.batch, self._found)
@@ -204,8 +204,8 @@ class FommModel:
     @torch.inference_mode()
     def _drawn(self, source: EncodedSource, driving: ArrayKeypoints) -> Image:
         motion = self._motion(source, self._tensors(driving))
-        # Motion is cheap in large batches; on CPUs the decoder is fastest when few frames' maps fill the cache.
-        parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
+        # Motion is cheap in large batches; on CPUs the decoder is fastest when its maps, of few frames, fit the cache.
+        parts = zip(*(torch.split(part, self.compute.decode) for part in motion), strict=True)
         warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
         picture = torch.cat([self._generator.render(features) for features in warped])
         if not bool(torch.isfinite(picture).all()):
@@ -222,9 +222,9 @@ class FommModel:
 
 
 def _in_parts(batches: Iterable[tuple[Any, ...]], size: int, step: Callable[..., Result]) -> Iterator[Result]:
-    """Results of a step for `size` frames at a time, for fewer from the first time the device's memory is too small.
+    """Return the results of a step for `size` frames at a time, or for fewer once the device's memory is too small.
 
-    A batch is the step's arguments, arrays of as many frames each.
+    A batch holds the step's arguments: arrays of N frames each.
     """
     for batch in batches:
         start = 0
@@ -273,7 +273,7 @@ def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:
 
 
 def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoints, Iterator[ArrayKeypoints]]:
-    """Keypoints of one frame of a stream, and the stream again from its beginning."""
+    """Return the keypoints of one frame of a stream, and the whole stream again."""
     seen: list[ArrayKeypoints] = []
     count = 0
     for batch in batches:
