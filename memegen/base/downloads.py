@@ -9,7 +9,7 @@ import inspect
 import itertools
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,8 @@ from memegen.base.progress import Progress, Stage
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = (10.0, 60.0)
-"""Seconds to wait for a connection, and for the next bytes of a file."""
-
-ATTEMPTS = 3
-"""How often a mirror is asked in one run when its connection is cut."""
+TIMEOUT = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of a file
+ATTEMPTS = 3  # how often a mirror is asked in one run when its connection is cut
 
 _CHUNK = 64 * 1024
 _DRIVE_ADDRESS = re.compile(r"https?://(?:drive|docs)(?:\.usercontent)?\.google\.com/(?:.*?[?&]id=|.*?/d/)([\w-]{10,})")
@@ -220,20 +217,11 @@ class _MirrorError(Exception):
     """Why one mirror gave nothing, in plain words."""
 
 
-class _CutError(_MirrorError):
-    """The connection ended before the file did."""
-
-
 class _CallbackError(BaseException):
     """Carries what the progress callback raised past all handlers of network and disk errors."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
-
-
-def _pieces(target: Path, key: str = "????????") -> list[Path]:
-    """List what unfinished downloads left beside a file; gdown has pieces of its own, named after the part."""
-    return list(target.parent.glob(f"{glob.escape(target.name)}.{key}.part*"))
 
 
 class _Part:
@@ -249,29 +237,35 @@ class _Part:
     def size(self) -> int:
         return sum(piece.stat().st_size for piece in _pieces(self.target, self.key))
 
-    def discard(self) -> None:
-        for piece in _pieces(self.target, self.key):
-            piece.unlink(missing_ok=True)
-
     def arrived(self, done: int, total: int | None) -> None:
         """Report how many bytes are here, and refuse a file that is larger than the limit."""
         if self.limit is not None and max(done, total or 0) > self.limit:
-            raise _MirrorError(f"the file is larger than the {self.limit / 1e6:.0f} MB accepted here")
-        if self.progress is None:
-            return
+            reason = f"the file is larger than the {self.limit / 1e6:.0f} MB accepted here"
+            raise DownloadError(_failure_message(self.target, [(self.mirror.url, reason)], own=True))
         megabytes = done // 10**6
         whole = megabytes + 1 if total is None else -(-total // 10**6)  # rounded up: only the end reaches it
         try:
-            stage = Stage(f"Downloading {self.target.name}", "MB")
-            self.progress(stage, whole if done == total else megabytes, whole)
+            if self.progress is not None:
+                stage = Stage(f"Downloading {self.target.name}", "MB")
+                self.progress(stage, whole if done == total else megabytes, whole)
         except Exception as error:
             raise _CallbackError(error) from error
 
-    def cut(self, total: int | None = None) -> _CutError:
-        """Return an error that tells how far the download came."""
+    def cut(self, total: int | None = None) -> _MirrorError:
+        """Return an error that says how much of the file came."""
         of_total = f" of {total / 1e6:.1f}" if total is not None else ""
         kept = "; what came is kept and the next try continues from there" if self.resumable and self.size else ""
-        return _CutError(f"{_CUT} after {self.size / 1e6:.1f}{of_total} MB{kept}")
+        return _MirrorError(f"{_CUT} after {self.size / 1e6:.1f}{of_total} MB{kept}")
+
+
+def _pieces(target: Path, key: str = "????????") -> list[Path]:
+    """List what unfinished downloads left beside a file; gdown has pieces of its own, named after the part."""
+    return list(target.parent.glob(f"{glob.escape(target.name)}.{key}.part*"))
+
+
+def _discard(target: Path, key: str = "????????") -> None:
+    for piece in _pieces(target, key):
+        piece.unlink(missing_ok=True)
 
 
 def _download(part: _Part) -> Path:
@@ -281,9 +275,8 @@ def _download(part: _Part) -> Path:
         part.path.replace(part.target)
     finally:
         if not part.resumable:
-            part.discard()
-    for piece in _pieces(part.target):  # of other mirrors
-        piece.unlink(missing_ok=True)
+            _discard(part.target, part.key)
+    _discard(part.target)  # what other mirrors left
     return part.target
 
 
@@ -292,36 +285,33 @@ def _receive(part: _Part) -> None:
     drive_id = _drive_id(part.mirror.url)
     for last in (*[False] * (ATTEMPTS - 1), True):
         if not part.resumable:
-            part.discard()
+            _discard(part.target, part.key)
         before = part.size
         try:
             _from_drive(drive_id, part) if drive_id else _from_web(part)
-        except _CutError:
-            if last or part.size <= before:
+            return _check(part)
+        except _MirrorError:
+            if last or part.size == before:
                 raise
-            continue
-        reason = _fault(part)
-        if reason is None:
-            return
-        part.discard()
-        if last or not before:
-            raise _MirrorError(reason)
 
 
-def _fault(part: _Part) -> str | None:
-    """Tell what is wrong with a complete part, if anything."""
+def _check(part: _Part) -> None:
+    """Discard a complete part that is not the file it should be, and say why."""
     with part.path.open("rb") as file:
         head = file.read(_CHUNK)
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = part.mirror.sha256 or ""
     if not head:
-        return "the file there is empty"
-    if _PAGE.match(head):
-        return _page_reason(head)
-    wanted = part.mirror.sha256
-    if wanted is None or found.startswith(wanted):
-        return None
-    return f"the file there is not the expected one (checksum {found[:16]}, expected {wanted[:16]})"
+        reason = "the file there is empty"
+    elif _PAGE.match(head):
+        reason = _page_reason(head)
+    elif not found.startswith(wanted):
+        reason = f"the file there is not the expected one (checksum {found[:16]}, expected {wanted[:16]})"
+    else:
+        return
+    _discard(part.target, part.key)
+    raise _MirrorError(reason)
 
 
 def _drive_id(url: str) -> str | None:
@@ -344,7 +334,7 @@ def _from_drive(drive_id: str, part: _Part) -> None:
         reason = "" if gdown.download(id=drive_id, output=str(part.path), **options) else "Google Drive gave no file"
     except requests.RequestException as error:
         reason = _network_reason(error)
-    except (_MirrorError, OSError):  # what `arrived` raises, and the disk
+    except (DownloadError, OSError):  # what `arrived` raises, and the disk
         raise
     except Exception as error:  # gdown 5 lets the errors of its page parser through
         reason = _drive_reason(str(error))
@@ -358,7 +348,7 @@ def _from_web(part: _Part) -> None:
     """Complete a part over http(s), from where it ends if the server can."""
     import requests
 
-    offset = part.size if part.resumable else 0
+    offset = part.size
     headers = {"User-Agent": "memegen", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -367,15 +357,14 @@ def _from_web(part: _Part) -> None:
     except requests.RequestException as error:
         raise _MirrorError(_network_reason(error)) from error
     with answer:
-        span = answer.headers.get("Content-Range", "")
-        if offset and answer.status_code == 416 and span == f"bytes */{offset}":
-            return  # an earlier run got it all and ended before it was checked
-        if offset and answer.status_code in (206, 416) and not span.startswith(f"bytes {offset}-"):
-            part.discard()  # the server has another file now
-            return _from_web(part)
-        if answer.status_code != 200 and not (offset and answer.status_code == 206):
-            raise _MirrorError(_status_reason(answer.status_code))
-        _save(part, answer, offset=0 if answer.status_code == 200 else offset)
+        status, span = answer.status_code, answer.headers.get("Content-Range", "")
+        if status == 200:
+            _save(part, answer, offset=0)
+        elif offset and status == 206 and span.startswith(f"bytes {offset}-"):
+            _save(part, answer, offset=offset)
+        elif not offset or status not in (206, 416):
+            raise _MirrorError(_status_reason(status))
+        # Otherwise nothing follows this part: the checksum tells whether it is complete or belongs to another file.
 
 
 def _save(part: _Part, answer: requests.Response, *, offset: int) -> None:
@@ -388,24 +377,20 @@ def _save(part: _Part, answer: requests.Response, *, offset: int) -> None:
     chunks = answer.iter_content(_CHUNK)
     try:
         first = next(chunks, b"")
-        # Servers call pictures and clips text, too, but text has no zeros.
+        # Some servers call pictures and clips text, too, but text has no zeros.
         called_page = answer.headers.get("Content-Type", "").startswith("text/html") and b"\0" not in first
         if offset == 0 and (called_page or _PAGE.match(first)):  # before anything that is kept is written over
             raise _MirrorError(_page_reason(first))
-        _write(part, itertools.chain([first], chunks), offset=offset, total=total)
+        with part.path.open("ab" if offset else "wb") as file:
+            for chunk in itertools.chain([first], chunks):
+                file.write(chunk)
+                part.arrived(file.tell(), total)
     except requests.RequestException as error:
         raise part.cut(total) from error
-    if total is not None and part.size < total:
+    if total is None:
+        part.arrived(part.size, part.size)
+    elif part.size < total:
         raise part.cut(total)
-    part.arrived(part.size, part.size)
-
-
-def _write(part: _Part, chunks: Iterable[bytes], *, offset: int, total: int | None) -> None:
-    """Append chunks to the first `offset` bytes of a part."""
-    with part.path.open("ab" if offset else "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            part.arrived(file.tell(), total)
 
 
 def _page_reason(head: bytes) -> str:
@@ -419,9 +404,7 @@ def _drive_reason(text: str) -> str:
     if _QUOTA.search(text):
         return _QUOTA_REASON
     if "Anyone with the link" in text:
-        return (
-            "Google Drive gave a page instead of the file: it is not shared publicly, or too many people asked for it"
-        )
+        return "Google Drive gave a page instead of the file: it is not shared publicly, or too many asked for it"
     return _CUT if "incomplete" in text else f"Google Drive did not give the file ({' '.join(text.split())[:160]})"
 
 
