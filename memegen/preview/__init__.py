@@ -1,38 +1,45 @@
-"""Pictures that show what the stages see and do: for notebooks and the form, each a small pure function."""
+"""Pictures of what the stages see and do, for notebooks and the form.
 
-from memegen.preview.curves import motion_curves, plot_keypoints, plot_motion
+What returns a matplotlib `Figure` raises UnavailableError where matplotlib is not installed.
+"""
+
+from memegen.mesh.explain import explain_frame as explain_mesh
+from memegen.preview.curves import draw_keypoints, motion_curves, plot_keypoints, plot_motion
 from memegen.preview.fields import (
+    draw_deformation,
     draw_features,
-    draw_flow_arrows,
     draw_masks,
     draw_sparse_motions,
     flow_to_rgb,
     flow_wheel,
-    heat_map,
     movement,
     warp,
 )
+from memegen.preview.lessons import explain_fomm, lesson_model, portrait
 from memegen.preview.pages import Shown, contact_sheet, crop_frames, sample_frames, show, side_by_side, strips
-from memegen.preview.points import draw_faces, draw_keypoints, draw_landmarks
+from memegen.preview.points import draw_faces, draw_landmarks
 
 __all__ = [
     "Shown",
     "contact_sheet",
     "crop_frames",
+    "draw_deformation",
     "draw_faces",
     "draw_features",
-    "draw_flow_arrows",
     "draw_keypoints",
     "draw_landmarks",
     "draw_masks",
     "draw_sparse_motions",
+    "explain_fomm",
+    "explain_mesh",
     "flow_to_rgb",
     "flow_wheel",
-    "heat_map",
+    "lesson_model",
     "motion_curves",
     "movement",
     "plot_keypoints",
     "plot_motion",
+    "portrait",
     "sample_frames",
     "show",
     "side_by_side",

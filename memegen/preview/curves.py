@@ -1,4 +1,4 @@
-"""How a face moves, as curves over time."""
+"""How faces and keypoints move: curves over time, marks in pictures, paths."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memegen.base.arrays import Floats
-from memegen.base.errors import UnavailableError
+from memegen.base.arrays import Floats, Image
 from memegen.face.topology import Landmarks
 from memegen.fomm.keypoints import Keypoints
 from memegen.media.ffmpeg import reading, run
 from memegen.media.video import Video
 from memegen.mesh.motion import fit_pose, openings, shape_of
-from memegen.preview.drawing import colour_of
+from memegen.preview.pages import new_figure, side_by_side
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RATE, STEP = 8000, 80  # samples a second of the sound that is drawn, and how many make one point
+    from memegen.fomm.model import FommInternals
+
+RATE, STEP = 8000, 80  # samples of sound a second that are read, and how many of them become one point of the plot
 WAYS = {"yaw": "yaw (right)", "pitch": "pitch (down)", "roll": "roll (clockwise)"}
 TICKS = (-1, -0.5, 0, 0.5, 1)
-LINES = ("#0072b2", "#d55e00", "#009e73")  # told apart by the colour-blind too (Okabe and Ito 2008)
+LINES = ("#0072b2", "#d55e00", "#009e73")  # colour-blind people can tell them apart, too (Okabe and Ito 2008)
 
 
 def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Floats]:
@@ -36,10 +38,14 @@ def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Floats]:
         picture's right), "pitch" (down) and "roll" (clockwise) of the head in degrees.
     """
     poses = [fit_pose(face) for face in landmarks]
+    # Measured with the head turned to the front, so that a nod does not look like a closing mouth.
     gaps = np.array([openings(shape_of(face, pose)) for face, pose in zip(landmarks, poses, strict=True)])
+    # x points right, y down, z into the picture. The third column is where the head's own z axis points: yaw and pitch
+    # turn it, roll does not. The first column is the line between the eyes: its slope in the picture is the roll.
     r = np.array([pose.rotation for pose in poses])
     yaw, pitch = np.arctan2(-r[:, 0, 2], r[:, 2, 2]), np.arcsin(np.clip(-r[:, 1, 2], -1, 1))
     turns = {"yaw": yaw, "pitch": pitch, "roll": np.arctan2(r[:, 1, 0], r[:, 0, 0])}
+    # Both eyes as one curve: people rarely wink while they sing.
     return {"mouth": gaps[:, 0], "eyes": gaps[:, 1:].mean(1)} | {k: np.degrees(v) for k, v in turns.items()}
 
 
@@ -49,11 +55,8 @@ def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
     Args:
         landmarks: N arrays (468, 3), pixels, of the clip's frames.
         driving: The clip.
-
-    Raises:
-        UnavailableError: matplotlib is not installed.
     """
-    figure = _figure(9, 6)
+    figure = new_figure(4.4)
     face, head, sound = figure.subplots(3, sharex=True, height_ratios=[3, 3, 2])
     curves = motion_curves(landmarks)
     seconds = driving.start + np.arange(len(landmarks)) / float(driving.fps)
@@ -65,9 +68,31 @@ def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
         axes.grid(alpha=0.3)
     loud = _loudness(driving)
     sound.fill_between(driving.start + np.arange(len(loud)) * STEP / RATE, -loud, loud, color="#666666", linewidth=0)
-    face.set_ylabel("opening / eye distance")
+    face.set_ylabel("opening")
     head.set_ylabel("degrees")
     sound.set(ylabel="sound", yticks=[], xlabel="time in the clip, seconds", xlim=(seconds[0], seconds[-1]))
+    return figure
+
+
+def draw_keypoints(
+    inside: FommInternals, source: Image, driving: Sequence[Image], *, frames: Sequence[int] = (0,)
+) -> Figure:
+    """Mark keypoints in pictures: each as its number, and as what its jacobian makes of a small circle.
+
+    Of two radii, the coloured one is the image of (1, 0), the white one of (0, 1). Only changes of the jacobians mean
+    something, so the circle is chosen to suit each picture.
+
+    Args:
+        inside: As `explain_fomm` gives it for these pictures.
+        source: uint8 RGB (H, W, 3), the photo's crop.
+        driving: uint8 RGB (H, W, 3), the driver's crops.
+        frames: The numbers of the driving frames to draw beside the source.
+    """
+    labels = ["source", *(f"driving {frame}" for frame in frames)]
+    figure = side_by_side(source, *(driving[frame] for frame in frames), labels=labels)
+    _mark(figure.axes[0], inside.source.value[0], inside.source.jacobian[0])
+    for axes, frame in zip(figure.axes[1:], frames, strict=True):
+        _mark(axes, inside.driving.value[frame], inside.driving.jacobian[frame])
     return figure
 
 
@@ -78,34 +103,39 @@ def plot_keypoints(source: Keypoints[Floats], driving: Keypoints[Floats], moved:
         source: Of the photo, N = 1.
         driving: Of N driving frames.
         moved: What the photo's subject is shown with, N frames.
-
-    Raises:
-        UnavailableError: matplotlib is not installed.
     """
-    figure = _figure(9, 5)
-    count = driving.value.shape[1]
-    for axes, path, title in zip(
-        figure.subplots(1, 2, sharex=True, sharey=True), (driving, moved), ("driver", "photo, moved"), strict=True
-    ):
-        for number in range(count):
-            colour = [part / 255 for part in colour_of(number, count)]
-            axes.plot(*path.value[:, number].T, color=colour, linewidth=2)
-            axes.annotate(str(number), path.value[-1, number], fontsize=10)
-        axes.plot(*source.value[0].T, "k+", markersize=9, label="the photo's own")
-        axes.set(title=title, xlim=(-1, 1), ylim=(1, -1), aspect="equal", xlabel="x", xticks=TICKS, yticks=TICKS)
+    figure = new_figure(3.4)
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, path, title in ((left, driving, "driver"), (right, moved, "photo, moved")):
+        for number, line in enumerate(path.value.swapaxes(0, 1)):
+            axes.plot(*line.T, color=f"C{number}", linewidth=2)
+            axes.annotate(str(number), line[-1], (4, 4), textcoords="offset points")
+        crosses = axes.plot(*source.value[0].T, "k+", markersize=9)
+        axes.set(xlim=(-1, 1), ylim=(1, -1), aspect="equal", xlabel="x", xticks=TICKS, yticks=TICKS)
+        axes.set_title(title, fontsize="medium")
         axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("y")
-    figure.axes[1].legend(loc="lower right", fontsize=9)
+    left.set_ylabel("y")
+    figure.legend(crosses, ["the photo's own"], loc="outside lower center", frameon=False)
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
-    """Make a figure that belongs to no window, sizes in inches."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UnavailableError("Plots need matplotlib: pip install 'memegen[notebook]'.") from error
-    return Figure(figsize=(width, height), layout="constrained")
+def _mark(axes: Axes, value: Floats, jacobian: Floats) -> None:
+    """Draw keypoints, value (K, 2) in [-1, 1] and jacobian (K, 2, 2), over the picture in `axes`."""
+    axes.autoscale(False)  # keypoints may lie outside; the picture keeps its place
+    height, width = axes.images[0].get_size()
+    half = np.array([width - 1, height - 1]) / 2  # what 1 is in pixels
+    # A determinant says how much areas grow, its root how much lengths do: the typical ellipse gets a radius of 0.11.
+    size = np.sqrt(np.median(np.abs(np.linalg.det(jacobian))))
+    angles = np.linspace(0, 2 * np.pi, 49)
+    circle = 0.11 / max(size, 1e-6) * np.stack([np.cos(angles), np.sin(angles)])
+    for number, (point, local) in enumerate(zip(value, jacobian, strict=True)):
+        ring, middle = (point[:, None] + local @ circle + 1).T * half, (point + 1) * half
+        colour, (x, y) = f"C{number}", middle
+        axes.plot(*ring.T, color=colour)
+        axes.plot(*np.stack([middle, ring[0]]).T, color=colour)
+        axes.plot(*np.stack([middle, ring[12]]).T, color="white")  # a quarter of the 48 steps further on
+        tag = {"facecolor": colour, "linewidth": 0, "pad": 1}
+        axes.text(x, y, str(number), color="white", size="small", ha="center", va="center", bbox=tag, clip_on=True)
 
 
 def _loudness(driving: Video) -> Floats:
