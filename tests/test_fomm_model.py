@@ -203,7 +203,7 @@ def test_compute_refuses_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_lies_between_is_that_of_the_original(
     arrays: dict[str, np.ndarray], motion: str, options: dict[str, Any]
 ) -> None:
-    inside = animator().look_inside(arrays["source"], arrays["driving"], **options)
+    inside = animator().explain(arrays["source"], arrays["driving"], **options)
     for got, want in (
         (inside.source.value[0], arrays["source_value"]),
         (inside.source.jacobian[0], arrays["source_jacobian"]),
@@ -220,7 +220,7 @@ def test_what_lies_between_is_that_of_the_original(
 
 
 def test_the_deformation_is_the_sparse_motions_shared_out_by_the_masks(arrays: dict[str, np.ndarray]) -> None:
-    inside = animator().look_inside(arrays["source"], arrays["driving"])
+    inside = animator().explain(arrays["source"], arrays["driving"])
     assert inside.sparse_motion.shape == (5, 11, 16, 16, 2)
     assert inside.warped.shape == (5, *inside.features.shape)
     np.testing.assert_allclose(inside.masks.sum(1), 1, atol=1e-5)
@@ -232,4 +232,4 @@ def test_the_deformation_is_the_sparse_motions_shared_out_by_the_masks(arrays: d
 
 def test_looking_inside_beyond_the_end_is_refused(arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(InputError, match="best frame 9 is beyond"):
-        animator().look_inside(arrays["source"], arrays["driving"], best_frame=9)
+        animator().explain(arrays["source"], arrays["driving"], best_frame=9)

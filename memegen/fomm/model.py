@@ -155,7 +155,7 @@ class FommModel:
         yield from self._animated(source_crop, batches, gains, relative=relative, scale=scale, best_frame=best_frame)
 
     @torch.inference_mode()
-    def look_inside(
+    def explain(
         self,
         source_crop: Image,
         driving_crops: Iterable[Image],

@@ -1,48 +1,32 @@
-"""Pictures of what the stages see and do, for notebooks and the form.
+"""Pictures of what each stage of the pipeline sees and does, for notebooks and the form.
 
-What returns a matplotlib `Figure` raises UnavailableError where matplotlib is not installed.
+Functions either draw into a copy of a picture, or return a matplotlib `Figure` that is not among pyplot's open figures:
+`show` displays it, once, and its memory is freed. Without matplotlib they raise UnavailableError.
 """
 
-from memegen.mesh.explain import explain_frame as explain_mesh
-from memegen.preview.curves import draw_keypoints, motion_curves, plot_keypoints, plot_motion
-from memegen.preview.fields import (
+from memegen.base.downloads import asset
+from memegen.fomm.checkpoint import cached_or_tiny
+from memegen.preview.fields import flow_to_rgb, flow_wheel, movement, warp
+from memegen.preview.lessons import crop_frames, crop_pair, explain_mesh
+from memegen.preview.pages import contact_sheet, sample_frames, show, side_by_side, strips
+from memegen.preview.plots import (
     draw_deformation,
     draw_features,
+    draw_keypoints,
     draw_masks,
     draw_sparse_motions,
-    flow_to_rgb,
-    flow_wheel,
-    movement,
-    warp,
-)
-from memegen.preview.lessons import explain_fomm, lesson_model, portrait
-from memegen.preview.pages import Shown, contact_sheet, crop_frames, sample_frames, show, side_by_side, strips
+    motion_curves,
+    plot_keypoints,
+    plot_motion,
+)  # fmt: skip
 from memegen.preview.points import draw_faces, draw_landmarks
 
+PORTRAIT = asset("portrait.jpg")
+"""Path of the portrait that comes with memegen: Grace Hopper, 1984."""
+
 __all__ = [
-    "Shown",
-    "contact_sheet",
-    "crop_frames",
-    "draw_deformation",
-    "draw_faces",
-    "draw_features",
-    "draw_keypoints",
-    "draw_landmarks",
-    "draw_masks",
-    "draw_sparse_motions",
-    "explain_fomm",
-    "explain_mesh",
-    "flow_to_rgb",
-    "flow_wheel",
-    "lesson_model",
-    "motion_curves",
-    "movement",
-    "plot_keypoints",
-    "plot_motion",
-    "portrait",
-    "sample_frames",
-    "show",
-    "side_by_side",
-    "strips",
-    "warp",
-]
+    "PORTRAIT", "cached_or_tiny", "contact_sheet", "crop_frames", "crop_pair", "draw_deformation", "draw_faces",
+    "draw_features", "draw_keypoints", "draw_landmarks", "draw_masks", "draw_sparse_motions", "explain_mesh",
+    "flow_to_rgb", "flow_wheel", "motion_curves", "movement", "plot_keypoints", "plot_motion", "sample_frames", "show",
+    "side_by_side", "strips", "warp",
+]  # fmt: skip

@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,53 +14,39 @@ from PIL import Image as Pillow
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError, UnavailableError
 from memegen.base.html import data_address
-from memegen.face.cropping import FaceBox, crop_face, points_box
-from memegen.face.topology import Landmarks
 from memegen.media.video import Video
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Side = Literal["center", "left"]
-
 WIDTH = 5.6  # inches of a page: matplotlib's letters then are as high as a notebook's own, and readable on a phone
-DOTS = 256  # pixels an inch in the file; it is shown at half of them, so that screens with small pixels are sharp, too
+DOTS = 256  # pixels an inch in the file, which is shown at half its size: sharp on screens with small pixels, too
+SPAN = (-1, 1, 1, -1)  # left, right, bottom and top of a picture in its axes
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture with its caption. A notebook displays it as a cell's last line.
-
-    Attributes:
-        data: A WebP file.
-        width: At which it is shown, in CSS pixels; less on a narrow screen.
-        caption: What there is to see; also the text for people who can't see it.
-    """
-
-    data: bytes
-    width: int
-    caption: str
-
-    def _repr_html_(self) -> str:
-        text = html.escape(self.caption, quote=True)
-        look = f'width="{self.width}" style="max-width: 100%; height: auto; background: white"'
-        picture = f'<img alt="{text}" {look} src="{data_address(self.data, "image/webp")}">'
-        return f'<figure style="margin: 0">{picture}<figcaption>{text}</figcaption></figure>'
-
-
-def show(picture: Image | Figure, caption: str) -> Shown:
-    """Give a picture a caption. Make this the last line of a cell.
+def show(picture: Image | Figure, caption: str) -> Any:
+    """Give a picture a caption. Make this the last line of a cell: Jupyter displays what it returns.
 
     Args:
         picture: uint8 RGB (H, W, 3), or a matplotlib figure.
-        caption: What there is to see, in a sentence.
+        caption: What there is to see, in a sentence; screen readers read it.
+
+    Returns:
+        An `IPython.display.HTML` that holds a WebP picture, which shrinks on a narrow screen.
     """
-    file = io.BytesIO()
+    from IPython.display import HTML
+
+    file, text = io.BytesIO(), html.escape(caption)
     if isinstance(picture, np.ndarray):
         Pillow.fromarray(picture).save(file, "WEBP", quality=90)
-        return Shown(file.getvalue(), picture.shape[1], caption)
-    picture.savefig(file, format="webp", dpi=DOTS, bbox_inches="tight", pad_inches=0.03, pil_kwargs={"quality": 90})
-    return Shown(file.getvalue(), Pillow.open(file).width // 2, caption)
+        width = picture.shape[1]
+    else:
+        encoding = {"quality": 90}
+        picture.savefig(file, format="webp", dpi=DOTS, bbox_inches="tight", pad_inches=0.03, pil_kwargs=encoding)
+        width = Pillow.open(file).width // 2
+    look = f'width="{width}" style="max-width: 100%; height: auto; background: white"'
+    image = f'<img alt="{text}" {look} src="{data_address(file.getvalue(), "image/webp")}">'
+    return HTML(f'<figure style="margin: 0">{image}<figcaption>{text}</figcaption></figure>')  # type: ignore[no-untyped-call]
 
 
 def side_by_side(*pictures: Image | Floats, labels: Sequence[str] = ()) -> Figure:
@@ -73,7 +58,7 @@ def side_by_side(*pictures: Image | Floats, labels: Sequence[str] = ()) -> Figur
         labels: One for each picture, or none.
 
     Raises:
-        InputError: There are no pictures, or the number of labels is another.
+        InputError: There are no pictures, or more or fewer labels than pictures.
     """
     return page(pictures, labels, columns=len(pictures))
 
@@ -113,38 +98,36 @@ def strips(rows: Mapping[str, Iterable[Image]], *, count: int = 6) -> Figure:
         row = list(sample_frames(frames, count).values())
         pictures += [*row, *[None] * (count - len(row))]
         labels += [label, *[""] * (count - 1)]
-    return page(pictures, labels, columns=count, side="left")
+    return page(pictures, labels, columns=count, align="left")
 
 
 def page(
-    pictures: Sequence[Image | Floats | None],
-    labels: Sequence[str],
-    *,
-    columns: int,
-    side: Literal["center", "left"] = "center",
+    pictures: Sequence[Image | Floats | None], labels: Sequence[str], *, columns: int, align: str = "center"
 ) -> Figure:
-    """Lay out pictures in rows, as `side_by_side`; None leaves a gap. Labels stand at the "center" or "left" above."""
+    """Lay out pictures in rows, as `side_by_side`; None leaves a gap. Each spans -1 to 1, as the keypoints do."""
     if not pictures or (labels and len(labels) != len(pictures)):
-        raise InputError(
-            f"There are {len(pictures)} pictures and {len(labels)} labels: give one for each, or no labels."
-        )
+        raise InputError(f"There are {len(pictures)} pictures and {len(labels)} labels: give one each, or no labels.")
     figure = new_figure(WIDTH, compress=True, w_pad=0.02, h_pad=0.03, wspace=0, hspace=0)
+    # Columns as wide as the pictures of the first row, so that all in a row have one height.
     shapes = [1 if picture is None else picture.shape[1] / picture.shape[0] for picture in pictures[:columns]]
     shapes += [1] * (columns - len(shapes))
     grid = figure.subplots(-(-len(pictures) // columns), columns, squeeze=False, width_ratios=shapes)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, picture, label in zip(grid.flat, pictures, labels or [""] * len(pictures), strict=False):
-        axes.set_title(label, loc=side, fontsize="medium", pad=3)
+        axes.set_title(label, loc=align, fontsize="medium", pad=3)
         if picture is not None:
-            drawn = axes.imshow(_fitted(picture, WIDTH * DOTS / columns), cmap="inferno")
+            # matplotlib is slow with large pictures and keeps them: shrink to the place in the file.
+            scale = min(1.0, WIDTH * DOTS / columns / picture.shape[1])
+            small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            shown = axes.imshow(small, cmap="inferno", extent=SPAN, aspect=picture.shape[0] / picture.shape[1])
             if picture.ndim == 2:
-                figure.colorbar(drawn, cax=axes.inset_axes((0, -0.08, 1, 0.05)), location="bottom")
+                figure.colorbar(shown, cax=axes.inset_axes((0, -0.08, 1, 0.05)), location="bottom")
     return figure
 
 
 def new_figure(height: float, **layout: Any) -> Figure:
-    """Make a figure as wide as a page, `height` in inches. No window holds it, so that its memory is freed."""
+    """Make a figure as wide as a page, `height` in inches, outside pyplot's list of open figures."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -159,36 +142,11 @@ def sample_frames(frames: Video | Iterable[Image], count: int) -> dict[int, Imag
     Raises:
         InputError: There are no frames.
     """
-    if isinstance(frames, Video):
-        wanted = set(_spaced(frames.frame_count, count))
-        return {number: frame for number, frame in enumerate(frames.frames()) if number in wanted}
-    held = list(frames)
-    if not held:
+    if not isinstance(frames, Video):
+        frames = list(frames)
+    total = frames.frame_count if isinstance(frames, Video) else len(frames)
+    if not total:
         raise InputError("There are no frames to show: give a clip or a list with at least one.")
-    return {number: held[number] for number in _spaced(len(held), count)}
-
-
-def crop_frames(frames: Video | Iterable[Image], face: FaceBox | Landmarks, *, margin: float = 0.15) -> list[Image]:
-    """Cut the same square out of every frame, as `crop_face` does.
-
-    Args:
-        frames: A clip, or uint8 RGB frames.
-        face: Where it is, in pixels: a box (`crop_video` finds one for a whole clip), or landmarks (K, 2 or 3).
-        margin: Room on each side as a part of the box's longer side.
-
-    Returns:
-        uint8 RGB (256, 256, 3) each.
-    """
-    box = face if isinstance(face, FaceBox) else points_box(face)
+    wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
     stream = frames.frames() if isinstance(frames, Video) else frames
-    return [crop_face(frame, box, margin=margin) for frame in stream]
-
-
-def _spaced(total: int, count: int) -> list[int]:
-    return [int(number) for number in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
-
-
-def _fitted(picture: Image | Floats, width: float) -> Image | Floats:
-    """Shrink a picture that is wider than its place in pixels: matplotlib is slow with large ones and keeps them."""
-    scale = min(1.0, width / picture.shape[1])
-    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return {number: frame for number, frame in enumerate(stream) if number in wanted}
