@@ -60,15 +60,14 @@ def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
         landmarks: N arrays (468, 3), pixels, of the clip's frames.
         driving: The clip.
     """
-    figure = new_figure(4.4)
+    figure = new_figure(4.6)
     face, head, sound = figure.subplots(3, sharex=True, height_ratios=[3, 3, 2])
     curves = motion_curves(landmarks)
     seconds = driving.start + np.arange(len(landmarks)) / float(driving.fps)
     for axes, names in ((face, ("mouth", "eyes")), (head, ("yaw", "pitch", "roll"))):
         for name, colour in zip(names, LINES, strict=False):
             axes.plot(seconds, curves[name], color=colour, label=LABELS.get(name, name), linewidth=2)
-        axes.legend(loc="upper right", ncols=3, frameon=False)
-        axes.margins(y=0.25)  # room for the legend
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, frameon=False)
         axes.grid(alpha=0.3)
     loud = _loudness(driving)
     sound.fill_between(driving.start + np.arange(len(loud)) * STEP / RATE, -loud, loud, color="#666666", linewidth=0)
@@ -136,7 +135,7 @@ def draw_masks(image: Image, masks: Floats) -> Figure:
     figure = page([grey] * len(masks), _names(len(masks)), columns=4)
     for axes, mask in zip(figure.axes, masks, strict=False):
         shown = axes.imshow(mask, cmap="inferno", vmin=0, vmax=1, extent=SPAN, aspect=axes.get_aspect())
-        shown.set_alpha(0.25 + 0.5 * mask)  # thin where the mask is 0, so that the picture can be seen
+        shown.set_alpha(0.75 * mask)  # the picture shows through, alone where the mask is 0
     return figure
 
 

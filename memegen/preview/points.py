@@ -41,12 +41,8 @@ def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = N
         corners = (round(box.left), round(box.top)), (round(box.right), round(box.bottom))
         cv2.rectangle(drawn, *corners, BLACK, width + max(line, 2))  # a dark edge, to be seen on bright pictures
         cv2.rectangle(drawn, *corners, colour, width)
-        # The number stands in the upper left corner, also of a box that begins outside the picture.
-        tall = float(np.clip(0.2 * box.height, 6 * line, 12 * line))
-        foot = round(max(box.left, 0) + 0.5 * tall), round(max(box.top, 0) + 1.6 * tall)
-        scale = cv2.getFontScaleFromHeight(FONT, round(tall), line)
-        for paint, stroke in ((BLACK, 4 * line), (colour, line)):
-            cv2.putText(drawn, str(number), foot, FONT, scale, paint, stroke, cv2.LINE_AA)
+        tall = float(np.clip(0.28 * box.height, 9 * line, 18 * line))
+        _draw_tag(drawn, str(number), corners[0], colour, tall)
     return drawn
 
 
@@ -77,3 +73,14 @@ def draw_landmarks(image: Image, landmarks: Landmarks) -> Image:
 def _line_width(image: Image) -> int:
     """Pixels of a thin line that can be seen when the picture is shown at the width of a page."""
     return max(1, round(float(max(image.shape[:2])) / 320))
+
+
+def _draw_tag(image: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int], tall: float) -> None:
+    """Write black text on a patch of colour, about `tall` pixels high, in place; the patch stays inside the picture."""
+    stroke, pad = max(1, round(tall / 11)), round(tall / 4)
+    scale = cv2.getFontScaleFromHeight(FONT, max(1, round(tall * 0.62)), stroke)
+    size = np.array(cv2.getTextSize(text, FONT, scale, stroke)[0]) + 2 * pad
+    left, top = np.clip(corner, 0, np.maximum(image.shape[1::-1] - size, 0)).tolist()
+    right, bottom = left + int(size[0]), top + int(size[1])
+    cv2.rectangle(image, (left, top), (right, bottom), colour, cv2.FILLED)
+    cv2.putText(image, text, (left + pad, bottom - pad), FONT, scale, BLACK, stroke, cv2.LINE_AA)
