@@ -88,7 +88,7 @@ def test_run_all_on_colab(small_portrait: np.ndarray, tmp_path: Path) -> None:
     home.mkdir()
     ask = {
         "first": "form.meme.path.name",
-        "upload": "memegen.widgets.platforms.colab_upload()[0]",
+        "upload": "memegen.widgets.platforms.colab_uploads()[0][0]",
         "camera": "len(memegen.widgets.platforms.colab_snapshot())",
         "download": "memegen.widgets.platforms.colab_download(form.meme.path)",
     }
