@@ -18,7 +18,7 @@ from memegen.preview.plots import (
     motion_curves,
     plot_keypoints,
     plot_motion,
-)  # fmt: skip
+)
 from memegen.preview.points import draw_faces, draw_landmarks
 
 PORTRAIT = asset("portrait.jpg")

@@ -64,7 +64,7 @@ def side_by_side(*pictures: Image | Floats, labels: Sequence[str] = ()) -> Figur
 
 
 def contact_sheet(frames: Video | Iterable[Image], *, count: int = 8, columns: int = 4) -> Figure:
-    """Lay out frames of a clip, evenly spaced in time. A Video's are labelled with seconds, others with their number.
+    """Lay out frames of a clip, evenly spaced in time. Labels are seconds for a Video, else frame numbers.
 
     Args:
         frames: A clip, or uint8 RGB frames, which are then held in memory.
@@ -109,8 +109,8 @@ def page(
         raise InputError(f"There are {len(pictures)} pictures and {len(labels)} labels: give one each, or no labels.")
     figure = new_figure(WIDTH, compress=True, w_pad=0.02, h_pad=0.03, wspace=0, hspace=0)
     # Columns as wide as the pictures of the first row, so that all in a row have one height.
-    shapes = [1 if picture is None else picture.shape[1] / picture.shape[0] for picture in pictures[:columns]]
-    shapes += [1] * (columns - len(shapes))
+    first = [*pictures, *[None] * columns][:columns]
+    shapes = [1 if picture is None else picture.shape[1] / picture.shape[0] for picture in first]
     grid = figure.subplots(-(-len(pictures) // columns), columns, squeeze=False, width_ratios=shapes)
     for axes in grid.flat:
         axes.set_axis_off()
