@@ -1,4 +1,4 @@
-"""The folder of settings, and the one yes that is kept there: that people in the photos agreed."""
+"""The folder of settings, and the one answer kept there: that the people in the photos agreed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 def config_dir() -> Path:
-    """The folder of settings and keys: that of the variable MEMEGEN_CONFIG, or the user's usual one; may not exist.
+    """Return the folder of settings and keys, which may not exist: the variable MEMEGEN_CONFIG, or the usual place.
 
     Raises:
-        OutputError: The user has no home.
+        OutputError: The user has no home folder.
     """
     given = os.environ.get("MEMEGEN_CONFIG")
     if given:
@@ -26,12 +26,12 @@ def config_dir() -> Path:
 
     try:
         return user_config_path("memegen", appauthor=False)
-    except RuntimeError as error:  # a user without a home, as in some containers
+    except RuntimeError as error:  # as in some containers
         raise OutputError("There is no home folder for the settings: name a folder in MEMEGEN_CONFIG.") from error
 
 
 def remembered() -> bool:
-    """Whether the yes was given on this machine; not, if that can't be told."""
+    """Return whether the answer yes was kept on this machine; False if that can't be read."""
     try:
         return _file().is_file()
     except OSError:  # a folder that belongs to somebody else
@@ -39,14 +39,14 @@ def remembered() -> bool:
 
 
 def remember() -> None:
-    """Keep the yes for the next time; where the folder can't be written it holds for this time, with a warning."""
+    """Keep the answer yes for the next time; log a warning if the folder can't be written."""
     file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
     except OSError as error:
-        told = "The yes can't be kept in %s (%s): give it each time, or name another folder in MEMEGEN_CONFIG."
-        _log.warning(told, file.parent, error.strerror)
+        message = "Your answer can't be kept in %s (%s): confirm each time, or name another folder in MEMEGEN_CONFIG."
+        _log.warning(message, file.parent, error.strerror)
 
 
 def _file() -> Path:
