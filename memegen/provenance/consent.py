@@ -6,10 +6,13 @@ import logging
 import os
 from pathlib import Path
 
+import platformdirs
+
 from memegen.base.errors import OutputError
 from memegen.base.files import expanded
 
 QUESTION = "Has everybody in the photo agreed to be in a meme?"
+_YES = "has-permission"  # the file that stands for the answer
 _log = logging.getLogger(__name__)
 
 
@@ -22,10 +25,8 @@ def config_dir() -> Path:
     given = os.environ.get("MEMEGEN_CONFIG")
     if given:
         return expanded(given)
-    from platformdirs import user_config_path
-
     try:
-        return user_config_path("memegen", appauthor=False)
+        return platformdirs.user_config_path("memegen", appauthor=False)
     except RuntimeError as error:  # as in some containers
         raise OutputError("There is no home folder for the settings: name a folder in MEMEGEN_CONFIG.") from error
 
@@ -33,21 +34,17 @@ def config_dir() -> Path:
 def remembered() -> bool:
     """Return whether the answer yes was kept on this machine; False if that can't be read."""
     try:
-        return _file().is_file()
+        return (config_dir() / _YES).is_file()
     except OSError:  # a folder that belongs to somebody else
         return False
 
 
 def remember() -> None:
-    """Keep the answer yes for the next time; log a warning if the folder can't be written."""
-    file = _file()
+    """Keep the answer yes; log a warning if the folder can't be written."""
+    file = config_dir() / _YES
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
     except OSError as error:
         message = "Your answer can't be kept in %s (%s): confirm each time, or name another folder in MEMEGEN_CONFIG."
         _log.warning(message, file.parent, error.strerror)
-
-
-def _file() -> Path:
-    return config_dir() / "has-permission"

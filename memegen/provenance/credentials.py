@@ -21,27 +21,16 @@ from memegen.base.version import __version__
 from memegen.provenance.consent import config_dir
 from memegen.provenance.metadata import Marks, has_countless_boxes, write_metadata
 
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-}
+MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".jpg": "image/jpeg"}
+MEDIA_TYPES |= {f".{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp")}
 LOCAL_SIGNER = "memegen local signer"
 MAX_CHECKED = 2**31  # bytes of the largest file whose signature is checked: all of it has to be read
 YEARS = 10  # that a local certificate is valid
 
-_SETTINGS = {
-    "verify": {"ocsp_fetch": False, "remote_manifest_fetch": False},
-    "builder": {"thumbnail": {"enabled": False}},
-}
-_FILES = ("chain.pem", "key.pem")  # how the parts of a signer are kept
+_OFFLINE = {"ocsp_fetch": False, "remote_manifest_fetch": False}
+_FILES = ("chain.pem", "key.pem")  # where the parts of a signer are kept
 _STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # marks the box of manifests, in every file format
-_SEARCHED = 2**28  # first bytes of an unreadable file in which that is looked for
+_SEARCHED = 2**28  # first bytes of an unreadable file that are searched for it
 _INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
 _UNFIT = (
     "The file can't be signed with this certificate ({}): it must come first in its chain, belong to the key, be valid "
@@ -227,6 +216,7 @@ def _make_chain() -> Signer:
     hashes, serialization = _cryptography("hazmat.primitives.hashes"), _cryptography("hazmat.primitives.serialization")
     start = datetime((datetime.now(UTC) - timedelta(days=1)).year, 1, 1, tzinfo=UTC)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     certificates = []
     for name, own in ((LOCAL_SIGNER, key), ("memegen local root", root_key)):
         made = x509.CertificateBuilder(
@@ -239,11 +229,8 @@ def _make_chain() -> Signer:
         )
         for extension, critical in _extensions(x509, own.public_key(), root_key.public_key(), is_root=own is root_key):
             made = made.add_extension(extension, critical)
-        certificates.append(made.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Signer(b"".join(certificates), private)
+        certificates.append(made.sign(root_key, hashes.SHA256()).public_bytes(pem))
+    return Signer(b"".join(certificates), key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
 
 
 def _cryptography(module: str) -> Any:
@@ -289,9 +276,8 @@ def _c2pa() -> Iterator[tuple[Any, Any]]:
         import c2pa
     except (ImportError, OSError, RuntimeError) as error:  # its library is not made for this machine
         raise UnavailableError(f"c2pa-python does not run here ({error}).") from error
-    settings: dict[str, Any] = dict(_SETTINGS)
-    file = os.environ.get("MEMEGEN_TRUST")
-    if file:
+    settings: dict[str, Any] = {"verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
+    if file := os.environ.get("MEMEGEN_TRUST"):
         try:
             settings["trust"] = {"trust_anchors": Path(file).expanduser().read_text("ascii")}
         except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ import itertools
 import json
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +89,7 @@ class Credentials:
         state = f"{self.state} ({self.reason})" if self.reason else self.state
         note = "; an authority that you trust confirms this name" if self.trusted else ""
         if self.signer == LOCAL_SIGNER and not self.trusted:
-            note = "; every copy of memegen uses this name, and anybody else can use it too"
+            note = ", a name that every copy of memegen uses and no known authority confirms; anybody can use it"
         return f"{state}; signed with {self.program} as {self.who}{note}"
 
 
@@ -98,8 +99,8 @@ class Report:
 
     Attributes:
         file: Its name.
-        metadata: See Found.
-        credentials: See Credentials.
+        metadata: What they say.
+        credentials: The result of their check.
         mark: memegen's invisible mark, if it was found.
         template: The template that the invisible mark stands for; None if its number is unknown.
         problem: Why the pictures could not be searched.
@@ -122,10 +123,8 @@ class Report:
         if signed.state == "intact" and self.mark:
             return f"Made with memegen, and unchanged since it was signed as {signed.who}."
         if signed.state == "intact":
-            return (
-                f"Picture, sound and metadata are unchanged since the file was signed as {signed.who}. It says that it "
-                f"was made or edited with {signed.program}" + (f" and is {kind}." if kind else ".")
-            )
+            claim = f"made or edited with {signed.program}" + (f", {kind}" if kind else "")
+            return f"Picture, sound and metadata are unchanged since it was signed as {signed.who}. It says: {claim}."
         if signed.state in ("invalid", "unreadable"):
             return f"It has Content Credentials, but they prove nothing: {_plain(signed.reason or 'damaged')}."
         if self.mark and ours:
@@ -180,7 +179,7 @@ def inspect(path: str | Path) -> Report:
         InputError: The file does not exist, or is neither a picture nor a clip.
     """
     file = check_file(path, kind="picture or clip")
-    name, mark, problem = _plain(file.name), None, None
+    name, mark, problem, template = _plain(file.name), None, None, None
     try:
         metadata, credentials = read_metadata(file), _credentials(file)
         try:
@@ -193,11 +192,9 @@ def inspect(path: str | Path) -> Report:
     except OSError as error:  # a failing disk or network, or a file that was just removed
         message = f"{name} could not be read completely ({error.strerror}): copy it to this machine and try again."
         raise InputError(message) from error
-    names = {template.mark: template.name for template in TEMPLATES}
-    template = names.get(mark.payload) if mark else None
-    return Report(
-        file=file.name, metadata=metadata, credentials=credentials, mark=mark, template=template, problem=problem
-    )
+    if mark:
+        template = {one.mark: one.name for one in TEMPLATES}.get(mark.payload)
+    return Report(file.name, metadata, credentials, mark=mark, template=template, problem=problem)
 
 
 def _frames(file: Path) -> Iterator[Image]:
@@ -211,14 +208,10 @@ def _frames(file: Path) -> Iterator[Image]:
 
 
 def _is_still(file: Path) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with PillowImage.open(file) as image:  # HEIC too: `read_metadata` has registered its reader
-                return not getattr(image, "is_animated", False)
-    except DAMAGE:
-        with file.open("rb") as stream:
-            return is_heif(stream.read(12))  # HEIC without its reader: `read_image` says what to install
+    with warnings.catch_warnings(action="ignore"), suppress(*DAMAGE), PillowImage.open(file) as image:
+        return not getattr(image, "is_animated", False)
+    with file.open("rb") as stream:
+        return is_heif(stream.read(12))  # HEIC without its reader: `read_image` says what to install
 
 
 def _credentials(file: Path) -> Credentials:

@@ -1,7 +1,6 @@
 """Metadata that say how a file was made: XMP with IPTC's digital source type, and a comment.
 
-Sources: Adobe's XMP specification, part 3 (where each file format keeps its packet); IPTC's NewsCodes
-"digitalsourcetype". docs/provenance.md says which term memegen uses, and why.
+Sources: Adobe's XMP specification, part 3 (where each format keeps its packet); IPTC's NewsCodes "digitalsourcetype".
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from memegen.base.version import __version__
 from memegen.media.encoders import MOVIES
 from memegen.media.ffmpeg import reading, run
 from memegen.media.gif import after_gif_header
-from memegen.media.images import DAMAGE, is_heif
+from memegen.media.images import DAMAGE
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MAX_PACKET = 2**20  # bytes of the longest XMP that is read; ours has about 800
 MAX_COMMENT = 10_000  # a longer comment is cut to this many letters
-MAX_PICTURE = 2**29  # bytes of the largest image file that is opened: Pillow reads some formats into memory as a whole
+MAX_PICTURE = 2**29  # bytes of the largest image file that is opened: Pillow reads some formats into memory whole
 
 _NAMESPACES = {
     "x": "adobe:ns:meta/",
@@ -72,10 +71,9 @@ class Marks:
 
     @property
     def source_type(self) -> str:
-        """IPTC's digital source type, a URI; the mesh engine has no trained renderer, the others have."""
-        return SOURCE_TYPES + (
-            "compositeSynthetic" if self.engine == "mesh" else "compositeWithTrainedAlgorithmicMedia"
-        )
+        """IPTC's digital source type, a URI: no trained network draws the mesh engine's pixels."""
+        trained = self.engine != "mesh"
+        return SOURCE_TYPES + ("compositeWithTrainedAlgorithmicMedia" if trained else "compositeSynthetic")
 
     @property
     def tool(self) -> str:
@@ -190,10 +188,7 @@ def _packet(marks: Marks) -> bytes:
 def _in_gif(data: bytes, packet: bytes, _: str) -> bytes:
     """Insert the packet before the first picture; ffmpeg would take it for one more frame after the last."""
     place = after_gif_header(data)
-    while data[place : place + 2] in (
-        b"\x21\xff",
-        b"\x21\xfe",
-    ):  # the extension that makes a GIF loop has to come first
+    while data[place : place + 2] in (b"\x21\xff", b"\x21\xfe"):  # what makes a GIF loop has to stay first
         place += 2
         while data[place]:  # the length of a block; 0 ends the extension
             place += 1 + data[place]
@@ -225,27 +220,23 @@ def _in_png(data: bytes, packet: bytes, comment: str) -> bytes:
 
 def _image_packet(path: Path) -> tuple[bytes | None, str | None] | None:
     """Return the XMP and the comment of a still or animated image; None if the file is not a readable image."""
-    Image.init()
-    with path.open("rb") as file, suppress(ImportError):
-        if is_heif(file.read(12)):
-            import pillow_heif
+    with suppress(ImportError):
+        import pillow_heif
 
-            pillow_heif.register_heif_opener()
+        pillow_heif.register_heif_opener()
+    Image.init()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about large pictures
-            with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
-                texts = _texts(image)
-                packet: Any = (
-                    _gif_packet(path) if image.format == "GIF" else texts.get("xmp", texts.get(_PNG_KEYWORD.lower()))
-                )
+        known = [name for name in _FORMATS if name in Image.OPEN]
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=known) as image:  # of large pictures
+            texts = _texts(image)
+        packet: Any = _gif_packet(path) if image.format == "GIF" else texts.get("xmp", texts.get(_PNG_KEYWORD.lower()))
     except ValueError:
         raise  # for text that is far too long; `read_metadata` reports it
     except DAMAGE:
         return None
+    packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
     comment = texts.get("comment")
     comment = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment
-    packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
     return packet, comment and str(comment)[:MAX_COMMENT]
 
 
