@@ -16,7 +16,7 @@ from media import RATE, clicks, make_clicks, make_flash, noise, samples_of
 
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError
-from memegen.media.sound import SoundOptions, Span, check_options, soundtrack
+from memegen.media.sound import SoundOptions, SoundSpan as Span, check_options, soundtrack
 from memegen.media.video import open_video, write_video
 
 
