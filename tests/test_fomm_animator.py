@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,6 +43,14 @@ def engine(checkpoint: Path) -> FommAnimator:
     animator = load_animator(checkpoint, device="cpu", precision="float32")
     assert isinstance(animator, FommAnimator)
     return animator
+
+
+def acting(engine: FommAnimator, **words: Any) -> FommAnimator:
+    return replace(engine, acting=replace(engine.acting, **words))
+
+
+def with_options(engine: FommAnimator, **words: Any) -> FommAnimator:
+    return replace(engine, options=replace(engine.options, **words))
 
 
 def test_the_command_line_makes_a_clip_with_sound(
@@ -98,14 +107,14 @@ def test_a_crop_that_shows_nothing(
     engine: FommAnimator, small_portrait: np.ndarray, singer: Video, crop: tuple[float, float, float, float]
 ) -> None:
     with pytest.raises(InputError, match="shows nothing of the photo, which is 205 x 240 pixels"):
-        next(replace(engine, crop=FaceBox(*crop)).animate(small_portrait, singer))
+        next(with_options(engine, crop=FaceBox(*crop)).animate(small_portrait, singer))
 
 
 def test_a_crop_far_beyond_the_photo_is_all_of_it(
     engine: FommAnimator, small_portrait: np.ndarray, singer: Video
 ) -> None:
     short = replace(singer, duration=0.08)
-    huge, whole = (replace(engine, crop=FaceBox(*box)) for box in ((-1e9, -1e9, 1e9, 1e9), (0, 0, 205, 240)))
+    huge, whole = (with_options(engine, crop=FaceBox(*box)) for box in ((-1e9, -1e9, 1e9, 1e9), (0, 0, 205, 240)))
     assert np.array_equal(list(huge.animate(small_portrait, short)), list(whole.animate(small_portrait, short)))
 
 
@@ -123,9 +132,9 @@ def test_what_has_no_face_needs_a_box_or_no_crop(engine: FommAnimator, singer: V
     with pytest.raises(NoFaceError, match="--no-crop"):
         next(engine.animate(drawing, short))
     for crop in (FaceBox(20, 40, 180, 200), "none"):
-        cropped = replace(engine, crop=crop)
+        cropped = with_options(engine, crop=crop)
         assert next(cropped.animate(drawing, short)).shape == drawing.shape
-        assert next(replace(cropped, framing="face").animate(drawing, short)).shape == (256, 256, 3)
+        assert next(acting(cropped, framing="face").animate(drawing, short)).shape == (256, 256, 3)
 
 
 def test_no_crop_takes_the_middle_square_and_squashes_nothing() -> None:
@@ -157,10 +166,10 @@ def changed(frames: list[np.ndarray], photo: np.ndarray) -> tuple[float, float]:
 
 def test_one_face_or_all_move_in_the_whole_photo(engine: FommAnimator, couple: np.ndarray, singer: Video) -> None:
     short = replace(singer, duration=0.4)
-    frames = list(replace(engine, face="all").animate(couple, short))
+    frames = list(acting(engine, face="all").animate(couple, short))
     assert [frame.shape for frame in frames] == [couple.shape] * 10
     assert min(changed(frames, couple)) > 0.2
-    left, right = changed(list(replace(engine, face=1).animate(couple, short)), couple)
+    left, right = changed(list(acting(engine, face=1).animate(couple, short)), couple)
     assert left == 0
     assert right > 0.2
 
@@ -175,15 +184,15 @@ def test_a_duet_lasts_as_long_as_its_longest_clip(engine: FommAnimator, couple: 
 
 def test_several_faces_do_not_fit_one_square(engine: FommAnimator, couple: np.ndarray, singer: Video) -> None:
     with pytest.raises(InputError, match="2 faces do not fit one square"):
-        next(replace(engine, face="all", framing="face").animate(couple, singer))
+        next(acting(engine, face="all", framing="face").animate(couple, singer))
     with pytest.raises(InputError, match="leave the crop out"):
-        next(replace(engine, crop="none").animate(couple, {0: singer}))
+        next(with_options(engine, crop="none").animate(couple, {0: singer}))
 
 
 def test_without_movement_the_photo_stays_as_it_is(
     engine: FommAnimator, small_portrait: np.ndarray, singer: Video
 ) -> None:
-    calm = replace(engine, expression=0.0, motion=0.0)
+    calm = acting(engine, expression=0.0, motion=0.0)
     frames = list(calm.animate(small_portrait, replace(singer, duration=0.2)))
     assert [float(np.abs(frame.astype(int) - small_portrait).mean()) for frame in frames] == pytest.approx(
         [0] * 5, abs=2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Image, smoothstep
 from memegen.base.errors import InputError
 from memegen.face.cropping import FaceBox
-from memegen.face.detection import LEAST, Which, detect_faces, pick_face, shows_face
+from memegen.face.detection import LEAST, detect_faces, pick_face, shows_face
+from memegen.face.options import Which
 from memegen.media.video import Video
 
 Driving = Video | Mapping[int, Video]
@@ -25,6 +26,7 @@ TINY = 48.0  # width in pixels of a face below which we warn
 EASE = 0.6  # seconds in which a singer whose clip has ended comes to rest
 
 log = logging.getLogger(__name__)
+Song = TypeVar("Song")
 
 
 class Role(NamedTuple):
@@ -43,6 +45,19 @@ class Role(NamedTuple):
     clip: Video
 
 
+def parts_of(songs: Song | Mapping[int, Song]) -> dict[int | None, Song]:
+    """Return who sings what: the songs of a duet by the faces' numbers, a single song under None.
+
+    Raises:
+        InputError: The duet is empty.
+    """
+    if not isinstance(songs, Mapping):
+        return {None: songs}
+    if not songs:
+        raise InputError("The duet is empty: give at least one face its clip.")
+    return dict(songs)
+
+
 def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
     """Decide who sings what.
 
@@ -52,29 +67,26 @@ def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
         driving: The clip, or each face's own. A duet runs at the rate of the first clip.
 
     Returns:
-        One role for each face that moves, left to right.
+        One role for each face that moves, from the back to the front: smaller faces are farther away.
 
     Raises:
         NoFaceError: The photo has no face.
         InputError: It has fewer faces than asked for, or `which` and a duet contradict each other.
     """
-    faces = detect_faces(photo)
-    if not isinstance(driving, Mapping):
-        clips = dict.fromkeys(choose_among(photo, faces, which), driving)
-    elif which is not None:
-        raise InputError("A duet says itself which face sings which clip: leave the face out.")
-    elif not driving:
-        raise InputError("The duet is empty: give at least one face its clip.")
-    else:
-        fps = next(iter(driving.values())).fps
-        for number in driving:
-            choose_among(photo, faces, number)
-        clips = {number: replace(driving[number], fps=fps) for number in sorted(driving)}
-    roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in clips.items()]
+    faces, parts = detect_faces(photo), parts_of(driving)
+    if None not in parts and which is not None:
+        raise InputError("A duet already says which face sings which clip: leave the face out.")
+    fps = next(iter(parts.values())).fps
+    clips = {
+        number: clip if clip.fps == fps else replace(clip, fps=fps)
+        for face, clip in parts.items()
+        for number in choose_among(photo, faces, which if face is None else face)
+    }
+    roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in sorted(clips.items())]
     tiny = min(role.face.width for role in roles)
     if tiny < TINY:
         log.warning("The face is only %.0f pixels wide: a photo that shows it larger makes a clearer meme.", tiny)
-    return roles
+    return sorted(roles, key=lambda role: role.face.width * role.face.height)
 
 
 def eased(late: int, fps: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +20,19 @@ from memegen.base.files import whole_file
 from memegen.base.progress import Progress, counted
 from memegen.face.casting import Driving, Role, cast_roles, eased, territory
 from memegen.face.cropping import FaceBox, crop_face, middle_square, points_box, whole_square
-from memegen.face.detection import Which, face_mesh
+from memegen.face.detection import face_mesh
 from memegen.face.landmarks68 import align_clip, align_face
+from memegen.face.options import Acting
 from memegen.face.topology import Landmarks
 from memegen.face.tracking import crop_video, track_face
 from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.model import SIZE, FommModel
+from memegen.fomm.options import FommOptions
 from memegen.fomm.paste_back import PasteBack
 from memegen.media.video import Video
 
 DRIVING_SIDE = 640  # long side at which driving frames are read, pixels
 MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
-
-Crop = Literal["face", "none"] | FaceBox
-Detector = Literal["mesh", "face-alignment"]
 
 
 class Analysis(NamedTuple):
@@ -72,28 +71,17 @@ class FommAnimator:
 
     Attributes:
         model: The networks.
-        face: Which face of the photo, counted from 0 at the left; the largest when None; or "all".
-        expression: Gain of the expression; 1 is the driver's own.
-        motion: Gain of the head's motion; 1 is the driver's own.
-        crop: "face" cuts photo and clip around the face, "none" takes the middle square of both, a box (pixels) cuts
-            the photo there: for statues, drawings and animals that no detector finds.
-        relative: Carry over the driver's movement since its best frame; otherwise the driver's keypoints as they are.
-        best_frame: Count from the driving frame that is most like the photo; otherwise from the first.
-        landmarks: Which detector finds the face and its landmarks.
+        acting: Which faces move and how much; the framing "face" gives the square as the networks drew it, "photo" puts
+            it back into the whole photo.
+        options: How photo and clip are cropped and compared. A box as `crop` is for statues, drawings and animals, in
+            which no detector finds a face.
         progress: Told how far the driver's analysis is.
-        framing: "photo" puts the squares back into the whole photo, "face" gives the square as the network drew it.
     """
 
     model: FommModel
-    face: Which = None
-    expression: float = 1.0
-    motion: float = 1.0
-    crop: Crop = "face"
-    relative: bool = True
-    best_frame: bool = True
-    landmarks: Detector = "mesh"
+    acting: Acting = Acting()
+    options: FommOptions = FommOptions()
     progress: Progress | None = None
-    framing: Literal["photo", "face"] = "photo"
 
     @property
     def name(self) -> str:
@@ -118,11 +106,11 @@ class FommAnimator:
         """
         self._check_crop(photo)
         roles = self._roles(photo, driving)
-        if self.framing == "face" and len(roles) > 1:
+        if self.acting.framing == "face" and len(roles) > 1:
             raise InputError(f"{len(roles)} faces do not fit one square: choose the framing photo, or a single face.")
         parts = [self._part(photo, role) for role in roles]
         length = max(len(part.analysis.keypoints.value) for part in parts)
-        if self.framing == "face":
+        if self.acting.framing == "face":
             yield from self._squares(photo, parts[0], length)
             return
         pasted = [self._paste(photo, role, part) for role, part in zip(roles, parts, strict=True)]
@@ -135,11 +123,11 @@ class FommAnimator:
     def _check_crop(self, photo: Image) -> None:
         """Refuse a box that shows nothing of the photo."""
         height, width = photo.shape[:2]
-        if not isinstance(self.crop, FaceBox):
+        if not isinstance(self.options.crop, FaceBox):
             return
-        seen = self.crop.clip(width, height)
+        seen = self.options.crop.clip(width, height)
         if not (seen.width >= 1 and seen.height >= 1):
-            corners = (self.crop.left, self.crop.top, self.crop.right, self.crop.bottom)
+            corners = (self.options.crop.left, self.options.crop.top, self.options.crop.right, self.options.crop.bottom)
             sides = ", ".join(f"{side:g}" for side in corners)
             raise InputError(
                 f"The crop {sides} shows nothing of the photo, which is {width} x {height} pixels: "
@@ -148,18 +136,19 @@ class FommAnimator:
 
     def _roles(self, photo: Image, driving: Driving) -> list[Role | Video]:
         """Who sings what, from the back to the front; the clip alone where no face need be found."""
-        single = not isinstance(driving, Mapping) and self.face != "all"
-        if isinstance(driving, Video) and (self.crop == "none" or (single and self.landmarks == "face-alignment")):
+        single = not isinstance(driving, Mapping) and self.acting.face != "all"
+        if isinstance(driving, Video) and (
+            self.options.crop == "none" or (single and self.options.landmarks == "face-alignment")
+        ):
             return [driving]
-        if self.crop != "face" and not single:
+        if self.options.crop != "face" and not single:
             raise InputError("Only faces that are found can sing together: leave the crop out.")
         try:
-            roles = cast_roles(photo, self.face, driving)
+            return [*cast_roles(photo, self.acting.face, driving)]
         except NoFaceError as error:
-            if isinstance(self.crop, FaceBox) and isinstance(driving, Video):
+            if isinstance(self.options.crop, FaceBox) and isinstance(driving, Video):
                 return [driving]
             raise _without_face(error) from error
-        return [*sorted(roles, key=lambda role: role.face.width * role.face.height)]
 
     def _part(self, photo: Image, role: Role | Video) -> Part:
         """Make one face and its clip ready."""
@@ -167,20 +156,20 @@ class FommAnimator:
         landmarks = self._photo_landmarks(photo, role)
         analysis = self._analyse(clip)
         best = 0
-        if self.best_frame and landmarks is not None and len(analysis.landmarks):
+        if self.options.best_frame and landmarks is not None and len(analysis.landmarks):
             best = find_best_frame(landmarks, analysis.landmarks)
         box = self._photo_box(photo, landmarks, analysis, best)
-        return Part(analysis, best, box if self.framing == "face" else whole_square(box), float(clip.fps))
+        return Part(analysis, best, box if self.acting.framing == "face" else whole_square(box), float(clip.fps))
 
     def _squares(self, photo: Image, part: Part, length: int) -> Iterator[Image]:
         """What the networks draw of one face, as long as the longest clip."""
         return self.model.animate_keypoints(
             crop_face(photo, part.box, margin=0, side=SIZE),
             _lengthened(part, length),
-            relative=self.relative,
+            relative=self.options.relative,
             best_frame=part.best,
-            expression=self.expression,
-            motion=self.motion,
+            expression=self.acting.expression,
+            motion=self.acting.motion,
         )
 
     def _paste(self, photo: Image, role: Role | Video, part: Part) -> PasteBack:
@@ -194,28 +183,28 @@ class FommAnimator:
 
     def _photo_landmarks(self, photo: Image, role: Role | Video) -> Landmarks | None:
         """Landmarks of the face, None where there need be none."""
-        if isinstance(role, Role) and self.landmarks == "mesh":
+        if isinstance(role, Role) and self.options.landmarks == "mesh":
             return face_mesh(photo, role.face)
-        if self.crop == "none":
+        if self.options.crop == "none":
             return None
         try:
-            if self.landmarks == "mesh":
+            if self.options.landmarks == "mesh":
                 return None
             if isinstance(role, Video):
-                return align_face(photo, None if self.face == "all" else self.face)
+                return align_face(photo, None if self.acting.face == "all" else self.acting.face)
             near = role.face.scaled(2.2).clip(photo.shape[1], photo.shape[0])
             left, top, right, bottom = (round(v) for v in (near.left, near.top, near.right, near.bottom))
             found = align_face(np.ascontiguousarray(photo[top:bottom, left:right]))
             return np.asarray(found + np.array([left, top], np.float32))
         except NoFaceError as error:
-            if isinstance(self.crop, FaceBox):
+            if isinstance(self.options.crop, FaceBox):
                 return None
             raise _without_face(error) from error
 
     def _photo_box(self, photo: Image, landmarks: Landmarks | None, analysis: Analysis, best: int) -> FaceBox:
         """The photo's square: the face has the same share of it as the driver's has at the best frame."""
-        if isinstance(self.crop, FaceBox):
-            return self.crop.clip(photo.shape[1], photo.shape[0]).square()
+        if isinstance(self.options.crop, FaceBox):
+            return self.options.crop.clip(photo.shape[1], photo.shape[0]).square()
         if landmarks is None or not len(analysis.landmarks):
             return middle_square(photo.shape[1], photo.shape[0])
         theirs = points_box(analysis.landmarks[best])
@@ -238,11 +227,11 @@ class FommAnimator:
     def _driving_box(self, driving: Video) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Landmarks of every driving frame and the one square that holds them all."""
         width, height = next(driving.frames(max_side=DRIVING_SIDE)).shape[1::-1]
-        if self.crop == "none":
+        if self.options.crop == "none":
             box = middle_square(width, height)
             return np.zeros((0, 0, 2), np.float32), np.array([box.left, box.top, box.right, box.bottom])
         frames = self._read(driving, "Watching the singer")
-        follow = align_clip if self.landmarks == "face-alignment" else track_face
+        follow = align_clip if self.options.landmarks == "face-alignment" else track_face
         track = follow(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
         box = crop_video(track).square(MARGIN).inside(width, height)
         landmarks = np.stack([points[:, :2] for points in track.landmarks]).astype(np.float32)
@@ -255,7 +244,7 @@ class FommAnimator:
     def _key(self, driving: Video) -> str:
         """Names the analysis: it differs with the checkpoint, the clip and its file, and the way of cropping."""
         file = driving.path.stat()
-        how = "none" if self.crop == "none" else self.landmarks
+        how = "none" if self.options.crop == "none" else self.options.landmarks
         parts = (self.model.keypoints_key, driving, file.st_size, file.st_mtime_ns, how)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +17,8 @@ from memegen.base.progress import Progress, counted
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.detection import Which, face_mesh
+from memegen.face.detection import face_mesh
+from memegen.face.options import Acting
 from memegen.face.topology import Landmarks
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video
@@ -74,8 +75,7 @@ class Singer:
         pose: The head's.
         reference: The driver's look that belongs to the photo.
         tint: For the driver's mouth, see `match_colours`.
-        motion: Gain of the head's movement.
-        expression: Gain of the expression.
+        acting: How much it moves.
         muffled: Whether somebody's head is in front of its mouth, so that no mouth is painted.
     """
 
@@ -85,13 +85,12 @@ class Singer:
     pose: Pose
     reference: Reference
     tint: Floats
-    motion: float
-    expression: float
+    acting: Acting
     muffled: bool = False
 
     def rigid(self, theirs: Pose) -> Floats:
         """Where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
-        return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.motion)
+        return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
@@ -100,8 +99,8 @@ class Singer:
             self.landmarks,
             moment.landmarks,
             self.reference,
-            expression=self.expression,
-            motion=self.motion,
+            expression=self.acting.expression,
+            motion=self.acting.motion,
             poses=(self.pose, moment.pose),
         )
         if left < 1:
@@ -120,20 +119,14 @@ class MeshAnimator:
     """Animates the whole photo on the CPU; see `animate`.
 
     Attributes:
-        face: Which face of the photo, counted from 0 at the left; the largest when None; or "all".
-        expression: Gain of mouth, brows and eyes; 1 is the driver's own.
-        motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
+        acting: Which faces move and how much; the framing "face" shows a square around what can move.
         progress: Told how far the face has been followed through the clip.
-        framing: "photo" shows all of it, "face" a square around what can move.
         name: What the engine is called.
     """
 
     name: ClassVar[str] = "mesh"
-    face: Which = None
-    expression: float = 1.0
-    motion: float = 1.0
+    acting: Acting = Acting()
     progress: Progress | None = None
-    framing: Literal["photo", "face"] = "photo"
 
     def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
         """Move a photo as the face in a driving clip moves, or several faces as those in their clips do.
@@ -148,9 +141,9 @@ class MeshAnimator:
 
         Raises:
             NoFaceError: The photo or the clip has no face.
-            InputError: The photo has fewer faces than `face` or the duet asks for.
+            InputError: The photo has fewer faces than `acting` or the duet asks for.
         """
-        roles = sorted(cast_roles(photo, self.face, driving), key=lambda role: role.face.width * role.face.height)
+        roles = cast_roles(photo, self.acting.face, driving)
         meshes = [face_mesh(photo, role.face) for role in roles]
         tracks = {clip: self._track(clip) for clip in dict.fromkeys(role.clip for role in roles)}
         yield from self._draw(photo, roles, meshes, tracks)
@@ -200,20 +193,19 @@ class MeshAnimator:
     ) -> Singer:
         """Make a face ready."""
         return Singer(
-            role.clip,
-            landmarks,
-            lay_rings(photo, landmarks, role.others),
-            fit_pose(landmarks),
-            find_reference(landmarks, performance),
-            match_colours(photo, landmarks, first.frame, first.landmarks),
-            self.motion,
-            self.expression,
-            _is_muffled(role, landmarks),
+            clip=role.clip,
+            landmarks=landmarks,
+            rig=lay_rings(photo, landmarks, role.others),
+            pose=fit_pose(landmarks),
+            reference=find_reference(landmarks, performance),
+            tint=match_colours(photo, landmarks, first.frame, first.landmarks),
+            acting=self.acting,
+            muffled=_is_muffled(role, landmarks),
         )
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
         """The square that is shown of the photo, as an index; None when all of it is."""
-        if self.framing == "photo":
+        if self.acting.framing == "photo":
             return None
         height, width = scene.photo.shape[:2]
         rows, columns = scene.window
