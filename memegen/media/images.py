@@ -28,16 +28,19 @@ BACKGROUND = (255, 255, 255)  # what shows through transparent parts
 
 _FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_DAMAGE = (
+DAMAGE = (
     OSError,
+    EOFError,
     RuntimeError,
     SyntaxError,
     ValueError,
     TypeError,
     LookupError,
-    struct.error,
     ArithmeticError,
-)  # Pillow
+    AssertionError,
+    struct.error,
+    Image.DecompressionBombError,
+)  # what Pillow raises over broken pictures
 
 
 def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
@@ -68,8 +71,13 @@ def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
             if image is source:
                 image = image.copy()  # what follows decodes and shrinks in place
             return _upright_rgb(image, max_side=max_side, name=name)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise InputError(f"{name} is damaged or incomplete ({error}): save it again or use another.") from error
+
+
+def is_heif(head: bytes) -> bool:
+    """Return whether a file is a HEIC photo, given its first 12 bytes."""
+    return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS
 
 
 def _describe(source: PhotoSource) -> str:
@@ -101,13 +109,13 @@ def _decode(data: bytes, *, name: str) -> Image.Image:
     """Return the picture in a file's bytes, checked to be of a kind we decode."""
     if not data:
         raise InputError(f"{name} is empty: copy or download it again.")
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+    if is_heif(data[:12]):
         _register_heif(name)
     try:
         image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} has far too many pixels: save a smaller copy.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(f"{name} {_not_a_picture(data)}") from error
     if image.format not in _FORMATS:
         raise InputError(f"{name} is a {image.format} file: save it as JPEG or PNG.")

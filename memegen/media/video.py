@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import logging
 import math
@@ -21,6 +20,7 @@ import numpy as np
 
 from memegen.base.errors import InputError, OutputError
 from memegen.base.files import check_file, expanded
+from memegen.base.html import data_address
 from memegen.media.encoders import (
     MOVIES,
     SUFFIXES,
@@ -187,7 +187,7 @@ class Video:
             return f"<p>{name} is too large to play here; it is at {html.escape(str(self.path))}.</p>"
         kind = mimetypes.guess_type(self.path.name)[0] or "video/mp4"
         kind = "video/mp4" if self.path.suffix.lower() in MOVIES else kind
-        source = f"data:{kind};base64,{base64.b64encode(self.path.read_bytes()).decode('ascii')}"
+        source = data_address(self.path, kind)
         look = f'width="{min(self.width, 640)}" style="max-width: 100%; height: auto" src="{source}"'
         if kind.startswith("image/"):
             return f'<img title="{name}" alt="{name}" {look}>'
