@@ -12,7 +12,9 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTEST := -m pytest -n 2 --dist loadgroup
 SMOKE := $(PYTEST) -m smoke
 
-.PHONY: demo test smoke colab oldest environments lab app notebooks assets clean
+COLAB_AND_OLDEST := colab-3.11 colab-3.13 oldest-3.11
+
+.PHONY: demo test smoke colab oldest $(COLAB_AND_OLDEST) environments lab app notebooks assets clean
 
 demo: $(VENV)/run
 	@$(VENV)/bin/memegen demo
@@ -26,32 +28,27 @@ test: $(VENV)/test
 smoke: $(VENV)/test
 	$(PYTHON) $(SMOKE)
 
-# The smoke set with Colab's versions in Python 3.11 (and torch) and 3.13, and with the oldest versions that
+# The smoke set with Colab's versions in Python 3.11 (there with torch) and 3.13, and with the oldest versions that
 # pyproject.toml allows. `make colab-3.13` runs one.
 FIND_3 = $(shell shims=$$(dirname "$$(command -v python3.$(1))"); \
   for p in python3.$(1) "$$shims"/../versions/3.$(1).*/bin/python $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$(1).*/bin/python; do \
   if $$p -c 'import venv' 2>/dev/null; then echo $$p; exit; fi; done)
+MINOR = $(lastword $(subst -3., ,$(1)))
 AGAIN := $(MAKE)  # under another name, so that `make -n` does not run what it should only print
 
 colab: colab-3.11 colab-3.13
-
 oldest: oldest-3.11
 
-colab-3.% oldest-3.%:
-	@if [ -z "$(call FIND_3,$*)" ]; then echo "Left out: $@. Install Python 3.$* to run it."; \
+$(COLAB_AND_OLDEST):
+	@if [ -z "$(call FIND_3,$(call MINOR,$@))" ]; then echo "Left out: $@. Install Python 3.$(call MINOR,$@) to run it."; \
 	else $(AGAIN) --no-print-directory .venv-$@/run && .venv-$@/bin/python $(SMOKE); fi
 
-.venv-colab-3.%/run: tests/colab/requirements-3.%.txt tests/colab/pins.txt pyproject.toml
-	@$(call FIND_3,$*) -m venv $(@D)
+.venv-%/run: tests/versions/%.txt tests/versions/colab.txt pyproject.toml
+	@$(call FIND_3,$(call MINOR,$*)) -m venv $(@D)
 	@$(@D)/bin/python $(INSTALL) --requirement $< --editable .
 	@touch $@
 
-.venv-oldest-3.%/run: tests/oldest.txt pyproject.toml
-	@$(call FIND_3,$*) -m venv $(@D)
-	@$(@D)/bin/python $(INSTALL) --requirement $< --editable .
-	@touch $@
-
-# What these three set up one after another, at once: pip alone keeps no more than one core busy.
+# What these commands set up one after another, at once: pip alone keeps no more than one core busy.
 environments:
 	@$(AGAIN) --no-print-directory --jobs $(VENV)/test $(if $(call FIND_3,13),.venv-colab-3.13/run) \
 	  $(if $(call FIND_3,11),.venv-colab-3.11/run .venv-oldest-3.11/run)
