@@ -24,7 +24,7 @@ pytest.importorskip("ipywidgets")
 from run_notebook import NOTEBOOKS, run_notebook, tagged
 
 HERE = Path(__file__).parent
-PINS = HERE / "colab" / "pins.txt"
+PINS = HERE / "versions" / "colab.txt"
 
 DRY_RUN = """
 import shlex, subprocess, sys
