@@ -19,7 +19,8 @@ from fomm_states import full_size, golden
 from memegen.fomm.dense_motion import Motion
 from memegen.fomm.generator import Generator
 from memegen.fomm.keypoint_detector import KeypointDetector
-from memegen.fomm.keypoints import Keypoints, movement_scale, relative_motion
+from memegen.fomm.keypoints import Keypoints, MovementScale, transfer_motion
+from memegen.fomm.layers import AntiAliasDownsample
 from memegen.fomm.speedups import fuse
 
 WEIGHTS = Path(__file__).parents[1].parent / "shared" / "weights"
@@ -45,11 +46,11 @@ def close(got: Any, want: np.ndarray, *, within: float = STAGE) -> None:
 
 
 def move(still: Keypoints[Any], driving: Keypoints[Any], motion: str) -> Keypoints[Any]:
-    if motion == "absolute":
-        return driving
+    still, driving = (Keypoints(*(part.numpy() for part in keypoints)) for keypoints in (still, driving))
     initial = Keypoints(driving.value[:1], driving.jacobian[:1])
-    scale = movement_scale(still, initial) if motion == "relative_scaled" else 1.0
-    return relative_motion(still, driving, initial=initial, scale=scale)
+    scale: MovementScale = "auto" if motion == "relative_scaled" else 1.0
+    moved = transfer_motion(still, driving, initial=initial, relative=motion != "absolute", scale=scale)
+    return Keypoints(*map(torch.from_numpy, moved))
 
 
 @CASES
@@ -79,7 +80,7 @@ def test_dense_motion(name: str, align_corners: bool, motion: str) -> None:
     arrays, states = golden(name)
     generator = Generator.from_state(states["generator"], align_corners=align_corners)
     source = generator.encode(image(arrays["source"][None]), keypoints(arrays, "source"))
-    _, dense = generator(source, keypoints(arrays, f"{motion}/moved"))
+    dense = generator.dense_motion_network(source.small, source.keypoints, keypoints(arrays, f"{motion}/moved"))
     close(dense.deformation, arrays[f"{motion}/deformation"])
     close(dense.occlusion_map, arrays[f"{motion}/occlusion_map"])
     close(dense.masks, arrays[f"{motion}/mask"])
@@ -94,7 +95,7 @@ def test_rendering(name: str, align_corners: bool, motion: str, fused: bool) -> 
     generator = fuse(generator, winograd=True) if fused else generator
     source = generator.encode(image(arrays["source"][None]), keypoints(arrays, "source"))
     dense = Motion(*(torch.from_numpy(arrays[f"{motion}/{key}"]) for key in ("deformation", "occlusion_map", "mask")))
-    close(generator.decode(source, dense), arrays[f"{motion}/prediction"])
+    close(generator.render(generator.warp(source.features, dense)), arrays[f"{motion}/prediction"])
 
 
 @pytest.mark.parametrize("fused", [False, True])
@@ -107,9 +108,10 @@ def test_end_to_end(name: str, align_corners: bool, motion: str, fused: bool) ->
     if fused:
         detector, generator = fuse(detector), fuse(generator, winograd=True)
     photo = image(arrays["source"][None])
-    still = detector(photo)
-    moved = move(still, detector(image(arrays["driving"])), motion)
-    prediction, _ = generator(generator.encode(photo, still), moved)
+    source = generator.encode(photo, detector(photo))
+    moved = move(source.keypoints, detector(image(arrays["driving"])), motion)
+    dense = generator.dense_motion_network(source.small, source.keypoints, moved)
+    prediction = generator.render(generator.warp(source.features, dense))
     close(prediction, arrays[f"{motion}/prediction"], within=END_TO_END)
 
 
@@ -140,8 +142,8 @@ def test_every_published_name_and_shape_loads() -> None:
 
 def test_blur_kernel_is_the_published_one() -> None:
     _, states = golden("tiny_vox")
-    fresh = KeypointDetector(channels=3, down=(8,), up=(4,), keypoints=10, jacobian_maps=10, blur=13)
-    torch.testing.assert_close(fresh.down.weight, states["kp_detector"]["down.weight"])
+    fresh = AntiAliasDownsample(3, kernel=13)
+    torch.testing.assert_close(fresh.weight, states["kp_detector"]["down.weight"])
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the trained keypoint detector is not here")

@@ -1,4 +1,4 @@
-"""Motion arithmetic in numpy; in torch the same functions are held to the original's numbers by test_fomm_parity.py."""
+"""Motion arithmetic in numpy; test_fomm_parity.py holds it to the original's numbers."""
 
 import numpy as np
 import pytest

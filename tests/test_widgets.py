@@ -626,7 +626,7 @@ class Mirror:
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     mirror = Mirror()
     monkeypatch.setattr(checkpoint, "obtain", mirror)
-    monkeypatch.setattr(checkpoint, "check_installed", lambda _: None)
+    monkeypatch.setattr(checkpoint, "check_installed", lambda: None)
     monkeypatch.setattr(checkpoint, "LOOK_AGAIN", 0.01)
     return mirror
 
@@ -945,7 +945,7 @@ def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.Monkey
 def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memegen.fomm.checkpoint._installed", lambda _: False)
     with pytest.raises(UnavailableError) as missing:
-        check_installed("fomm")
+        check_installed()
     sentence = "The fomm engine needs torch: pip install 'memegen[fomm]', or choose the look “instant”."
     assert sentence in html.unescape(jobs.alert(missing.value))
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)
