@@ -167,8 +167,8 @@ def untrained() -> tuple[KeypointDetector, Generator]:
     detector = KeypointDetector(Hourglass(3, down=down, up=up), keypoints=10, jacobian_maps=10, blur=13)
     nn.init.zeros_(detector.jacobian.weight)
     detector.jacobian.bias.data.copy_(torch.eye(2).flatten().repeat(10))  # type: ignore[union-attr]
-    hourglass = Hourglass(11 * (3 + 1), down=down, up=up)  # a heatmap and a picture for each keypoint and the background
-    motion = DenseMotion(hourglass, keypoints=10, blur=13, align_corners=True)
+    # The dense motion network sees a heatmap and three colours for each of ten keypoints and the background.
+    motion = DenseMotion(Hourglass(11 * 4, down=down, up=up), keypoints=10, blur=13, align_corners=True)
     return detector, Generator(motion, channels=3, first=12, down=(24, 48), up=(24, 12), bottleneck=2)
 
 

@@ -184,7 +184,9 @@ def check_installed() -> None:
     """
     for module in ("torch", "safetensors"):
         if not _installed(module):
-            raise UnavailableError(f"The fomm engine needs {module}: pip install 'memegen[fomm]', or use --engine mesh.")
+            raise UnavailableError(
+                f"The fomm engine needs {module}: pip install 'memegen[fomm]', or use --engine mesh."
+            )
 
 
 def obtain(published: Published, *, progress: bool = True) -> Path:

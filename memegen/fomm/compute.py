@@ -51,8 +51,7 @@ def choose_compute(*, device: Device = "auto", precision: Precision = "auto") ->
         )
     exact = precision == "float32"
     if chosen == "cuda":
-        dtype = torch.float32 if exact else torch.float16
-        return Compute(device="cuda", dtype=dtype, batch=16, decode=16)
+        return Compute(device="cuda", dtype=torch.float32 if exact else torch.float16, batch=16, decode=16)
     if chosen == "mps":
         return Compute(device="mps", dtype=torch.float32, batch=4, decode=4)
     units = _bfloat16_units()

@@ -1,13 +1,13 @@
 """The network that turns sparse keypoints into motion for every pixel, and tells what the source cannot show."""
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.fomm.keypoints import Keypoints
-from memegen.fomm.layers import AntiAliasDownsample, Hourglass, State, coordinate_grid, joined_heads
+from memegen.fomm.layers import AntiAliasDownsample, Hourglass, coordinate_grid, joined_heads
 
 SPREAD = 0.02  # twice the variance of the bumps of Eq. 6; the same in all published configurations
 
@@ -43,16 +43,6 @@ class DenseMotion(nn.Module):
         self.occlusion = nn.Conv2d(hourglass.outputs, 1, 7, padding=3)
         self.down = AntiAliasDownsample(hourglass.inputs // (keypoints + 1) - 1, kernel=blur)
         self.align_corners = align_corners
-
-    @classmethod
-    def shaped_like(cls, state: State, prefix: str, *, align_corners: bool) -> Self:
-        """Return a network with the architecture, not the weights, of the state dict's part below `prefix`."""
-        return cls(
-            Hourglass.shaped_like(state, f"{prefix}.hourglass"),
-            keypoints=state[f"{prefix}.mask.weight"].shape[0] - 1,
-            blur=state[f"{prefix}.down.weight"].shape[-1],
-            align_corners=align_corners,
-        )
 
     def forward(self, small: Tensor, source: Keypoints[Tensor], driving: Keypoints[Tensor]) -> Motion:
         """Combine the keypoints' motions (Eq. 7).

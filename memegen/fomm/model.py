@@ -109,7 +109,7 @@ class FommModel:
             source_crop: the photo, uint8 RGB (H, W, 3); checkpoints were trained on `SIZE` squared.
             driving_crops: the driver's frames, of the same kind.
             best_frame: index of the driving frame whose pose is nearest the photo's; movements are counted from it.
-            **transfer: how the motion is transferred, see `Transfer`.
+            **transfer: how the motion is transferred, see `transfer_motion`.
 
         Yields:
             uint8 RGB frames of the photo's size, one for each driving frame.
@@ -205,13 +205,19 @@ class FommModel:
     def _drawn(self, source: EncodedSource, driving: ArrayKeypoints) -> Image:
         motion = self._motion(source, self._tensors(driving))
         # Motion is cheap in large batches; on CPUs the decoder is fastest when few frames' maps fill the cache.
-        parts = zip(*(part.split(self.compute.decode) for part in motion), strict=True)
+        parts = zip(*(torch.split(part, self.compute.decode) for part in motion), strict=True)
         warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
         picture = torch.cat([self._generator.render(features) for features in warped])
         if not bool(torch.isfinite(picture).all()):
-            raise _not_numbers(self.name, self.compute.dtype)
-        frames: Image = (picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
-        return frames
+            raise self._not_numbers()
+        return np.asarray((picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu())
+
+    def _not_numbers(self) -> InputError:
+        name = f"The checkpoint {self.name} gives frames that are not numbers: its file is damaged"
+        if self.compute.dtype == torch.float32:
+            return InputError(f"{name}.")
+        coarse = str(self.compute.dtype).removeprefix("torch.")
+        return InputError(f"{name}, or {coarse} is too coarse for it.", remedy={"precision": "float32"})
 
     def _tensors(self, keypoints: ArrayKeypoints) -> Keypoints[Tensor]:
         return Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in keypoints))
@@ -249,19 +255,8 @@ def _exact() -> Any:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
-def _not_numbers(name: str, dtype: torch.dtype) -> InputError:
-    """Explain frames with infinities or NaN; half precision reaches them earlier."""
-    if dtype == torch.float32:
-        return InputError(f"The checkpoint {name} gives frames that are not numbers: its file is damaged.")
-    coarse = f"its file is damaged, or {str(dtype).removeprefix('torch.')} is too coarse for it"
-    return InputError(
-        f"The checkpoint {name} gives frames that are not numbers: {coarse}.", remedy={"precision": "float32"}
-    )
-
-
 def _to_array(values: Tensor) -> Array:
-    array: Array = values.float().cpu().numpy()
-    return array
+    return np.asarray(values.float().cpu())
 
 
 def _to_arrays(keypoints: Keypoints[Tensor]) -> ArrayKeypoints:
@@ -282,8 +277,6 @@ def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoi
         if count > index:
             value, jacobian = _joined(seen)
             return Keypoints(value[index : index + 1], jacobian[index : index + 1]), chain(seen, batches)
-    raise InputError(
-        f"The best frame {index} is beyond the driving clip's end: it has {count} frames."
-        if count
-        else "The driving clip has no frames."
-    )
+    if not seen:
+        raise InputError("The driving clip has no frames.")
+    raise InputError(f"The best frame {index} is beyond the driving clip's end: it has {count} frames.")

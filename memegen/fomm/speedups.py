@@ -1,6 +1,6 @@
 """Rewrites of loaded networks that compute the same numbers, up to rounding, with far less work."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ class Winograd(nn.Module):
         super().__init__()
         inputs, filters, outputs = toom_cook(self.POINTS)
         self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
-        self.bias = conv.bias
+        self.bias = cast(Tensor, conv.bias)
         self.before: Tensor
         self.after: Tensor
         # Rows and columns in one product: the Kronecker product of a transform with itself acts on flat tiles.
