@@ -110,6 +110,7 @@ class Generator(nn.Module):
         if field.shape[1:3] != size:
             field = F.interpolate(field.movedim(-1, 1), size=size, mode="bilinear").movedim(1, -1)
             occlusion = F.interpolate(occlusion, size=size, mode="bilinear")
+        # Eq. 8: the features move, then fade where the source shows nothing of use and the decoder must invent.
         batch = features.expand(len(field), -1, -1, -1)
         return F.grid_sample(batch, field, align_corners=self.dense_motion_network.align_corners) * occlusion
 

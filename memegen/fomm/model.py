@@ -164,6 +164,7 @@ class FommModel:
         batches: Iterable[ArrayKeypoints],
         **transfer: Unpack[Transfer],
     ) -> Iterator[Image]:
+        # Keypoints are transferred on the CPU in batches as they come, and drawn in parts that fit the device.
         still = _to_arrays(source.keypoints)
         moved = (transfer_motion(still, batch, initial=initial, **transfer) for batch in batches)
         for frames in _in_parts(moved, self.compute.batch, lambda *part: self._drawn(source, Keypoints(*part))):
@@ -243,6 +244,7 @@ def _in_parts(batches: Iterable[tuple[Any, ...]], size: int, step: Callable[...,
                         "The GPU has too little free memory for even a single frame: close other programs that use it.",
                         remedy={"device": "cpu"},
                     ) from error
+                # Results so far are kept; only the part that failed is computed again.
                 size //= 2
                 torch.cuda.empty_cache()
                 continue
@@ -269,6 +271,7 @@ def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:
 
 def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoints, Iterator[ArrayKeypoints]]:
     """Keypoints of one frame of a stream, and the stream again from its beginning."""
+    # What comes before that frame is held as keypoints, 240 bytes a frame; what follows stays a stream.
     seen: list[ArrayKeypoints] = []
     count = 0
     for batch in batches:

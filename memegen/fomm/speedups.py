@@ -103,11 +103,9 @@ class Winograd(nn.Module):
         inputs, filters, outputs = toom_cook(self.POINTS)
         self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
         self.bias = cast(Tensor, conv.bias)
-        self.before: Tensor
-        self.after: Tensor
         # Rows and columns in one product: the Kronecker product of a transform with itself acts on flat tiles.
-        self.register_buffer("before", torch.kron(inputs, inputs).float())
-        self.register_buffer("after", torch.kron(outputs, outputs).float())
+        self.before = nn.Parameter(torch.kron(inputs, inputs).float(), requires_grad=False)
+        self.after = nn.Parameter(torch.kron(outputs, outputs).float(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
