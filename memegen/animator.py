@@ -83,11 +83,15 @@ def _load_fomm(name: str | Path, acting: Acting, options: FommOptions, progress:
     from memegen.fomm.checkpoint import check_installed, load_networks, locate
 
     locate(name)
-    check_installed("fomm")
+    check_installed()
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel
 
+    if options.landmarks == "face-alignment":
+        from memegen.face.landmarks68 import obtain_weights
+
+        obtain_weights(progress)
     compute = choose_compute(device=options.device, precision=options.precision)
     networks = load_networks(name, progress=progress)
     return FommAnimator(FommModel(networks, compute=compute), acting, options, progress)
