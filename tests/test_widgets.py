@@ -25,7 +25,7 @@ import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
-from memegen.base.progress import Stage
+from memegen.base.progress import Progress, Stage
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
@@ -362,8 +362,8 @@ def test_nothing_is_fetched_before_it_is_asked_for(
 ) -> None:
     asked: list[str] = []
 
-    def fetch(name: str, *_: Any, **__: Any) -> Path:
-        asked.append(name)
+    def fetch(target: Path, *_: Any, **__: Any) -> Path:
+        asked.append(target.name)
         return clip.path
 
     monkeypatch.setattr("memegen.templates.fetch", fetch)
@@ -606,16 +606,16 @@ def test_a_preview_is_finished_before_the_clip_is_begun(page: Page, maker: Maker
 
 
 class Mirror:
-    """Stands in for fetching a checkpoint."""
+    """Stands in for downloading a checkpoint; the download is at 3 of 729 MB until it is `done`."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.done = threading.Event()
         self.error: Exception | None = None
 
-    def __call__(self, published: Any, *, progress: bool) -> Path:
-        assert not progress
+    def __call__(self, published: Any, *, progress: Progress) -> Path:
         self.asked.append(published.name)
+        progress(Stage(f"Downloading {published.file}", "MB"), 3, 729)
         assert self.done.wait(SECONDS)
         if self.error is not None:
             raise self.error
@@ -626,19 +626,15 @@ class Mirror:
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     mirror = Mirror()
     monkeypatch.setattr(checkpoint, "obtain", mirror)
-    monkeypatch.setattr(checkpoint, "check_installed", lambda _: None)
-    monkeypatch.setattr(checkpoint, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(checkpoint, "check_installed", lambda: None)
     return mirror
 
 
 def test_a_checkpoint_is_fetched_while_the_preview_is_made(page: Page, maker: Maker, mirror: Mirror) -> None:
     form = shown(page)
     assert not mirror.asked
-    part = find_checkpoint("vox").original.with_name("vox-cpk.pth.tar.0123abcd.part")
-    part.parent.mkdir(parents=True)
-    part.write_bytes(bytes(3_000_000))
     page.find("Look").value = "vox"
-    until(lambda: "Fetching the checkpoint: 3 of 729 MB" in page.text)
+    until(lambda: "Downloading vox-cpk.pth.tar: 3 of 729 MB" in page.text)
     page.press("Make the meme")
     assert not maker.made
     mirror.done.set()
@@ -657,6 +653,20 @@ def test_stop_does_not_wait_for_a_checkpoint(page: Page, maker: Maker, mirror: M
     assert "Stopped" in page.text
     assert not maker.made
     mirror.done.set()
+
+
+def test_only_the_download_that_is_wanted_now_is_shown(mirror: Mirror) -> None:
+    fetch = checkpoint.CheckpointFetch()
+    fetch.want("vox")
+    until(lambda: "Downloading vox-cpk.pth.tar" in fetch.status.text)
+    fetch.want("mesh")
+    assert fetch.status.text == ""
+    mirror.done.set()
+    fetch._jobs["vox"].wait()
+    assert fetch.status.text == ""
+    fetch.want("vox")  # it is there now
+    assert "The checkpoint vox is on this machine." in fetch.status.text
+    assert mirror.asked == ["vox"]
 
 
 def test_a_checkpoint_that_cannot_be_had_is_said_and_tried_again(page: Page, maker: Maker, mirror: Mirror) -> None:
@@ -950,9 +960,8 @@ def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)
     with pytest.raises(DownloadError) as lost:
         obtain(find_checkpoint("vox"))
-    assert "--" in str(lost.value)
-    assert "--" not in jobs.alert(lost.value)
-    assert "choose the look “instant”, which downloads nothing" in jobs.alert(lost.value)
+    assert "--" not in str(lost.value)
+    assert "Or choose the look “instant”." in jobs.alert(lost.value)
 
 
 def _no_network(*_: Any, **__: Any) -> Path:
