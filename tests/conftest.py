@@ -33,6 +33,7 @@ def surroundings() -> Iterator[None]:
                 patch.delenv(name)
         for name in ("no_proxy", "NO_PROXY"):
             patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
+        patch.setenv("NUMBA_DISABLE_JIT", "1")  # face-alignment compiles for ten seconds what the tests call twice
         patch.setattr("memegen.look.captions.fonts.system_fonts", tuple)  # those that travel with memegen will do
         yield
 

@@ -24,7 +24,7 @@ pytest.importorskip("ipywidgets")
 from run_notebook import NOTEBOOKS, run_notebook, tagged
 
 HERE = Path(__file__).parent
-PINS = HERE / "colab" / "pins.txt"
+PINS = HERE / "versions" / "colab.txt"
 
 DRY_RUN = """
 import shlex, subprocess, sys
@@ -71,13 +71,16 @@ def test_the_set_up_cell_replaces_nothing_that_is_here(tmp_path: Path) -> None:
 
 
 def test_what_memegen_asks_for_colab_has() -> None:
-    """Every floor is met by Colab's version, so that pip has no reason to touch it."""
+    """Every floor is met by Colab's version, so that pip has no reason to replace it."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = [Requirement(line) for line in [*project["dependencies"], *extras["notebook"], *extras["signing"]]]
+    asked = [
+        Requirement(line)
+        for line in [*project["dependencies"], *extras["notebook"], *extras["signing"], *extras["fomm"]]
+    ]
     here = pinned()
     met = {plain(one.name): one.specifier.contains(here[plain(one.name)]) for one in asked if plain(one.name) in here}
-    assert {"numpy", "opencv-python-headless", "pillow", "ipywidgets", "matplotlib", "imageio-ffmpeg"} <= met.keys()
+    assert {"numpy", "opencv-python-headless", "pillow", "imageio", "ipywidgets", "matplotlib", "moviepy"} <= met.keys()
     assert all(met.values()), met
 
 
