@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, nullcontext
 from typing import Self, TypeVar
 
 from tqdm import tqdm
@@ -69,12 +70,16 @@ class ProgressBars:
 
 
 def counted(frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None) -> Iterator[Item]:
-    """Pass frames on and report each; the total is corrected at the end if it was only an estimate."""
+    """Pass frames on and report each; the total is corrected at the end if it was only an estimate.
+
+    A generator of frames is closed at the end, also after an error: one that is kept would keep its decoder running.
+    """
     done = 0
-    for frame in frames:
-        yield frame
-        done += 1
-        if progress is not None and done < total:
-            progress(stage, done, total)
+    with closing(frames) if isinstance(frames, Generator) else nullcontext():
+        for frame in frames:
+            yield frame
+            done += 1
+            if progress is not None and done < total:
+                progress(stage, done, total)
     if progress is not None and done:
         progress(stage, done, done)
