@@ -1,4 +1,4 @@
-"""How far some work has come: one callback for the whole package, and the bar on the terminal that uses it."""
+"""Progress of long work: one callback for the whole package, and a progress bar for the terminal."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class ProgressBars:
         """Move the bar of a stage to `done` of `total`; the total may change on the way."""
         if self._bar is None or stage != self._stage:
             self.close()
-            # Without a delay tqdm draws before it is whole, and Ctrl-C at that moment makes it complain. Whole, it
-            # needs none: a bar still waiting is never drawn at all where a stage takes less than a tenth of a second.
+            # Without a delay tqdm draws inside its own constructor, and Ctrl-C at that moment prints a second error.
+            # Afterwards the delay is removed: otherwise a stage shorter than the delay would never draw its bar.
             self._bar = tqdm(
                 desc=stage, total=total, unit=f" {Stage.unit_of(stage)}", file=sys.stderr, leave=True, delay=1e-6
             )

@@ -1,4 +1,4 @@
-"""Work on several frames at once, in order: OpenCV lets go of Python's lock while it computes."""
+"""Work on several frames at once, in order; OpenCV releases the interpreter lock while it computes."""
 
 from __future__ import annotations
 

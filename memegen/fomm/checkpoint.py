@@ -132,7 +132,7 @@ def locate(checkpoint: str | Path) -> Published | Path:
     """Return the published checkpoint or the file that a user means; a file goes before a checkpoint of its name.
 
     Raises:
-        InputError: it looks like a name, and there is none such.
+        InputError: it looks like a name, and no checkpoint has that name.
         UnavailableError: the installation lacks the tiny networks.
     """
     path = expanded(checkpoint)
@@ -272,7 +272,7 @@ def read_states(path: Path) -> States:
 def slim_copy(states: States, target: Path) -> Path:
     """Write what animation needs of a checkpoint, a sixth of its size; the file appears only when it is complete.
 
-    Filters are stored in half precision; biases and batch norms, 1 % of the numbers but of any magnitude, as they are.
+    Filters are stored in half precision. Biases and batch norms, 1 % of the numbers but of any magnitude, are not changed.
 
     Args:
         states: as `read_states` gives them.
