@@ -28,6 +28,7 @@ EYE_MARGIN = 2.3  # its crop over the distance of an eye's corners
 DETECTION_SIDES = (640, 320, 1280)  # long sides tried in turn: usual, faces that fill the picture, faces in a crowd
 PANORAMA = 2.2  # long over short side from which a picture is searched square by square
 SAME = 0.4  # overlap over the smaller box from which two boxes are one face
+ERRORS = 2  # OpenCV's number for the log level at which only errors are shown
 LEAST = 10.0  # width in pixels of a face that is asked to sing when "all" are
 
 _nets = threading.local()  # OpenCV's networks keep their input: each thread has its own
@@ -185,12 +186,13 @@ def own_network(name: str, load: Callable[[], Any]) -> Any:
 
 
 def _load_detector(threshold: float) -> Any:
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of targets nobody set
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has these two functions at its top
+    level = log.getLogLevel()
+    log.setLogLevel(ERRORS)  # OpenCV 5 warns of targets nobody set
     try:
         return cv2.FaceDetectorYN.create(str(asset("models/face_detection_yunet.onnx")), "", (320, 320), threshold)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def _load_net(name: str) -> Any:
