@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from memegen.base.arrays import Image
 from memegen.base.errors import InputError
-from memegen.base.progress import Progress
-from memegen.face.detection import Which
+from memegen.base.options import sort_options, takes_options
+from memegen.face.options import Acting
+from memegen.fomm.options import FommOptions
 
 if TYPE_CHECKING:
-    from memegen.face.casting import Acting, Driving
+    from memegen.base.arrays import Image
+    from memegen.base.progress import Progress
+    from memegen.face.casting import Driving
 
 
 class Animator(Protocol):
-    """What every engine does. Animators are immutable: one serves any number of photos and clips.
-
-    Attributes:
-        name: "mesh", or that of the checkpoint.
-    """
+    """What every engine does. Animators are immutable: one serves any number of photos and clips."""
 
     @property
     def name(self) -> str:
-        """What the engine is called."""
+        """What the engine is called: "mesh", or the name of the checkpoint."""
         ...
 
     def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
@@ -44,59 +43,51 @@ class Animator(Protocol):
         ...
 
 
-def load_animator(
-    name: str | Path = "mesh",
-    *,
-    face: Which = None,
-    framing: Literal["photo", "face"] = "photo",
-    expression: float = 1.0,
-    motion: float = 1.0,
-    progress: Progress | None = None,
-    **fomm: Any,
-) -> Animator:
+@takes_options(Acting, FommOptions)
+def load_animator(name: str | Path = "mesh", *, progress: Progress | None = None, **options: Any) -> Animator:
     """Load an engine.
 
     Args:
         name: "mesh", the engine that travels with the package: no download, no GPU. Or a checkpoint of the First Order
-            Motion Model: "vox", "vox-adv" and the like, fetched at first use, or the path of such a file; "tiny" are
+            Motion Model: "vox", "vox-adv" and the like, downloaded at first use, or the path of such a file; "tiny" are
             small bundled networks for lessons.
-        face: Which face of the photo, counted from 0 at the left; the largest when None; "all" moves everybody.
-        framing: "photo" gives the whole photo, "face" a square around the face.
-        expression: Gain of mouth, brows and eyes, 0 to 3; 1 is the driver's own.
-        motion: Gain of the head's turning, shifting and growing, 0 to 3; 1 is the driver's own.
-        progress: Told how far the driver's analysis is.
-        **fomm: Only for checkpoints, see FommOptions.
+        progress: Told how far a download and the driver's analysis are, see `Progress`.
+        **options: See below; those after `motion` are for checkpoints only.
 
     Raises:
-        InputError: The name, a gain or a checkpoint's file makes no sense.
+        InputError: The name, an option or a checkpoint's file can't be used.
         DownloadError: No mirror gave the checkpoint.
-        UnavailableError: torch, or the backend, is not installed.
+        UnavailableError: torch is not installed, or the machine lacks what was asked for.
     """
-    from memegen.face.casting import Acting
+    acting, fomm = sort_options(options, Acting, FommOptions)
+    if str(name) != "mesh":
+        return _load_fomm(name, acting, fomm, progress)
+    from memegen.mesh.animator import MeshAnimator
 
-    acting = Acting(face=face, framing=framing, expression=expression, motion=motion)
-    if str(name) == "mesh":
-        from memegen.mesh.animator import MeshAnimator
-
-        if fomm:
-            raise InputError(f"The mesh engine takes no {', '.join(fomm)}: leave it out, or choose a checkpoint.")
-        return MeshAnimator(acting, progress)
-    return _load_fomm(name, acting, progress, **fomm)
+    if foreign := options.keys() & _names(FommOptions):
+        names = " or ".join(sorted(foreign))
+        raise InputError(f"The mesh engine has no {names}: leave it out, or choose a checkpoint.")
+    return MeshAnimator(acting, progress)
 
 
-def _load_fomm(
-    name: str | Path, acting: Acting, progress: Progress | None, *, backend: str = "torch", **options: Any
-) -> Animator:
+def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some options that are for `load_animator`."""
+    return {name: options[name] for name in options.keys() & (_names(Acting) | _names(FommOptions))}
+
+
+def _names(kind: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def _load_fomm(name: str | Path, acting: Acting, options: FommOptions, progress: Progress | None) -> Animator:
     from memegen.fomm.checkpoint import check_installed, load_networks, locate
-    from memegen.fomm.options import FommOptions
 
-    chosen = FommOptions(**options)
     locate(name)
     check_installed("fomm")
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel
 
-    compute = choose_compute(device=chosen.device, precision=chosen.precision, backend=backend)  # type: ignore[arg-type]
-    networks = load_networks(name, progress=progress is not None)
-    return FommAnimator(FommModel(networks, compute=compute), acting, chosen, progress)
+    compute = choose_compute(device=options.device, precision=options.precision)
+    networks = load_networks(name, progress=progress)
+    return FommAnimator(FommModel(networks, compute=compute), acting, options, progress)

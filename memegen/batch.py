@@ -1,20 +1,21 @@
-"""Many photos, one song: everything is loaded and analysed once, and a photo that fails holds nobody else up."""
+"""Many photos, one song: everything is loaded and analysed once, and a photo that fails does not stop the rest."""
 
 from __future__ import annotations
 
 import csv
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from memegen.animator import load_animator
+from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, MemegenError, OutputError
 from memegen.base.files import expanded, whole_file
+from memegen.base.options import takes_options
+from memegen.base.progress import Progress
 from memegen.media.encoders import SUFFIXES
-from memegen.meme import Song, make_meme
-from memegen.templates import Template, resolve_driving
+from memegen.meme import OPTIONS, Songs, make_meme, resolve_songs
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
 
@@ -28,14 +29,19 @@ class Outcome:
         clip: The clip's file; there is one unless the photo failed.
         status: "made", "kept" (it was there already) or "failed".
         seconds: How long it took.
-        message: Why it failed, in one sentence; else empty.
+        error: Why it failed; else None.
     """
 
     photo: Path
     clip: Path
     status: Literal["made", "kept", "failed"]
     seconds: float
-    message: str = ""
+    error: MemegenError | None = None
+
+    @property
+    def message(self) -> str:
+        """Why it failed, in one sentence; else empty."""
+        return str(self.error or "")
 
 
 def find_photos(sources: Sequence[str | Path]) -> list[Path]:
@@ -55,23 +61,28 @@ def find_photos(sources: Sequence[str | Path]) -> list[Path]:
     return photos
 
 
+@takes_options(*OPTIONS)
 def make_batch(
     photos: Sequence[str | Path],
-    template: Song | Mapping[int, Song],
+    template: Songs,
     folder: str | Path,
     *,
     suffix: str = ".mp4",
     resume: bool = False,
+    engine: str | Path | Animator = "mesh",
+    progress: Progress | None = None,
     **options: Any,
 ) -> Iterator[Outcome]:
     """Make every photo sing, one after another.
 
     Args:
         photos: Files, and folders of them.
-        template: As in `make_meme`; it is fetched, and the engine loaded, once, before the first photo.
+        template: As in `make_meme`; it is downloaded, and the engine loaded, once, before the first photo.
         folder: Where the clips go, each under its photo's name; made if it is missing.
         suffix: The kind of file; see `write_video`.
         resume: Keep clips that are there already. A clip appears only when it is whole, so none is half made.
+        engine: As in `make_meme`.
+        progress: As in `make_meme`.
         **options: As in `make_meme`.
 
     Yields:
@@ -84,29 +95,26 @@ def make_batch(
     if suffix.lower() not in SUFFIXES:
         raise OutputError(f"There is no kind of clip {suffix!r}: use one of {', '.join(SUFFIXES)}.")
     files = find_photos(photos)
-    progress = options.get("progress") is not None
-    clip: Template | dict[int, Song]
-    if isinstance(template, Mapping):
-        clip = {face: resolve_driving(song, progress=progress) for face, song in template.items()}
-    else:
-        clip = resolve_driving(template, progress=progress)
+    songs = resolve_songs(template, progress)
     target = expanded(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {folder} can't be made ({error}): choose another.") from error
-    if isinstance(engine := options.get("engine", "mesh"), str | Path):
-        knobs = ("face", "framing", "expression", "motion", "progress")
-        options["engine"] = load_animator(engine, **{word: options[word] for word in knobs if word in options})
+    if isinstance(engine, str | Path):
+        chosen = engine_options(options)
+        engine = load_animator(engine, progress=progress, **chosen)
+        options = {word: value for word, value in options.items() if word not in chosen}
+    clip = songs if isinstance(template, Mapping) else songs[0]
     for photo, out in zip(files, clip_names(files, target, suffix), strict=True):
         begun = time.monotonic()
         if resume and out.is_file():
             yield Outcome(photo, out, "kept", 0.0)
             continue
         try:
-            make_meme(photo, clip, out=out, **options)
+            make_meme(photo, clip, out=out, engine=engine, progress=progress, **options)
         except MemegenError as error:
-            yield Outcome(photo, out, "failed", time.monotonic() - begun, str(error))
+            yield Outcome(photo, out, "failed", time.monotonic() - begun, error)
         else:
             yield Outcome(photo, out, "made", time.monotonic() - begun)
 
@@ -141,9 +149,9 @@ def write_report(path: str | Path, outcomes: Sequence[Outcome]) -> Path:
             whole_file(file) as part,
             part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
         ):
-            table = csv.DictWriter(stream, [field.name for field in fields(Outcome)])
-            table.writeheader()
-            table.writerows(asdict(outcome) | {"seconds": f"{outcome.seconds:.1f}"} for outcome in outcomes)
+            table = csv.writer(stream)
+            table.writerow(["photo", "clip", "status", "seconds", "message"])
+            table.writerows([o.photo, o.clip, o.status, f"{o.seconds:.1f}", o.message] for o in outcomes)
     except OSError as error:
         raise OutputError(f"The report {path} can't be written ({error}): choose another place.") from error
     return file

@@ -37,7 +37,7 @@ ROOMS = {
     "look": "base media",
     "provenance": "base media templates",
     "preview": "base media face fomm mesh",
-    "meme": "base media face animator templates look provenance",
+    "meme": "base media face fomm animator templates look provenance",
     "batch": "base media animator templates meme",
     "cli": "base media face fomm animator templates look provenance meme batch",
     "widgets": "base media face fomm animator templates look provenance preview meme batch",

@@ -25,14 +25,15 @@ import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
+from memegen.base.progress import Stage
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
-from memegen.meme import Extras, make_meme
-from memegen.widgets import MemeForm, checkpoint, driving, jobs, parts, places
+from memegen.meme import make_meme
+from memegen.widgets import MemeForm, checkpoint, elements, jobs, platforms, template
 from memegen.widgets import form as module
 from memegen.widgets.classroom import Classroom
-from memegen.widgets.options import AfterChoice
+from memegen.widgets.options import OptionsChoice
 
 # ipywidgets 7 calls what ipykernel 6 and later keep for it
 pytestmark = pytest.mark.filterwarnings("ignore:The .ipykernel.comm.Comm. class:DeprecationWarning")
@@ -158,7 +159,7 @@ def maker(monkeypatch: pytest.MonkeyPatch, clip: Video) -> Maker:
     maker = Maker(clip)
     monkeypatch.setattr(module, "make_meme", maker)
     monkeypatch.setattr(module, "_driver", lambda *_: clip)
-    monkeypatch.setattr(driving, "_thumbnail", lambda path, title: f'<img alt="{html.escape(title)}">')
+    monkeypatch.setattr(template, "_thumbnail", lambda path, title: f'<img alt="{html.escape(title)}">')
     return maker
 
 
@@ -208,7 +209,7 @@ def test_run_all_makes_a_clip_of_the_bundled_portrait(page: Page) -> None:
     assert page.text.count("<video") == 3  # preview, driver, meme
     assert "The driver: Daisy Bell" in page.text
     assert "Done: grace-hopper-daisy-bell.mp4, 0.4 s" in page.text
-    [link] = re.findall(r'<a download="([^"]*)" href="data:video/mp4;base64,([^"]*)"', form._result.value)
+    [link] = re.findall(r'<a download="([^"]*)" href="data:video/mp4;base64,([^"]*)"', form._work._link.value)
     assert link[0] == "grace-hopper-daisy-bell.mp4"
     assert base64.b64decode(link[1]) == form.meme.path.read_bytes()
 
@@ -230,7 +231,7 @@ def test_where_somebody_is_there_to_press_stop_the_cell_does_not_wait(
     page: Page, maker: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell = types.SimpleNamespace(kernel=types.SimpleNamespace(_allow_stdin=True))
-    monkeypatch.setattr(places, "get_ipython", lambda: shell)
+    monkeypatch.setattr(platforms, "get_ipython", lambda: shell)
     maker.go_on.clear()
     form = MemeForm()
     form.preview()
@@ -464,13 +465,13 @@ def test_errors_are_sentences(page: Page, maker: Maker, caplog: pytest.LogCaptur
     maker.error = InputError("The <clip> is odd: use another.\n- it is\n- very")
     press_make(form, page)
     assert page.alerts == ["The "]  # what follows is a bracket, unescaped by the page's text
-    assert "The &lt;clip&gt; is odd: use another.<details>" in form._make_status.text
-    assert "- very" in form._make_status.text
+    assert "The &lt;clip&gt; is odd: use another.<details>" in form._work.status.text
+    assert "- very" in form._work.status.text
     maker.error = ZeroDivisionError("oh")
     press_make(form, page)
     assert page.alerts[0].startswith("Something unforeseen went wrong (ZeroDivisionError)")
-    assert "<details>" in form._make_status.text
-    assert "Traceback" in form._make_status.text
+    assert "<details>" in form._work.status.text
+    assert "Traceback" in form._work.status.text
     assert "ZeroDivisionError" in caplog.text
     maker.error = None
     press_make(form, page)
@@ -534,8 +535,8 @@ def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: b
 
 
 def test_what_comes_after_is_folded_and_plain_at_first() -> None:
-    after = AfterChoice()
-    for page in after.panel.children:
+    choice = OptionsChoice()
+    for page in choice.panel.children:
         bar, inside = page.children
         assert inside.layout.display == "none"
         bar.value = True
@@ -544,13 +545,13 @@ def test_what_comes_after_is_folded_and_plain_at_first() -> None:
         bar.value = False
         assert inside.layout.display == "none"
         assert bar.icon == "caret-right"
-    assert after.options == {}
-    assert after.suffix == ".mp4"
+    assert choice.chosen == {}
+    assert choice.suffix == ".mp4"
 
 
 def test_make_meme_knows_every_word_of_the_form() -> None:
-    known = {*inspect.signature(make_meme).parameters, *Extras.__annotations__}
-    assert set(AfterChoice()._controls) <= known
+    known = {*inspect.signature(make_meme).parameters}
+    assert set(OptionsChoice()._controls) <= known
 
 
 # The preview
@@ -722,7 +723,7 @@ def test_a_whole_class_sings_and_who_cannot_is_told(page: Page, sung: Maker, me:
     assert page.text.count("<tr>") == 4
     assert "notes.jpg is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file." in page.text
     assert str(form._folder) not in page.text
-    with archived(room._link.value) as archive:
+    with archived(room._work._link.value) as archive:
         assert archive.namelist() == ["ann.mp4", "ann-2.mp4", "report.csv"]
         assert archive.read("ann.mp4") == sung.clip.path.read_bytes()
         report = archive.read("report.csv").decode("utf-8")
@@ -780,12 +781,12 @@ def test_a_class_can_be_stopped_and_keeps_what_it_has(
     assert not page.find("Make them all").disabled
     assert page.find("Stop all").disabled
     assert "Stopped: the clips that were finished are kept." in page.text
-    assert archived(room._link.value).namelist() == ["ann.gif", "report.csv"]
+    assert archived(room._work._link.value).namelist() == ["ann.gif", "report.csv"]
     sung.go_on.set()
     monkeypatch.setattr("memegen.batch.make_meme", lambda photo, *words, **more: sung(np.zeros(0), *words, **more))
     page.press("Make them all")
     room.wait()
-    assert archived(room._link.value).namelist() == ["ann.gif", "ben.gif", "report.csv"]
+    assert archived(room._work._link.value).namelist() == ["ann.gif", "ben.gif", "report.csv"]
 
 
 def test_one_clip_waits_for_the_other(page: Page, sung: Maker, me: bytes) -> None:
@@ -820,13 +821,13 @@ def test_an_error_that_ends_a_class_is_told(page: Page, sung: Maker, me: bytes) 
 
 
 def test_a_file_too_large_for_the_page_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "LARGEST_LINK", 3)
+    monkeypatch.setattr(elements, "LARGEST_LINK", 3)
     file = tmp_path / "clips.zip"
     file.write_bytes(b"zip")
-    assert 'href="data:application/zip;base64,emlw"' in parts.download_link(file)
+    assert 'href="data:application/zip;base64,emlw"' in elements.download_link(file)
     file.write_bytes(b"zip!")
-    assert html.escape(str(file)) in parts.download_link(file)
-    assert "href" not in parts.download_link(file)
+    assert html.escape(str(file)) in elements.download_link(file)
+    assert "href" not in elements.download_link(file)
 
 
 # Colab
@@ -906,18 +907,18 @@ def test_on_colab_the_camera_takes_a_picture(page: Page, maker: Maker, colab: di
 
 
 def test_both_shapes_of_an_upload_are_read() -> None:
-    assert places.uploaded({}) == []
-    assert places.uploaded(()) == []
+    assert platforms.uploaded({}) == []
+    assert platforms.uploaded(()) == []
     two = [("a.jpg", b"a"), ("b.jpg", b"b")]
-    assert places.uploaded({name: {"metadata": {"name": name}, "content": content} for name, content in two}) == two
-    assert places.uploaded(tuple({"name": name, "content": memoryview(content)} for name, content in two)) == two
+    assert platforms.uploaded({name: {"metadata": {"name": name}, "content": content} for name, content in two}) == two
+    assert platforms.uploaded(tuple({"name": name, "content": memoryview(content)} for name, content in two)) == two
 
 
 def test_progress_is_told_in_words() -> None:
     assert jobs.how_far("Singing", 50, 300, 2.0) == "Singing: 50 of 300 frames · 25 frames/s · 10 s left"
     assert jobs.how_far("Singing", 5, 3000, 10.0) == "Singing: 5 of 3000 frames · 0.5 frames/s · 100 min left"
     assert jobs.how_far("Singing", 0, 300, 0.0) == "Singing: 0 of 300 frames"
-    assert jobs.how_far("Fetching", 9, 9, 3.0, unit="MB") == "Fetching: 9 of 9 MB · 3.0 MB/s · 0 s left"
+    assert jobs.how_far(Stage("Fetching", "MB"), 9, 9, 3.0) == "Fetching: 9 of 9 MB · 3.0 MB/s · 0 s left"
 
 
 def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -57,15 +58,19 @@ class Option(NamedTuple):
         if self.choices and value not in self.choices:
             *most, last = map(str, self.choices)
             raise InputError(f"The {words} is {value!r}: choose {', '.join(most)} or {last}.")
-        if self.is_number and value != self.default and not (self.low <= value <= self.high and math.isfinite(value)):
-            raise InputError(f"The {words} is {value:g}: give {self.range}.")
+        if self.is_number and value is not None and not self._holds(value):
+            raise InputError(f"The {words} is {value!r}: give {self.range}.")
 
     @property
     def range(self) -> str:
-        """The numbers that can be chosen, in words: "0 to 3 (1 is as driven)"."""
-        if math.isinf(self.high):
-            return f"{self.unit}, {self.low:g} or more" if math.isfinite(self.low) else self.unit
-        return f"{self.low:g} to {self.high:g} {self.unit}"
+        """The numbers that can be chosen, in words: "0 to 3 seconds"."""
+        if math.isfinite(self.high):
+            return f"{self.low:g} to {self.high:g} {self.unit}"
+        return f"{self.unit}, {self.low:g} or more" if math.isfinite(self.low) else self.unit
+
+    def _holds(self, value: Any) -> bool:
+        """Tell whether a value is a number within the range."""
+        return isinstance(value, int | float) and math.isfinite(value) and self.low <= value <= self.high
 
 
 def option(default: Any, title: str, help: str, **details: Any) -> Any:
@@ -96,13 +101,15 @@ def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]
         TypeError: A word belongs to none of them.
         InputError: A value can't be used.
     """
-    names = {kind: {field.name for field in dataclasses.fields(kind)} for kind in kinds}
-    unknown = words.keys() - set().union(*names.values())
-    if unknown:
-        raise TypeError(
-            f"There is no option {min(unknown)!r}: choose from {', '.join(sorted(set().union(*names.values())))}."
-        )
-    return tuple(kind(**{word: words[word] for word in names[kind] & words.keys()}) for kind in kinds)
+    names = {kind: [field.name for field in dataclasses.fields(kind)] for kind in kinds}
+    known = [name for several in names.values() for name in several]
+    for word in words:
+        if word not in known:
+            close = difflib.get_close_matches(word, known, n=1)
+            raise TypeError(
+                f"There is no option {word!r}: {f'did you mean {close[0]!r}?' if close else ', '.join(known)}"
+            )
+    return tuple(kind(**{word: words[word] for word in names[kind] if word in words}) for kind in kinds)
 
 
 def takes_options(*kinds: type[Any]) -> Callable[[Function], Function]:

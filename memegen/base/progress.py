@@ -45,6 +45,10 @@ class ProgressBars:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the bar that is drawn; the next stage begins a new one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -52,7 +56,7 @@ class ProgressBars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage to `done` of `total`; the total may change on the way."""
         if self._bar is None or stage != self._stage:
-            self.__exit__()
+            self.close()
             # Without a delay tqdm draws before it is whole, and Ctrl-C at that moment makes it complain. Whole, it
             # needs none: a bar still waiting is never drawn at all where a stage takes less than a tenth of a second.
             self._bar = tqdm(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Image, smoothstep
 from memegen.base.errors import InputError
-from memegen.base.options import check_options, option
 from memegen.face.cropping import FaceBox
-from memegen.face.detection import LEAST, Which, detect_faces, pick_face, shows_face
+from memegen.face.detection import LEAST, detect_faces, pick_face, shows_face
+from memegen.face.options import Which
 from memegen.media.video import Video
 
 Driving = Video | Mapping[int, Video]
@@ -25,31 +25,8 @@ BORDER = 0.25  # how soft the border between two people is, in face sizes
 TINY = 48.0  # width in pixels of a face below which we warn
 EASE = 0.6  # seconds in which a singer whose clip has ended comes to rest
 
-FRAMINGS = {"photo": "the whole photo", "face": "only the face (classic)"}
-GAIN = {"low": 0.0, "high": 3.0, "unit": "(1 is as driven)"}
-
 log = logging.getLogger(__name__)
 Song = TypeVar("Song")
-Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class Acting:
-    """How the faces of a photo act, whichever engine moves them.
-
-    Raises:
-        InputError: A value is not among the choices or not within its range.
-    """
-
-    face: Which = option(None, "Face", "which face, counted from 0 at the left, or all; the largest when left out")
-    framing: Literal["photo", "face"] = option("photo", "Show", "how much of the photo is shown", choices=FRAMINGS)
-    expression: float = option(1.0, "Face (1: as the driver)", "gain of mouth, brows and eyes", **GAIN)
-    motion: float = option(1.0, "Head (1: as the driver)", "gain of the head's turning, shifting and growing", **GAIN)
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        if not (self.face is None or self.face == "all" or isinstance(self.face, int)):
-            raise InputError(f"The face is {self.face!r}: give a number, counted from 0 at the left, or all.")
 
 
 class Role(NamedTuple):
@@ -79,11 +56,6 @@ def parts_of(songs: Song | Mapping[int, Song]) -> dict[int | None, Song]:
     if not songs:
         raise InputError("The duet is empty: give at least one face its clip.")
     return dict(songs)
-
-
-def each_part(songs: Song | Mapping[int, Song], make: Callable[[Song], Made]) -> Made | dict[int, Made]:
-    """Make something of a song, or of each song of a duet: each clip of each template, for example."""
-    return {face: make(song) for face, song in songs.items()} if isinstance(songs, Mapping) else make(songs)
 
 
 def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,9 +17,6 @@ from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box, refuse_empty
 from memegen.face.topology import LEFT_EYE, LEFT_LIDS, RIGHT_EYE, RIGHT_LIDS, Landmarks
-
-Which = int | Literal["all"] | None
-"""Which face of a photo: counted from 0 at the left, all of them, or the largest."""
 
 MESH_SIDE = 192  # input of the landmark network, pixels
 MESH_MARGIN = 1.5  # its crop over the landmarks' box

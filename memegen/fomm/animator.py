@@ -18,10 +18,11 @@ from memegen.base.downloads import cache_dir
 from memegen.base.errors import InputError, NoFaceError
 from memegen.base.files import whole_file
 from memegen.base.progress import Progress, counted
-from memegen.face.casting import Acting, Driving, Role, cast_roles, eased, territory
+from memegen.face.casting import Driving, Role, cast_roles, eased, territory
 from memegen.face.cropping import FaceBox, crop_face, middle_square, points_box, whole_square
 from memegen.face.detection import face_mesh
 from memegen.face.landmarks68 import align_clip, align_face
+from memegen.face.options import Acting
 from memegen.face.topology import Landmarks
 from memegen.face.tracking import crop_video, track_face
 from memegen.fomm.keypoints import Keypoints

@@ -1,42 +1,57 @@
-"""What a user can choose of the engine that runs checkpoints; free of torch, so that every interface can read it."""
+"""How a checkpoint of the First Order Motion Model is run: what can be chosen for that engine alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from memegen.base.errors import InputError
 from memegen.base.options import check_options, option
-from memegen.face.cropping import FaceBox
 
-Crop = Literal["face", "none"] | FaceBox
+if TYPE_CHECKING:
+    from memegen.face.cropping import FaceBox
+
+Crop = Literal["face", "none"]
 Detector = Literal["mesh", "face-alignment"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32"]
 
-DETECTORS = {"mesh": "the bundled face mesh", "face-alignment": "face-alignment, for hard poses (slow without a GPU)"}
-DEVICES = {"auto": "the fastest", "cpu": "the processor", "cuda": "an Nvidia GPU", "mps": "an Apple GPU"}
-PRECISIONS = {"auto": "the fastest", "float32": "exact"}
+DETECTORS: dict[Detector, str] = {"mesh": "the mesh's own", "face-alignment": "face-alignment"}
+DEVICES: dict[Device, str] = {"auto": "the fastest there is", "cpu": "CPU", "cuda": "Nvidia GPU", "mps": "Apple GPU"}
+PRECISIONS: dict[Precision, str] = {"auto": "as fast as possible", "float32": "exact"}
 
 
 @dataclass(frozen=True)
 class FommOptions:
-    """Options of the engine that runs checkpoints.
+    """What is cropped, what the movement is counted from, and where the networks run.
 
     Raises:
-        InputError: A value is not among the choices.
+        InputError: A value can't be used.
     """
 
-    crop: Crop = option(
-        "face", "Crop", "face cuts photo and clip around the face, none takes the middle squares, a box cuts the photo"
+    crop: Crop | FaceBox = option(
+        "face",
+        "Crop",
+        "Where the subject is in the photo, in pixels, if no face is found; none takes the middle squares.",
     )
-    relative: bool = option(True, "Relative motion", "carry over movements instead of the driver's absolute pose")
-    best_frame: bool = option(True, "Best frame", "count from the driving frame that is most like the photo")
-    landmarks: Detector = option("mesh", "Landmarks", "what finds the face in photo and clip", choices=DETECTORS)
-    device: Device = option("auto", "Device", "where the networks run", choices=DEVICES)
-    precision: Precision = option("auto", "Precision", "float32 gives exact frames, slowly", choices=PRECISIONS)
+    relative: bool = option(
+        True, "Relative motion", "Carry over the driver's movement since its best frame, not its shape and place."
+    )
+    best_frame: bool = option(
+        True, "Best frame", "Count movement from the driving frame that is most like the photo, not from the first."
+    )
+    landmarks: Detector = option(
+        "mesh",
+        "Landmarks",
+        "What finds the face; face-alignment (memegen[landmarks]) is for hard poses, and slow without a GPU.",
+        choices=DETECTORS,
+    )
+    device: Device = option("auto", "Device", "Where the networks run.", choices=DEVICES)
+    precision: Precision = option(
+        "auto", "Precision", "auto is the fastest the device has, float32 gives exact frames.", choices=PRECISIONS
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.crop not in ("face", "none") and not isinstance(self.crop, FaceBox):
+        if self.crop not in ("face", "none") and not hasattr(self.crop, "square"):
             raise InputError(f"The crop is {self.crop!r}: choose face or none, or give a FaceBox in pixels.")

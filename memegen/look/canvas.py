@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from PIL import ImageColor
 
 from memegen.base.errors import InputError
+from memegen.look.options import Format
 
-Format = Literal["original", "square", "vertical", "horizontal", "sticker"]
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
@@ -59,18 +58,6 @@ class Canvas:
                 left, top, right, bottom = box
                 _put(picture, whole[top:bottom, left:right])
         return whole
-
-
-def check_canvas(format: str, bars: str) -> None:
-    """Make sure that a format and bars exist.
-
-    Raises:
-        InputError: If not; the message says which there are.
-    """
-    if format not in get_args(Format):
-        raise InputError(f"There is no format {format!r}: choose {', '.join(get_args(Format))}.")
-    if bars != "blur":
-        _colour(bars)
 
 
 def canvas_size(format: Format, content: Size, limit: Size | None = None) -> Size:
@@ -159,7 +146,7 @@ def _background(size: Size, photo: np.ndarray, bars: str) -> np.ndarray:
     """Draw bars: the photo, filling the frame, blurred and darkened; or a colour."""
     width, height = size
     if bars != "blur":
-        return np.full((height, width, 3), _colour(bars), np.uint8)
+        return np.full((height, width, 3), read_colour(bars), np.uint8)
     scale = max(width / photo.shape[1], height / photo.shape[0])
     cut_width, cut_height = min(round(width / scale), photo.shape[1]), min(round(height / scale), photo.shape[0])
     left, top = (photo.shape[1] - cut_width) // 2, (photo.shape[0] - cut_height) // 2
@@ -169,7 +156,12 @@ def _background(size: Size, photo: np.ndarray, bars: str) -> np.ndarray:
     return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC)).round().clip(0, 255).astype(np.uint8)
 
 
-def _colour(bars: str) -> tuple[int, ...]:
+def read_colour(bars: str) -> tuple[int, ...]:
+    """Return the RGB of a colour as CSS spells it.
+
+    Raises:
+        InputError: There is no such colour.
+    """
     try:
         return ImageColor.getrgb(bars)[:3]
     except (ValueError, AttributeError):

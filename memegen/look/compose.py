@@ -5,31 +5,29 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from memegen.base.errors import InputError
 from memegen.base.threads import in_parallel
-from memegen.look.canvas import Box, Format, Size, beside, canvas_size, check_canvas, lay_out, safe_area
+from memegen.look.canvas import Box, Size, beside, canvas_size, lay_out, safe_area
 from memegen.look.captions import Block, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
 from memegen.look.lyrics import Line, read_lyrics
+from memegen.look.options import Look
 
 if TYPE_CHECKING:
     from memegen.media.video import Video
 
 Interval = tuple[float, float]
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
-
 LABEL = "Made with AI · memegen"
 SHORT_LABEL = "AI"  # where the picture is too narrow for more
 LIT: Colour = (255, 214, 10)  # of the word that is being sung
-INTRO = 1  # seconds
 
 # Letter sizes, as shares of the frame's shorter side: the largest, and the smallest that can be read
 _CAPTION, _TITLE, _SUNG, _SMALLEST = 0.12, 0.14, 0.08, 0.032
@@ -38,69 +36,6 @@ _ROOM, _ROOM_WITH_SONG, _SUNG_ROOM = 0.25, 0.17, 0.17
 _LABEL = 0.022  # as a share of the height
 _LABEL_PIXELS = 11  # never smaller
 _EARLY, _FADE, _LIGHT = 0.6, 0.15, 0.1  # seconds: a line shows that early, fades that long, a word lights up that long
-
-
-class LookOptions(TypedDict, total=False):
-    """The words of a `Look`, as options of another function."""
-
-    top: str
-    bottom: str
-    subtitles: bool | str | Path
-    format: Format
-    bars: str
-    side_by_side: bool
-    intro: str
-    label: bool | str
-    label_corner: Corner
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the frames of a meme are put into.
-
-    Attributes:
-        top: Text at the top, white with a black outline.
-        bottom: Text at the bottom.
-        subtitles: Sung lines with the current word lit: True for the template's own, or a .lrc or .srt file whose times
-            count from the beginning of the driving clip's file.
-        format: "original", "square" (1080 x 1080), "vertical" (1080 x 1920), "horizontal" (1920 x 1080) or "sticker"
-            (512 x 512).
-        bars: What is seen beside the picture: "blur", the photo blurred and darkened, or a colour.
-        side_by_side: Whether the driving clip is shown to the left.
-        intro: A title; the photo stands still for a second with it, before the meme begins.
-        label: Whether the picture says that it was made with AI; a text says it in other words.
-        label_corner: Where it says so.
-
-    Raises:
-        InputError: A value makes no sense.
-    """
-
-    top: str = ""
-    bottom: str = ""
-    subtitles: bool | str | Path = False
-    format: Format = "original"
-    bars: str = "blur"
-    side_by_side: bool = False
-    intro: str = ""
-    label: bool | str = True
-    label_corner: Corner = "bottom-right"
-
-    def __post_init__(self) -> None:
-        check_canvas(self.format, self.bars)
-        if self.label_corner not in get_args(Corner):
-            choices = ", ".join(get_args(Corner))
-            raise InputError(f"There is no corner {self.label_corner!r} for the label: choose {choices}.")
-        if isinstance(self.label, str) and not tidy(self.label):
-            raise InputError("The label has no letters: write something, or turn it off.")
-
-    @property
-    def lead(self) -> float:
-        """Seconds by which the sound starts later than the picture; `lead_frames` says it exactly."""
-        return float(INTRO) if tidy(self.intro) else 0.0
-
-    def lead_frames(self, fps: Fraction | float) -> int:
-        """Return how many frames come before the meme's own."""
-        return max(round(INTRO * fps), 1) if self.lead else 0
 
 
 def compose(
@@ -166,7 +101,7 @@ def _composed(
         still = _opening(look, texts, photo, size)
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
     canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
-    pictures = _held(shown.frames(max_side=max(canvas.size))) if shown else itertools.repeat(None)
+    pictures = shown.frames(max_side=max(canvas.size)) if shown else iter(())
     start = driving.start if driving else 0.0
 
     def work(item: tuple[int, np.ndarray, np.ndarray | None]) -> np.ndarray:
@@ -175,11 +110,12 @@ def _composed(
         texts.write(whole, start + number / float(fps))
         return whole
 
-    yield from in_parallel(work, zip(itertools.count(), frames, pictures, strict=False))
+    with closing(pictures) if isinstance(pictures, Generator) else nullcontext():  # ends its decoder, come what may
+        yield from in_parallel(work, zip(itertools.count(), frames, _held(pictures), strict=False))
 
 
 def _held(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
-    """Pass pictures on and stay at the last: in a duet another singer's clip may be longer."""
+    """Pass pictures on and stay at the last, or at None: in a duet another singer's clip may be longer."""
     picture = None
     for picture in pictures:
         yield picture

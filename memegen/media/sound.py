@@ -70,7 +70,9 @@ def check_options(options: SoundOptions | None) -> SoundOptions:
     Raises:
         InputError: If one is unknown or out of range; the message says which.
     """
-    options = options or {}
+    import dataclasses
+
+    options = dataclasses.asdict(options) if dataclasses.is_dataclass(options) else options or {}
     unknown = set(options) - set(SoundOptions.__annotations__)
     if unknown:
         known = ", ".join(SoundOptions.__annotations__)

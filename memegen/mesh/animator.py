@@ -15,9 +15,10 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
-from memegen.face.casting import Acting, Driving, Role, cast_roles, eased
+from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh
+from memegen.face.options import Acting
 from memegen.face.topology import LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import DRIVING_SIDE, watch
 from memegen.media.video import Video

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import ipywidgets
 
-import memegen.widgets.elements as parts
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, MemegenError
+from memegen.base.progress import Stage
 from memegen.batch import Outcome, find_photos, make_batch, write_report
-from memegen.templates import resolve_driving
-from memegen.widgets.jobs import Job, Status, Turns
+from memegen.widgets import elements
+from memegen.widgets.jobs import Job, Status, Turns, in_form_words
 from memegen.widgets.photo import RULES
-from memegen.widgets.platforms import colab_download, colab_uploads, keep, on_colab
+from memegen.widgets.platforms import colab_uploads, keep, on_colab
+from memegen.widgets.work import Work
 
 NOBODY = "There are no photos yet: upload some, or write a folder's path."
 ASK = "Tick the box first: everyone in these photos has to agree."
@@ -60,46 +61,47 @@ class Classroom:
     ) -> None:
         self.outcomes: list[Outcome] = []
         self.archive: Path | None = None
-        self._folder, self._recipe, self._ready, self._turns = folder, recipe, ready, turns
+        self._folder, self._recipe, self._ready = folder, recipe, ready
         self._photos: list[Path] = []
-        self._job: Job | None = None
         self._runs = 0
+        self._work = Work(
+            "Make them all",
+            "Stop all",
+            "Download all",
+            begin=self._begin,
+            stopped="Stopped: the clips that were finished are kept.",
+            turns=turns,
+        )
         self._build()
 
     def _build(self) -> None:
         words, images = "Upload photos", "image/*,.heic,.heif"
-        self._chosen, self._refused, self._status = Status(), Status(), Status()
+        self._chosen, self._refused = Status(), Status()
         below: list[Any] = []
         if on_colab():
-            upload, *below = parts.dialog(words, colab_uploads, self._receive, self._refused.fail, icon="upload")
+            upload, *below = elements.dialog(words, colab_uploads, self._receive, self._refused.fail, icon="upload")
         else:
-            upload = parts.uploads(words, images, self._receive)
-        self._table, self._link = ipywidgets.HTML(), ipywidgets.HTML()
-        self._none = parts.button("Remove all", self._clear, hint="Remove all photos from the list")
+            upload = elements.uploads(words, images, self._receive)
+        self._table = ipywidgets.HTML()
+        self._none = elements.button("Remove all", self._clear, hint="Remove all photos from the list")
         self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
-        self._make_button = parts.button("Make them all", self.start, style="success", icon="play")
-        self._stop_button = parts.button("Stop all", self.stop, icon="stop")
-        self._download = parts.button("Download all", self._hand_over, style="success", icon="download")
-        address = parts.address("or a folder's path", "photos/class-3b then Enter", self._choose)
+        address = elements.address("or a folder's path", "photos/class-3b then Enter", self._choose)
         page = [
-            parts.note(HINT),
-            parts.row(upload, self._none),
+            elements.note(HINT),
+            elements.row(upload, self._none),
             *below,
             address,
             self._refused.panel,
             self._chosen.panel,
             self._consent,
-            parts.note(RULES),
-            parts.row(self._make_button, self._stop_button),
-            self._status.panel,
+            elements.note(RULES),
+            self._work.buttons,
+            self._work.status.panel,
             self._table,
-            self._link,
-            self._download,
+            self._work.keep,
         ]
-        parts.show(self._download, False)
-        parts.busy(self._make_button, self._stop_button, False)
         self._list()
-        self.panel = parts.folded({"Several photos at once": page})
+        self.panel = elements.folded({"Several photos at once": page})
 
     # The photos
 
@@ -129,64 +131,54 @@ class Classroom:
         words = f"{count} photo{'s' * (count != 1)}: {', '.join(names)}{more}." if count else "No photos yet."
         self._chosen.say(words)
         self._refused.say("")
-        if not self._running:
-            self._status.say("")
+        if not self._work.running:
+            self._work.status.say("")
         self._none.disabled = not count
 
     # The clips
 
-    @property
-    def _running(self) -> bool:
-        return self._job is not None and self._job.running
-
     def start(self) -> None:
         """Begin the clips of all photos, unless they are being made."""
-        if self._running:
-            return
-        if not (self._photos and self._consent.value):
-            self._status.fail(InputError(ASK if self._photos else NOBODY))
-            return
-        parts.busy(self._make_button, self._stop_button, True)
-        self.outcomes, self.archive = [], None
-        self._show()
-        self._runs += 1
-        recipe, photos = self._recipe(), list(self._photos)
-        self._job = Job(lambda job: self._make(job, recipe, photos)).start()
+        self._work.start()
 
     def stop(self) -> None:
         """End the work after the frame at hand; clips that are whole are kept."""
-        if self._job is not None:
-            self._job.stop()
+        self._work.stop()
 
     def wait(self) -> None:
         """Return when nothing is being made."""
-        if self._job is not None:
-            self._job.wait()
+        self._work.wait()
 
-    def _make(self, job: Job, recipe: Recipe, photos: Sequence[Path]) -> None:
-        folder = self._folder / "clips" / str(self._runs)
-        with self._status.outcome(stopped="Stopped: the clips that were finished are kept."):
-            with self._turns.taken(job, self._status):
+    def _begin(self) -> Callable[[Job], None]:
+        """Note what is chosen now, and return the work that makes the clips."""
+        if not (self._photos and self._consent.value):
+            raise InputError(ASK if self._photos else NOBODY)
+        self.outcomes, self.archive = [], None
+        self._show()
+        self._runs += 1
+        recipe, photos, folder = self._recipe(), list(self._photos), self._folder / "clips" / str(self._runs)
+
+        def work(job: Job) -> None:
+            try:
                 self._sing(job, recipe, photos, folder)
+            finally:
+                self._pack(folder)
+                self._show()
             made = sum(one.status == "made" for one in self.outcomes)
-            self._status.say(f"Done: {made} of {len(photos)} photos sing.")
-        with self._status.outcome():
-            self._pack(folder)
-            self._show()
-        parts.busy(self._make_button, self._stop_button, False)
+            self._work.status.say(f"Done: {made} of {len(photos)} photos sing.")
+
+        return work
 
     def _sing(self, job: Job, recipe: Recipe, photos: Sequence[Path], folder: Path) -> None:
-        self._status.say("Getting ready …")
         self._ready(recipe.engine, job)
-        song = resolve_driving(recipe.song, progress=False)
 
         def tell(stage: str, done: int, total: int) -> None:
             job.check()
-            which = f"Photo {len(self.outcomes) + 1} of {len(photos)}"
-            self._status.progress(f"{which} · {stage}", done, total)
+            which = f"Photo {len(self.outcomes) + 1} of {len(photos)} · {stage}"
+            self._work.status.progress(Stage(which, Stage.unit_of(stage)), done, total)
 
         words = {**recipe.options, "engine": recipe.engine, "duration": recipe.duration, "progress": tell}
-        for outcome in make_batch(photos, song, folder, suffix=recipe.suffix, **words):
+        for outcome in make_batch(photos, recipe.song, folder, suffix=recipe.suffix, **words):
             self.outcomes.append(_short(outcome))
             self._show()
             job.check()
@@ -205,12 +197,7 @@ class Classroom:
     def _show(self) -> None:
         """Show what became of each photo, and the way to keep it all."""
         self._table.value = _table(self.outcomes) if self.outcomes else ""
-        self._link.value = parts.download_link(self.archive) if self.archive and not on_colab() else ""
-        parts.show(self._download, self.archive is not None and on_colab())
-
-    def _hand_over(self) -> None:
-        if self.archive is not None:
-            colab_download(self.archive)
+        self._work.offer(self.archive)
 
 
 def _photos_in(path: str) -> list[Path]:
@@ -223,8 +210,8 @@ def _photos_in(path: str) -> list[Path]:
 
 def _short(outcome: Outcome) -> Outcome:
     """Call files by their names: the folder that the form keeps them in says nothing."""
-    message = outcome.message.replace(str(outcome.photo), outcome.photo.name)
-    return replace(outcome, photo=Path(outcome.photo.name), clip=Path(outcome.clip.name), message=message)
+    error = outcome.error and MemegenError(in_form_words(outcome.error).replace(str(outcome.photo), outcome.photo.name))
+    return replace(outcome, photo=Path(outcome.photo.name), clip=Path(outcome.clip.name), error=error)
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import ipywidgets
 
-import memegen.widgets.elements as parts
 from memegen.base.errors import InputError
+from memegen.widgets import elements
 
 SILENT = ""  # the choice of a face that does not sing; None would show as an empty box
 HINT = "A clip of your own that you chose in step 1 is in these lists too."
@@ -55,10 +55,10 @@ class DuetChoice:
     def _show(self, songs: Sequence[str | Path]) -> None:
         """Show new drop-downs: other options would make the old ones forget what was chosen."""
         self._faces = [self._face(number, song) for number, song in enumerate(songs)]
-        self.panel.children = [*self._faces, parts.note(HINT)]
+        self.panel.children = [*self._faces, elements.note(HINT)]
 
     def _face(self, number: int, song: str | Path) -> Any:
         options = [*self._known, ("does not sing", SILENT)]
-        face = parts.control(ipywidgets.Dropdown, f"Face {number}", options=options, value=song)
+        face = elements.control(ipywidgets.Dropdown, f"Face {number}", options=options, value=song)
         face.observe(lambda _: self._changed(), "value")
         return face

@@ -142,12 +142,6 @@ def _page(title: str, inside: Any) -> Any:
     return ipywidgets.VBox([bar, inside], layout={"width": "100%"})
 
 
-def busy(make: Any, stop: Any, working: bool) -> None:
-    """Let a button that begins something and its Stop take turns."""
-    make.disabled, stop.disabled = working, not working
-    stop.button_style = "warning" if working else ""
-
-
 def show(widget: Any, visible: bool) -> None:
     """Show or hide a widget."""
     widget.layout.display = "" if visible else "none"

@@ -14,20 +14,21 @@ from typing import Any, NamedTuple
 import ipywidgets
 from IPython import display as page
 
-import memegen.widgets.elements as parts
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
-from memegen.meme import make_meme
-from memegen.templates import Template, resolve_driving
+from memegen.meme import make_meme, resolve_songs
+from memegen.templates import Template
+from memegen.widgets import elements
 from memegen.widgets.checkpoint import CheckpointFetch, looks
 from memegen.widgets.classroom import Classroom, Recipe
 from memegen.widgets.jobs import Job, Status, Turns
-from memegen.widgets.options import AfterChoice
+from memegen.widgets.options import OptionsChoice
 from memegen.widgets.photo import PhotoChoice
-from memegen.widgets.platforms import colab_download, on_colab, somebody_there, under_voila
+from memegen.widgets.platforms import somebody_there, under_voila
 from memegen.widgets.template import TemplateChoice
+from memegen.widgets.work import Work
 
 PREVIEW_SECONDS = 2.0
 PREVIEW_SIDE = 320  # pixels
@@ -72,7 +73,6 @@ class MemeForm:
         self._folder = Path(tempfile.mkdtemp(prefix="memegen-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._lock = threading.RLock()
-        self._making: Job | None = None
         self._previewing: Job | None = None
         self._shown = False  # whether there is a place for previews
         self._count = 0
@@ -80,34 +80,39 @@ class MemeForm:
         self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._song_changed)
         self._photo.offer(self._driving.songs, self._driving.source)
         self._checkpoint = CheckpointFetch()
-        self._turns = Turns()
+        turns = Turns()
         self._class = Classroom(
-            self._folder / "class", recipe=self._recipe, ready=self._checkpoint.wait_for, turns=self._turns
+            self._folder / "class", recipe=self._recipe, ready=self._checkpoint.wait_for, turns=turns
         )
-        self._after = AfterChoice()
-        self._preview_status, self._make_status = Status(), Status("Nothing made yet.")
+        self._options = OptionsChoice()
+        self._preview_status = Status()
+        self._work = Work(
+            "Make the meme",
+            "Stop",
+            "Download",
+            begin=self._begin,
+            stopped="Stopped: nothing was kept. Press Make for another try.",
+            turns=turns,
+        )
+        self._work.status.say("Nothing made yet.")
         self._build(engine, duration)
 
     def _build(self, engine: str, duration: float) -> None:
         """Lay out the steps that have no class of their own."""
-        self._engine = parts.control(ipywidgets.Dropdown, "Look", options=looks(engine), value=engine)
+        self._engine = elements.control(ipywidgets.Dropdown, "Look", options=looks(engine), value=engine)
         self._engine.observe(lambda change: self._checkpoint.want(change["new"]), "value")
-        self._seconds = parts.control(
+        self._seconds = elements.control(
             ipywidgets.BoundedFloatText, "Seconds (0: the whole song)", min=0.0, max=3600.0, value=duration
         )
         self._preview = ipywidgets.HTML()
-        self._make_button = parts.button("Make the meme", self.start, style="success", icon="play")
-        self._stop_button = parts.button("Stop", self.stop, icon="stop")
-        self._stop_button.disabled = True
-        self._result = ipywidgets.HTML(parts.note("The clip appears here once it is made.").value)
-        self._download = parts.button("Download", self._hand_over, style="success", icon="download")
-        parts.show(self._download, False)
-        self._preview_panel = parts.column(
+        self._result = ipywidgets.HTML(elements.note("The clip appears here once it is made.").value)
+        self._preview_panel = elements.column(
             self._engine, self._checkpoint.status.panel, self._preview_status.panel, self._preview
         )
-        buttons = parts.row(self._make_button, self._stop_button)
-        self._make_panel = parts.column(self._seconds, self._after.panel, buttons, self._make_status.panel)
-        self._result_panel = parts.column(self._result, self._download)
+        self._make_panel = elements.column(
+            self._seconds, self._options.panel, self._work.buttons, self._work.status.panel
+        )
+        self._result_panel = elements.column(self._result, self._work.keep)
 
     # What cells call
 
@@ -152,27 +157,15 @@ class MemeForm:
 
     def start(self) -> None:
         """Begin the clip that was chosen, unless one is being made; a preview on its way is finished first."""
-        with self._lock:
-            if self._making is not None and self._making.running:
-                return
-            try:
-                order = self._order()
-            except InputError as error:
-                self._make_status.fail(error)
-                return
-            self._busy(True)
-            self._making = Job(lambda job: self._make(job, order))
-            self._making.start()
+        self._work.start()
 
     def stop(self) -> None:
         """End the clip that is being made."""
-        if self._making is not None:
-            self._making.stop()
+        self._work.stop()
 
     def wait(self) -> None:
         """Return when no clip is being made."""
-        if self._making is not None:
-            self._making.wait()
+        self._work.wait()
 
     def _order(self) -> _Order:
         """Note what is chosen now.
@@ -195,8 +188,8 @@ class MemeForm:
             song=self._driving.source,
             engine=self._engine.value,
             duration=self._seconds.value or None,
-            options=self._after.options,
-            suffix=self._after.suffix,
+            options=self._options.chosen,
+            suffix=self._options.suffix,
         )
 
     def _song_changed(self) -> None:
@@ -226,39 +219,36 @@ class MemeForm:
         status = self._preview_status
         with status.outcome(lambda: self._previewing is job):
             status.say("Getting the preview ready …")
-            song, _ = _resolved(order.song)
             several = order.singer or isinstance(order.song, dict)
             small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
             seconds = min(order.recipe.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
-            meme = make_meme(small, song, duration=seconds, progress=_checked(job, status), **order.singer)
+            meme = make_meme(small, order.song, duration=seconds, progress=_checked(job, status), **order.singer)
             caption = f"Preview: the first {meme.duration:.0f} s, small, with the instant look."
             with self._lock:
                 job.check()
-                self._preview.value = parts.figure(meme._repr_html_(), caption)
+                self._preview.value = elements.figure(meme._repr_html_(), caption)
                 status.say("")
 
     # The clip
 
-    def _make(self, job: Job, order: _Order) -> None:
-        status = self._make_status
-        try:
-            with (
-                status.outcome(stopped="Stopped: nothing was kept. Press Make for another try."),
-                self._turns.taken(job, status),
-            ):
-                status.say("Getting ready …")
-                while self._previewing is not None and self._previewing.running:
-                    job.pause()
-                self._show(*self._made(job, order))
-        finally:
-            self._busy(False)
+    def _begin(self) -> Callable[[Job], None]:
+        """Note what is chosen now, and return the work that makes it."""
+        order = self._order()
+
+        def work(job: Job) -> None:
+            while self._previewing is not None and self._previewing.running:
+                job.pause()
+            self._show(*self._made(job, order))
+
+        return work
 
     def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
         """Make the clip that was ordered, and a small copy of the driver's span to show beside it."""
-        tell = _checked(job, self._make_status)
+        tell = _checked(job, self._work.status)
         recipe = order.recipe
         self._checkpoint.wait_for(recipe.engine, job)
-        song, clip = _resolved(order.song)
+        songs = resolve_songs(order.song)
+        clip = next(iter(songs.values()))
         job.check()
         self._count += 1
         folder = self._folder / str(self._count)  # one for each clip, so that none is written over
@@ -266,29 +256,21 @@ class MemeForm:
         out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + recipe.suffix)
         words = {**recipe.options, **order.singer}
         words |= {"engine": recipe.engine, "duration": recipe.duration, "progress": tell}
-        meme = make_meme(order.pixels, song, out=out, **words)
+        meme = make_meme(order.pixels, songs if isinstance(order.song, dict) else clip, out=out, **words)
         job.check()
-        self._make_status.say("Putting it beside the driver …")
+        self._work.status.say("Putting it beside the driver …")
         return meme, _driver(clip, recipe.duration, folder / "driver.mp4"), clip.title
 
     def _show(self, meme: Video, driver: Video, title: str) -> None:
         """Put a finished clip into the page."""
         self.meme = meme
-        figures = parts.beside(
-            parts.figure(driver._repr_html_(), f"The driver: {title}", style="flex: 1 1 260px"),
-            parts.figure(meme._repr_html_(), "The meme", style="flex: 1 1 260px"),
+        figures = elements.beside(
+            elements.figure(driver._repr_html_(), f"The driver: {title}", style="flex: 1 1 260px"),
+            elements.figure(meme._repr_html_(), "The meme", style="flex: 1 1 260px"),
         )
-        link = "" if on_colab() else parts.download_link(meme.path)
-        self._result.value = f"{figures}{link}"
-        parts.show(self._download, on_colab())
-        self._make_status.say(f"Done: {meme.path.name}, {meme.duration:.1f} s, {meme.width} × {meme.height}.")
-
-    def _hand_over(self) -> None:
-        if self.meme is not None:
-            colab_download(self.meme.path)
-
-    def _busy(self, working: bool) -> None:
-        parts.busy(self._make_button, self._stop_button, working)
+        self._result.value = figures
+        self._work.offer(meme.path)
+        self._work.status.say(f"Done: {meme.path.name}, {meme.duration:.1f} s, {meme.width} × {meme.height}.")
 
 
 def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
@@ -299,15 +281,6 @@ def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
         status.progress(stage, done, total)
 
     return progress
-
-
-def _resolved(song: str | Path | dict[int, str | Path]) -> tuple[Template | dict[int, Template], Template]:
-    """Find what is sung, as `make_meme` takes it, and the clip that leads."""
-    if not isinstance(song, dict):
-        clip = resolve_driving(song, progress=False)
-        return clip, clip
-    songs = {face: resolve_driving(one, progress=False) for face, one in song.items()}
-    return songs, next(iter(songs.values()))
 
 
 def _driver(clip: Template, duration: float | None, out: Path) -> Video:

@@ -16,13 +16,10 @@ from pathlib import Path
 import ipywidgets
 
 from memegen.base.errors import MemegenError
+from memegen.base.progress import Stage
 
 EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
-OURS = {  # what messages call the command line's options, and what the form calls them
-    "use --engine mesh": "choose the look “instant”",
-    " For a drawing or an animal give --crop or --no-crop.": "",
-    "run on the CPU (--device cpu)": "choose the look “instant”",
-}
+CURED_BY_INSTANT = {"engine", "device", "landmarks", "precision"}  # remedies that the form has one choice for
 _log = logging.getLogger(__name__)
 
 
@@ -152,8 +149,8 @@ class Status:
             if current():
                 self.fail(error)
 
-    def progress(self, stage: str, done: float, total: float, *, unit: str = "frames") -> None:
-        """Move the bar: `done` of `total` frames, or whatever else `unit` names."""
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Move the bar; see `Progress`."""
         now = time.monotonic()
         if stage != self._stage or done < 2:
             self._stage, self._begun, self._shown = stage, now, 0.0
@@ -162,12 +159,12 @@ class Status:
         self._shown = now
         self._bar.layout.display = ""
         self._bar.value = done / max(total, done, 1)
-        words = how_far(stage, done, total, now - self._begun, unit=unit)
-        self._words.value = _status(words)
+        self._words.value = _status(how_far(stage, done, total, now - self._begun))
 
 
-def how_far(stage: str, done: float, total: float, seconds: float, *, unit: str = "frames") -> str:
+def how_far(stage: str, done: float, total: float, seconds: float) -> str:
     """Say how far a stage is after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
+    unit = Stage.unit_of(stage)
     words = [f"{stage}: {done:.0f} of {total:.0f} {unit}"]
     if seconds > 0.5 and done:
         rate = done / seconds
@@ -181,19 +178,19 @@ def _status(words: str) -> str:
     return f'<div role="status" style="line-height: 1.45">{html.escape(words)}</div>' if words else ""
 
 
-def plain(message: str) -> str:
-    """Say it in the form's words: without the folder that it keeps files in, and without the command line's options."""
+def in_form_words(error: MemegenError) -> str:
+    """Say an error in the form's words: files without the folder that it keeps them in, and the remedy as a choice."""
     folder = re.escape(str(Path(tempfile.gettempdir(), "memegen-")))
-    message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", message)
-    for words, ours in OURS.items():
-        message = message.replace(words, ours)
-    return message
+    message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", error.message)
+    sentence, *details = message.split("\n")
+    remedy = " Or choose the look “instant”." if error.remedy.keys() & CURED_BY_INSTANT else ""
+    return "\n".join([sentence + remedy, *details])
 
 
 def alert(error: BaseException) -> str:
     """Write an error as HTML: one sentence, details folded; an unforeseen one is logged as well."""
     if isinstance(error, MemegenError):
-        sentence, _, details = plain(str(error)).partition("\n")
+        sentence, _, details = in_form_words(error).partition("\n")
     else:
         _log.info("The form met an error of its own.", exc_info=error)
         sentence = (

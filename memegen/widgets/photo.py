@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 import ipywidgets
 
-import memegen.widgets.elements as parts
 from memegen.base.arrays import Image
 from memegen.base.downloads import asset
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, pick_face
 from memegen.media.images import PhotoSource, read_image
 from memegen.preview import draw_faces
+from memegen.widgets import elements
 from memegen.widgets.duet import DuetChoice, Songs
 from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import colab_snapshot, colab_upload, on_colab
@@ -60,18 +60,18 @@ class PhotoChoice:
         self.status = Status()
         self._changed: Callable[[], object] = lambda: None
         self._picture = ipywidgets.HTML()
-        self._upload = parts.upload("Upload a photo", "image/*,.heic,.heif", self._receive, style="primary")
-        self._address = parts.address("or its path or address", "me.jpg or https://… then Enter", self.choose)
-        self._face = parts.control(ipywidgets.Dropdown, "Who sings", options=[("the largest face", LARGEST)])
+        self._upload = elements.upload("Upload a photo", "image/*,.heic,.heif", self._receive, style="primary")
+        self._address = elements.address("or its path or address", "me.jpg or https://… then Enter", self.choose)
+        self._face = elements.control(ipywidgets.Dropdown, "Who sings", options=[("the largest face", LARGEST)])
         self._face.observe(lambda _: self._faced(), "value")
         self._duet = DuetChoice(lambda: self._changed())
         self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
         self._consent.observe(lambda _: self._changed(), "value")
-        self._asking = ipywidgets.VBox([self._consent, parts.note(RULES)])
-        back = parts.button("Use the sample portrait", self.choose_portrait)
-        self.panel = parts.column(
-            *(parts.row(*line) for line in self._ways(back)),
-            parts.note(HINT),
+        self._asking = ipywidgets.VBox([self._consent, elements.note(RULES)])
+        back = elements.button("Use the sample portrait", self.choose_portrait)
+        self.panel = elements.column(
+            *(elements.row(*line) for line in self._ways(back)),
+            elements.note(HINT),
             self.status.panel,
             self._picture,
             self._face,
@@ -122,10 +122,10 @@ class PhotoChoice:
         if not on_colab():
             return [[self._upload, back], [self._address]]
         fail = self.status.fail
-        upload, below = parts.dialog(
+        upload, below = elements.dialog(
             "Upload a photo", colab_upload, self._receive, fail, icon="upload", style="primary"
         )
-        camera, here = parts.dialog("Take a picture", colab_snapshot, self._snapped, fail, icon="camera")
+        camera, here = elements.dialog("Take a picture", colab_snapshot, self._snapped, fail, icon="camera")
         return [[upload, camera, back], [below, here], [self._address]]
 
     def _receive(self, file: tuple[str, bytes]) -> None:
@@ -154,8 +154,8 @@ class PhotoChoice:
         self._duet.seat(len(faces))
         self._consent.value = False
         self.photo = Photo(name, pixels, faces, own)
-        parts.show(self._face, len(faces) > 1)
-        parts.show(self._asking, own)
+        elements.show(self._face, len(faces) > 1)
+        elements.show(self._asking, own)
         self._faced()
 
     def _faced(self) -> None:
@@ -163,12 +163,14 @@ class PhotoChoice:
         if self.photo is None:
             return
         name, pixels, faces, own = self.photo
-        parts.show(self._duet.panel, self._face.value == DUET)
+        elements.show(self._duet.panel, self._face.value == DUET)
         chosen = faces.index(pick_face(faces)) if self._face.value == LARGEST else self.face
         marked = draw_faces(pixels, faces, chosen=chosen if isinstance(chosen, int) else None)
         found = "One face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
         caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984. Upload a photo to sing yourself."
-        shown = parts.picture(read_image(marked, max_side=SHOWN), alt=f"The photo {name} with a box around each face")
-        self._picture.value = parts.figure(shown, caption)
+        shown = elements.picture(
+            read_image(marked, max_side=SHOWN), alt=f"The photo {name} with a box around each face"
+        )
+        self._picture.value = elements.figure(shown, caption)
         self.status.say("")
         self._changed()

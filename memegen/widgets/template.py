@@ -9,14 +9,14 @@ from typing import Any
 
 import ipywidgets
 
-import memegen.widgets.elements as parts
 from memegen.base.downloads import cache_dir
 from memegen.media.video import open_video
 from memegen.templates import TEMPLATES, Template, resolve_driving
+from memegen.widgets import elements
 from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import colab_upload, keep, on_colab
 
-THUMB = f"width: {parts.CARD}; height: {parts.CARD}; object-fit: cover; display: block"
+THUMB = f"width: {elements.CARD}; height: {elements.CARD}; object-fit: cover; display: block"
 HINT = (
     "A clip of more than 10 MB did not arrive? Put it beside this notebook and write its name in the box, "
     "or its web address."
@@ -40,12 +40,14 @@ class TemplateChoice:
         self._buttons = {template.name: self._button(template) for template in TEMPLATES}
         self._own, self._credit = ipywidgets.HTML(), ipywidgets.HTML()
         words = "Upload your own clip"
-        self._upload = parts.upload(words, "video/*,image/gif", self._receive)
-        dialog, below = parts.dialog(words, colab_upload, self._receive, self.status.fail, icon="upload")
-        self._address = parts.address("or its path or address", "clip.mp4 or https://… then Enter", self.choose)
+        self._upload = elements.upload(words, "video/*,image/gif", self._receive)
+        dialog, below = elements.dialog(words, colab_upload, self._receive, self.status.fail, icon="upload")
+        self._address = elements.address("or its path or address", "clip.mp4 or https://… then Enter", self.choose)
         cards = [_card(template, self._buttons[template.name]) for template in TEMPLATES]
-        own = parts.row(*([dialog, below] if on_colab() else [self._upload]), self._address)
-        self.panel = parts.column(parts.row(*cards, self._own), self._credit, own, parts.note(HINT), self.status.panel)
+        own = elements.row(*([dialog, below] if on_colab() else [self._upload]), self._address)
+        self.panel = elements.column(
+            elements.row(*cards, self._own), self._credit, own, elements.note(HINT), self.status.panel
+        )
         self.choose(source, tell=False)
 
     @property
@@ -74,7 +76,7 @@ class TemplateChoice:
 
     def _button(self, template: Template) -> Any:
         short = template.title.partition(" (")[0]
-        return parts.button(short, lambda: self.choose(template.name), hint=f"Choose {template.title}")
+        return elements.button(short, lambda: self.choose(template.name), hint=f"Choose {template.title}")
 
     def _receive(self, file: tuple[str, bytes]) -> None:
         self.choose(keep(self._folder, *file))
@@ -82,10 +84,10 @@ class TemplateChoice:
 
 def _card(template: Template, button: Any) -> Any:
     """Show a template, with the button that chooses it."""
-    button.layout.width = parts.CARD
+    button.layout.width = elements.CARD
     button.layout.margin = "4px 0"
     path = resolve_driving(template).local_path if template.bundled else _fetched(template)
-    look = _thumbnail(path, template.title) if path else parts.card(template.title, "fetched at first use")
+    look = _thumbnail(path, template.title) if path else elements.card(template.title, "fetched at first use")
     return ipywidgets.VBox([ipywidgets.HTML(look), button], layout={"margin": "0 8px 8px 0"})
 
 
@@ -99,16 +101,18 @@ def _thumbnail(path: Path, title: str) -> str:
     """Show a frame from the first third of a clip."""
     clip = open_video(path)
     frame = next(open_video(path, start=clip.duration / 3).frames(max_side=480))
-    return parts.picture(frame, alt=f"A frame of {title}", style=THUMB)
+    return elements.picture(frame, alt=f"A frame of {title}", style=THUMB)
 
 
 def _own_card(source: str | Path) -> str:
     """Show a clip of the user's own; one with an address is fetched only once it is needed."""
     if re.match(r"\w+://", str(source)):
-        return parts.figure(parts.card("Your clip", "fetched when it is needed"), "Chosen: your own")
+        return elements.figure(elements.card("Your clip", "fetched when it is needed"), "Chosen: your own")
     clip = resolve_driving(source, progress=False)
-    return parts.figure(_thumbnail(clip.local_path, clip.title), f"Chosen: {clip.title}", style=f"width: {parts.CARD}")
+    return elements.figure(
+        _thumbnail(clip.local_path, clip.title), f"Chosen: {clip.title}", style=f"width: {elements.CARD}"
+    )
 
 
 def _credit(template: Template) -> str:
-    return str(parts.note(f"{template.credit} {template.licence}.".replace("..", ".")).value)
+    return str(elements.note(f"{template.credit} {template.licence}.".replace("..", ".")).value)

@@ -1,0 +1,67 @@
+"""Which part of a song is used and what is done to its sound: what can be chosen for every clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from memegen.base.options import check_options, option
+
+LOUDNESS = -14.0  # LUFS: what the large platforms play at
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of the song is used, whose sound is heard, and how large the file may be.
+
+    Raises:
+        InputError: A value can't be used.
+    """
+
+    start: float | None = option(
+        None, "Start", "Where to begin in the driving clip; the template's own start when left out.",
+        low=0.0, unit="seconds",
+    )  # fmt: skip
+    duration: float | None = option(
+        None, "Seconds (0: the whole song)", "How much of the driving clip to use; all of it when left out.",
+        low=0.0, unit="seconds",
+    )  # fmt: skip
+    max_size: str | int | None = option(
+        None, "Size", "The most that the file may take, such as 10MB; as large as it gets when left out."
+    )
+    audio: str | Path | None = option(
+        None, "Another sound: a file's path", "Sound or video file whose sound replaces the driving clip's."
+    )
+    mute: bool = option(False, "No sound", "Leave the sound out.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What is done to the sound.
+
+    Raises:
+        InputError: A value can't be used.
+    """
+
+    offset: float = option(
+        0.0, "Later by, milliseconds", "How much later the sound comes; less than 0 leaves out its beginning.",
+        unit="milliseconds",
+    )  # fmt: skip
+    fade_in: float = option(
+        0.0, "Fade in, seconds", "How long the sound takes to come up from silence.", low=0.0, unit="seconds"
+    )
+    fade_out: float = option(
+        0.0, "Fade out, seconds", "How long it takes to go down to silence, at its end or that of the picture.",
+        low=0.0, unit="seconds",
+    )  # fmt: skip
+    loudness: float | None = option(
+        LOUDNESS, "Loudness", "Integrated loudness (EBU R 128) that the sound is brought to.",
+        low=-40.0, high=-5.0, unit="LUFS",
+    )  # fmt: skip
+    loop: bool = option(False, "Repeat it until the picture ends", "Repeat the sound until the picture ends.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
