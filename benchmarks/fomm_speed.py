@@ -26,7 +26,6 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -184,11 +183,8 @@ def rows(states: States, device: str) -> Iterator[tuple[str, FommModel]]:
     """The ways to compute that this machine offers, with align_corners as today's torch runs the original."""
     best = choose_compute(device=device)  # type: ignore[arg-type]
     exact = choose_compute(device=device, precision="float32")  # type: ignore[arg-type]
-    computes = [exact, best]
-    if device == "cpu" and find_spec("openvino"):
-        computes.append(choose_compute(backend="openvino"))
-    for compute in dict.fromkeys(computes):
-        label = f"{compute.backend} {device} {str(compute.dtype).removeprefix('torch.')}"
+    for compute in dict.fromkeys([exact, best]):
+        label = f"{device} {str(compute.dtype).removeprefix('torch.')}"
         networks = build_networks(states, name=label, align_corners=False)
         yield label, FommModel(networks, compute=compute)
 
@@ -222,8 +218,7 @@ def memory(folder: Path, *, device: str, frames: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "seeded.safetensors"
         slim_copy(seeded_states(Peer(folder), clip(4)), path)
-        labels = ["original", "float32", "auto", *(["openvino"] if device == "cpu" and find_spec("openvino") else [])]
-        for label in labels:
+        for label in ("original", "float32", "auto"):
             peaks = []
             for count in (frames // 4, frames):
                 command = [sys.executable, __file__, "--peer", str(folder), "--device", device, "--frames", str(count)]
@@ -240,8 +235,7 @@ def peak(folder: Path, label: str, path: Path, *, device: str, frames: int) -> i
         original = peer.networks(read_states(path), device=device)
         peer.animate(original, clip(1, seed=1)[0], clip(frames), device=device)
     else:
-        how: dict[str, Any] = {"backend": label} if label == "openvino" else {"device": device, "precision": label}
-        compute = choose_compute(**how)
+        compute = choose_compute(device=device, precision=label)  # type: ignore[arg-type]
         networks = load_networks(path)
         print(f"loaded in {time.perf_counter() - began:.2f} s", file=sys.stderr)
         stream = (clip(1, seed=index)[0] for index in range(frames))

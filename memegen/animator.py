@@ -83,7 +83,7 @@ def _load_fomm(name: str | Path, acting: Acting, options: FommOptions, progress:
     from memegen.fomm.checkpoint import check_installed, load_networks, locate
 
     locate(name)
-    check_installed("fomm")
+    check_installed()
     from memegen.fomm.animator import FommAnimator
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 DEFAULT = "daisy-bell"
 SINGS = "a name from `memegen templates`, or any video file or address"
 KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
-INTERRUPTED = 130  # what shells say after Ctrl-C
+INTERRUPTED = 130  # the exit code that shells use after Ctrl-C
 
-# How the command line spells options that are not simply `--name VALUE`: flag and value.
+# Options whose flag is not simply `--name VALUE`: flag, value and help.
 SWITCHES: dict[str, tuple[str, Any, str]] = {
     "label": ("--no-label", False, "leave the label out, if you label it elsewhere"),
     "crop": ("--no-crop", "none", "take the middle squares of photo and clip"),
@@ -46,7 +46,7 @@ REPEATS: dict[str, dict[str, Any]] = {"face": {"action": "append"}, "subtitles":
 
 
 class _Parser(argparse.ArgumentParser):
-    """Answers a wrong command with one line, as every other mistake."""
+    """Reports a wrong command in one line, like every other mistake."""
 
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"memegen: {message}. See {self.prog} --help.\n")
@@ -56,17 +56,17 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 after one plain line on stderr, 130 after Ctrl-C.
 
-    A batch in which a photo failed has the code 1 too; the lines are on stdout.
+    A batch in which a photo failed returns 1 too; its lines are on stdout.
 
     Args:
         argv: The words after `memegen`; those of the process when None.
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(format="memegen: %(message)s", level=logging.WARNING)
-    with suppress(ValueError):  # outside the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: tidily
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: clean up first
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show must not fail
     try:
         failed = bool(options.run(options))
         sys.stdout.flush()
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         done = "finished clips are kept" if options.run is _batch else "nothing was written"
         sys.stderr.write(f"\nmemegen: Stopped; {done}.\n")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough, as in `memegen templates | head -1`
+    except BrokenPipeError:  # the reader closed the pipe, as in `memegen templates | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return int(failed)
@@ -137,22 +137,22 @@ def _add_rest(commands: Any) -> None:
     out = Path("memegen-demo.mp4")
     demo.add_argument("-o", "--out", metavar="OUT", type=Path, default=out, help="default: %(default)s")
     demo.set_defaults(run=_demo)
-    templates = commands.add_parser("templates", help="list what can be sung", description="List what can be sung.")
+    templates = commands.add_parser("templates", help="list the songs", description="List the songs.")
     templates.set_defaults(run=_templates)
-    about = "List the checkpoints of the First Order Motion Model, what is cached and how big it is."
-    checkpoints = commands.add_parser("checkpoints", help="list what --engine fomm can run", description=about)
-    dropped = "delete published files whose slim copies are there"
+    about = "List the checkpoints of the First Order Motion Model, which are cached and how big they are."
+    checkpoints = commands.add_parser("checkpoints", help="list the checkpoints for --engine fomm", description=about)
+    dropped = "delete downloaded files that have a slim copy"
     checkpoints.add_argument("--drop-originals", action="store_true", help=dropped)
     checkpoints.set_defaults(run=_checkpoints)
-    about = "Tell how a file was made."
-    inspect = commands.add_parser("inspect", help="tell how a file was made", description=about)
+    about = "Show how a file was made."
+    inspect = commands.add_parser("inspect", help="show how a file was made", description=about)
     inspect.add_argument("file", metavar="FILE", help="a picture or clip, of any program")
     inspect.add_argument("--json", action="store_true", help="for programs")
     inspect.set_defaults(run=_inspect)
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:
-    """Declare all that `make_meme` can be told, as its option dataclasses describe it."""
+    """Add every option of `make_meme`, as the option dataclasses declare it."""
     from memegen.face.options import Acting
     from memegen.fomm.options import FommOptions
     from memegen.look.options import Look
@@ -192,7 +192,7 @@ def _help(one: Option) -> str:
 
 
 def _reading(one: Option) -> dict[str, Any]:
-    """Return how argparse reads an option: as a switch, one of several words, a number or a text."""
+    """Return how argparse reads an option: a switch, one of several words, a number or a text."""
     if one.choices:
         return {"choices": list(one.choices)}
     if one.default is False and one.name != "subtitles":
@@ -240,7 +240,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mapping[str, Any]) -> None:
-    """Make the clip and say where it is."""
+    """Make the clip and print where it is."""
     from memegen.base.progress import ProgressBars
     from memegen.meme import make_meme
 
@@ -253,7 +253,7 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
 
 
 def _batch(options: argparse.Namespace) -> bool:
-    """Make the clips, with a line for each photo, the failures once more at the end, and a table of all.
+    """Make the clips; print a line for each photo and the failures again at the end; write the table.
 
     Returns:
         Whether any failed.
@@ -284,7 +284,7 @@ def _batch(options: argparse.Namespace) -> bool:
 
 
 def _ask_permission(options: argparse.Namespace) -> None:
-    """Make sure, once on a machine, that people agreed; say what leaving the label out means."""
+    """Make sure that people agreed (remembered on this machine), and say what leaving out the label means."""
     from memegen.provenance import consent
 
     if options.i_have_permission:
@@ -294,11 +294,11 @@ def _ask_permission(options: argparse.Namespace) -> None:
             f"{consent.QUESTION} If so, add --i-have-permission; it is remembered. RESPONSIBLE_USE.md has the rules."
         )
     if getattr(options, "label", True) is False:
-        sys.stderr.write("memegen: Without the label, say yourself wherever you post it that it was made with AI.\n")
+        sys.stderr.write("memegen: There is no label: wherever you post the clip, say that it was made with AI.\n")
 
 
 def _duet(options: argparse.Namespace) -> dict[int, str]:
-    """Read --face 0=daisy-bell --face 1=clip.mp4; empty when it is no duet."""
+    """Read --face 0=daisy-bell --face 1=clip.mp4; return nothing when it is not a duet."""
     from memegen.templates import read_duet
 
     faces = getattr(options, "face", [])
@@ -318,7 +318,7 @@ def _face(faces: Sequence[str]) -> int | str:
 
 
 def _words(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what `make_meme` is told; what was not given is left to its own defaults."""
+    """Return the keywords for `make_meme`; an option that was not given keeps its default."""
     from memegen.fomm.options import FommOptions
     from memegen.meme import OPTIONS
 

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 Song = str | Path | Template
 Songs = Song | Mapping[int, Song]
-"""One song for whoever sings, or a duet: the number of a face, and its own song."""
+"""One song, or a duet: a song for the number of each face."""
 
 LARGEST = 8192  # pixels; no side of a clip is longer
 
 
 OPTIONS = (Cut, Acting, Look, Sound, FommOptions)
-"""All that can be chosen for a meme: the command line and the form read these declarations too."""
+"""Every option of a meme; the command line and the form read these declarations too."""
 
 
 @takes_options(*OPTIONS)
@@ -119,7 +119,7 @@ class _Roles(NamedTuple):
 
     @property
     def driving(self) -> Video | dict[int, Video]:
-        """What an animator takes."""
+        """The driving clip or clips, as an animator takes them."""
         return self.clips if self.duet else self.lead
 
     @property
@@ -164,7 +164,7 @@ def _open_span(clip: Template, cut: Cut) -> Video:
 
 
 def _animator(engine: str | Path | Animator, progress: Progress | None, chosen: Mapping[str, Any]) -> Animator:
-    """Load the engine with what was chosen for it, or take the one that is loaded already."""
+    """Load the engine with its options, or return the one that is loaded already."""
     if isinstance(engine, str | Path):
         return load_animator(engine, progress=progress, **chosen)
     if chosen:
@@ -184,12 +184,12 @@ def _dressed(
 
 
 def _marking(engine: Animator, song: Template) -> _Marking:
-    """Return what the file says of its making, as words for `write_video`.
+    """Return the marks of the file as keywords for `write_video`.
 
-    A signer that can't be read is reported before the work begins.
+    A signer that can't be read raises here, before the work begins.
     """
     if available():
-        with suppress(UnavailableError):  # the clip then stays unsigned, with a warning
+        with suppress(UnavailableError):  # the clip stays unsigned, with a warning
             find_signer()
     marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit)
     return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}

@@ -121,7 +121,7 @@ def test_the_engine_is_loaded_once(small_photo: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(batch, "load_animator", load)
     made = list(make_batch([small_photo] * 2, "daisy-bell", tmp_path, engine="mesh", motion=0.5, **SHORT))
     assert [outcome.status for outcome in made] == ["made", "made"]
-    assert loaded == ["mesh ['motion']"]
+    assert loaded == ["mesh ['motion', 'progress']"]
 
 
 def test_a_bad_template_stops_before_the_first_photo(

@@ -182,9 +182,9 @@ def test_permission_is_asked_for_once(
 def test_without_the_label_the_other_marks_stay(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["make", "me.png", "-o", "bare.mp4", "--no-label", "--duration", "0.4"]) == 0
     said = capfd.readouterr().err
-    assert said.count("Without the label, say yourself wherever you post it that it was made with AI.") == 1
+    assert said.count("There is no label: wherever you post the clip, say that it was made with AI.") == 1
     assert main(["make", "me.png", "-o", "usual.mp4", "--duration", "0.4"]) == 0
-    assert "Without the label" not in capfd.readouterr().err
+    assert "There is no label" not in capfd.readouterr().err
     corner = np.s_[-30:, 40:]
     bare, usual = (next(open_video(f"{name}.mp4").frames())[corner].astype(int) for name in ("bare", "usual"))
     assert np.abs(bare - usual).mean() > 8
@@ -271,7 +271,7 @@ def test_templates_are_listed_with_their_credit(capfd: pytest.CaptureFixture[str
         assert template.credit in said
         assert template.licence in said
     assert "daisy-bell (bundled)" in said
-    assert "baka-mitai (fetched at first use)" in said
+    assert "baka-mitai (downloaded at first use)" in said
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["make", "--help"], ["demo", "--help"]])
@@ -345,9 +345,9 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         (["make"], "the following arguments are required: PHOTO. See memegen make --help."),
         (["make", "me.png", "--shout"], "unrecognized arguments: --shout. See memegen"),
         (["make", "me.png", "daisy-bell", "more"], "unrecognized arguments: more"),
-        (["make", "me.png", "--start", "soon"], "argument --start: 'soon' is no number, write it as in 1.5. See"),
-        (["make", "me.png", "--duration", "0,5"], "argument --duration: '0,5' is no number, write it as in 1.5"),
-        (["make", "me.png", "--loudness", "loud"], "argument --loudness: 'loud' is no number, write it as in 1.5"),
+        (["make", "me.png", "--start", "soon"], "argument --start: 'soon' is not a number, write it as in 1.5. See"),
+        (["make", "me.png", "--duration", "0,5"], "argument --duration: '0,5' is not a number, write it as in 1.5"),
+        (["make", "me.png", "--loudness", "loud"], "argument --loudness: 'loud' is not a number, write it as in 1.5"),
         (["batch", "me.png", "-o", "clips"], "the following arguments are required: TEMPLATE"),
         (["make", "me.png", "--out"], "argument -o/--out: expected one argument"),
     ],
@@ -362,13 +362,13 @@ def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pyte
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--start", "-1"], "The start is -1.0 s: it has to be 0 or more."),
+        (["--start", "-1"], "The start is -1: give 0 or more seconds."),
         (["--start", "60"], "The start, 60 s, is past the end of"),
-        (["--start", "nan"], "The start is nan s"),
+        (["--start", "nan"], "The start is nan: give 0 or more seconds."),
         (["--duration", "0"], "The duration is 0.0 s: it has to be more than 0."),
         (["--duration", "0.01"], "Less than two frames"),
-        (["--expression", "9"], "The expression is 9: give a number from 0 to 3; 1 is as driven."),
-        (["--motion", "nan"], "The motion is nan: give a number from 0 to 3"),
+        (["--expression", "9"], "The expression is 9: give 0 to 3 times the driver's own."),
+        (["--motion", "nan"], "The motion is nan: give 0 to 3 times"),
         (["--engine", "magic"], "'magic'"),
         (["--face", "1"], "Face 1 was asked for, but the photo has 1"),
         (["--face", "-1"], "Face -1 was asked for, but the photo has 1"),
@@ -383,7 +383,7 @@ def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pyte
         (["--bars", "sky"], "sky"),
         (["--label", " "], "The label has no letters"),
         (["--max-size", "small"], "small"),
-        (["--fade-in", "-1"], "fade_in"),
+        (["--fade-in", "-1"], "The fade in is -1: give 0 or more seconds."),
         (["--loudness", "3"], "The loudness is 3"),
         (["--audio", "gone.mp3"], "There is no sound file at gone.mp3"),
         (["--audio", "me.png"], "me.png has no sound that can be read"),
@@ -606,7 +606,7 @@ def test_an_ended_batch_keeps_what_is_finished(here: Path, portrait: np.ndarray)
         process.terminate()
         _, rest = process.communicate()
     assert process.returncode == 130
-    assert rest.endswith(b"memegen: Stopped; what was finished is kept.\n")
+    assert rest.endswith(b"memegen: Stopped; finished clips are kept.\n")
     assert left(here / "clips") == ["me.mp4"]
 
 

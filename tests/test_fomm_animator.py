@@ -143,7 +143,7 @@ def test_no_crop_takes_the_middle_square_and_squashes_nothing() -> None:
 
 
 def test_options_of_one_engine_are_refused_by_the_other(checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="takes no crop"):
+    with pytest.raises(InputError, match="The mesh engine has no crop"):
         load_animator("mesh", crop="none")
     with pytest.raises(InputError, match="expression"):
         load_animator(checkpoint, expression=9)

@@ -195,7 +195,7 @@ def test_without_torch_nothing_is_fetched_and_the_way_on_is_told(
 ) -> None:
     register(monkeypatch, server.url + "/vox", body=b"")
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UnavailableError, match=r"memegen\[fomm\].*--engine mesh"):
+    with pytest.raises(UnavailableError, match=r"memegen\[fomm\].*engine='mesh'"):
         load_networks("vox", progress=False)
     assert server.requests == []
 

@@ -29,7 +29,7 @@ from memegen.base.progress import Stage
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
-from memegen.meme import make_meme
+from memegen.meme import make_meme, resolve_songs
 from memegen.widgets import MemeForm, checkpoint, elements, jobs, platforms, template
 from memegen.widgets import form as module
 from memegen.widgets.classroom import Classroom
@@ -86,6 +86,7 @@ class Maker:
 
     def __call__(self, photo: np.ndarray, template: Any, *, progress: Callable[..., None], **words: Any) -> Video:
         self.calls.append({"photo": photo, "template": template, **words})
+        resolve_songs(template, progress)
         deadline = time.monotonic() + SECONDS
         while True:
             progress("Singing", 5, 10)
@@ -367,7 +368,7 @@ def test_nothing_is_fetched_before_it_is_asked_for(
 
     monkeypatch.setattr("memegen.templates.fetch", fetch)
     form = shown(page)
-    assert "fetched at first use" in page.text
+    assert "downloaded at first use" in page.text
     assert not asked
     page.press("Baka Mitai")
     assert page.find("Baka Mitai").icon == "check"
@@ -382,7 +383,7 @@ def test_a_template_fetched_before_shows_its_picture(page: Page, maker: Maker, c
     (tmp_path / "cache/templates").mkdir(parents=True)
     (tmp_path / "cache/templates/baka-mitai.mp4").write_bytes(clip.path.read_bytes())
     shown(page)
-    assert "fetched at first use" not in page.text
+    assert "downloaded at first use" not in page.text
 
 
 def test_a_clip_of_ones_own(page: Page, maker: Maker, clip: Video, tmp_path: Path) -> None:
@@ -469,7 +470,7 @@ def test_errors_are_sentences(page: Page, maker: Maker, caplog: pytest.LogCaptur
     assert "- very" in form._work.status.text
     maker.error = ZeroDivisionError("oh")
     press_make(form, page)
-    assert page.alerts[0].startswith("Something unforeseen went wrong (ZeroDivisionError)")
+    assert page.alerts[0].startswith("Something unexpected went wrong (ZeroDivisionError)")
     assert "<details>" in form._work.status.text
     assert "Traceback" in form._work.status.text
     assert "ZeroDivisionError" in caplog.text
@@ -714,7 +715,7 @@ def test_a_whole_class_sings_and_who_cannot_is_told(page: Page, sung: Maker, me:
     assert not sung.made
     page.find(EVERYONE).value = True
     page.press("Make them all")
-    room.wait()
+    room.work.wait()
     assert not page.alerts
     assert "Done: 2 of 3 photos sing." in page.text
     assert [(call["template"].name, call["top"], call["duration"]) for call in sung.made] == [
@@ -723,7 +724,7 @@ def test_a_whole_class_sings_and_who_cannot_is_told(page: Page, sung: Maker, me:
     assert page.text.count("<tr>") == 4
     assert "notes.jpg is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file." in page.text
     assert str(form._folder) not in page.text
-    with archived(room._work._link.value) as archive:
+    with archived(room.work._link.value) as archive:
         assert archive.namelist() == ["ann.mp4", "ann-2.mp4", "report.csv"]
         assert archive.read("ann.mp4") == sung.clip.path.read_bytes()
         report = archive.read("report.csv").decode("utf-8")
@@ -736,7 +737,7 @@ def test_a_whole_class_sings_and_who_cannot_is_told(page: Page, sung: Maker, me:
 def test_the_photos_of_a_folder(page: Page, sung: Maker, me: bytes, tmp_path: Path) -> None:
     _, room = class_of(page)
     page.press("Make them all")
-    assert page.alerts == ["There are no photos yet: upload some, or write a folder's path."]
+    assert page.alerts == ["There are no photos yet: upload some, or type a folder's path."]
     where = next(widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("photos/"))
     where.value = str(tmp_path / "nowhere")
     assert (
@@ -752,7 +753,7 @@ def test_the_photos_of_a_folder(page: Page, sung: Maker, me: bytes, tmp_path: Pa
     room._choose(str(tmp_path / "ben.jpg"))
     page.find(EVERYONE).value = True
     page.press("Make them all")
-    room.wait()
+    room.work.wait()
     assert "Done: 1 of 1 photos sing." in page.text
     assert not page.alerts
 
@@ -776,17 +777,17 @@ def test_a_class_can_be_stopped_and_keeps_what_it_has(
     assert "ann.gif, made in" in page.text
     page.press("Make them all")
     page.press("Stop all")
-    room.wait()
+    room.work.wait()
     assert len(sung.made) == 2
     assert not page.find("Make them all").disabled
     assert page.find("Stop all").disabled
     assert "Stopped: the clips that were finished are kept." in page.text
-    assert archived(room._work._link.value).namelist() == ["ann.gif", "report.csv"]
+    assert archived(room.work._link.value).namelist() == ["ann.gif", "report.csv"]
     sung.go_on.set()
     monkeypatch.setattr("memegen.batch.make_meme", lambda photo, *words, **more: sung(np.zeros(0), *words, **more))
     page.press("Make them all")
-    room.wait()
-    assert archived(room._work._link.value).namelist() == ["ann.gif", "ben.gif", "report.csv"]
+    room.work.wait()
+    assert archived(room.work._link.value).namelist() == ["ann.gif", "ben.gif", "report.csv"]
 
 
 def test_one_clip_waits_for_the_other(page: Page, sung: Maker, me: bytes) -> None:
@@ -797,11 +798,11 @@ def test_one_clip_waits_for_the_other(page: Page, sung: Maker, me: bytes) -> Non
     page.press("Make the meme")
     until(lambda: len(sung.made) == 1)
     page.press("Make them all")
-    until(lambda: "Waiting for the other clips to be finished" in page.text)
+    until(lambda: "Waiting until the other clips are finished" in page.text)
     assert len(sung.made) == 1
     sung.go_on.set()
     form.wait()
-    room.wait()
+    room.work.wait()
     assert len(sung.made) == 2
     assert "Done: 1 of 1 photos sing." in page.text
 
@@ -812,9 +813,9 @@ def test_an_error_that_ends_a_class_is_told(page: Page, sung: Maker, me: bytes) 
     page.find(EVERYONE).value = True
     sung.error = ZeroDivisionError("oh")
     page.press("Make them all")
-    room.wait()
+    room.work.wait()
     [alert] = page.alerts
-    assert alert.startswith("Something unforeseen went wrong (ZeroDivisionError)")
+    assert alert.startswith("Something unexpected went wrong (ZeroDivisionError)")
     assert room.archive is None
     assert "<a download" not in page.text
     assert not page.find("Make them all").disabled
@@ -883,7 +884,7 @@ def test_on_colab_a_class_comes_and_goes_through_its_own_dialogs(
     assert page.find("Download all").layout.display == "none"
     page.find(EVERYONE).value = True
     page.press("Make them all")
-    room.wait()
+    room.work.wait()
     assert "<a download" not in page.text
     assert page.find("Download all").layout.display == ""
     page.press("Download all")
@@ -944,8 +945,8 @@ def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.Monkey
 def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memegen.fomm.checkpoint._installed", lambda _: False)
     with pytest.raises(UnavailableError) as missing:
-        check_installed("fomm")
-    sentence = "The fomm engine needs torch: pip install 'memegen[fomm]', or choose the look “instant”."
+        check_installed()
+    sentence = "The fomm engine needs torch: pip install 'memegen[fomm]'. Or choose the look “instant”."
     assert sentence in html.unescape(jobs.alert(missing.value))
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)
     with pytest.raises(DownloadError) as lost:

@@ -1,4 +1,4 @@
-"""Options that a user can choose: declared once, as the fields of frozen dataclasses, and read by API, CLI and form."""
+"""Options for users, declared once as fields of frozen dataclasses; the API, command line and form read them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Choosable(Protocol):
 
 
 class Option(NamedTuple):
-    """How an option is described to people.
+    """The description of an option.
 
     Attributes:
-        name: What it is called in Python.
+        name: Its name in Python.
         default: Its value when nothing is chosen.
         title: Its label in a form.
         help: One line that says what it does.
@@ -49,7 +49,7 @@ class Option(NamedTuple):
         return bool(self.unit)
 
     def check(self, value: Any) -> None:
-        """Refuse a value that is not among the choices or not within the range.
+        """Check that a value is one of the choices and within the range.
 
         Raises:
             InputError: The message says what can be chosen.
@@ -59,17 +59,18 @@ class Option(NamedTuple):
             *most, last = map(str, self.choices)
             raise InputError(f"The {words} is {value!r}: choose {', '.join(most)} or {last}.")
         if self.is_number and value is not None and not self._holds(value):
-            raise InputError(f"The {words} is {value!r}: give {self.range}.")
+            given = f"{value:g}" if isinstance(value, int | float) else repr(value)
+            raise InputError(f"The {words} is {given}: give {self.range}.")
 
     @property
     def range(self) -> str:
-        """The numbers that can be chosen, in words: "0 to 3 seconds"."""
+        """The valid numbers in words: "0 to 3 seconds"."""
         if math.isfinite(self.high):
             return f"{self.low:g} to {self.high:g} {self.unit}"
-        return f"{self.unit}, {self.low:g} or more" if math.isfinite(self.low) else self.unit
+        return f"{self.low:g} or more {self.unit}" if math.isfinite(self.low) else f"a number of {self.unit}"
 
     def _holds(self, value: Any) -> bool:
-        """Tell whether a value is a number within the range."""
+        """Return whether a value is a number within the range."""
         return isinstance(value, int | float) and math.isfinite(value) and self.low <= value <= self.high
 
 
@@ -85,7 +86,7 @@ def options_of(kind: type[Choosable]) -> Iterator[Option]:
 
 
 def check_options(chosen: Choosable) -> None:
-    """Check every option of an instance; to be called by its `__post_init__`.
+    """Check every option of an instance; its `__post_init__` calls this.
 
     Raises:
         InputError: A value is not among the choices or not within the range; the message says what can be chosen.
@@ -95,10 +96,10 @@ def check_options(chosen: Choosable) -> None:
 
 
 def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]:
-    """Make one instance of each option dataclass out of the words that a function was given.
+    """Sort a function's keywords into one instance of each option dataclass.
 
     Raises:
-        TypeError: A word belongs to none of them.
+        TypeError: A keyword belongs to none of them.
         InputError: A value can't be used.
     """
     names = {kind: [field.name for field in dataclasses.fields(kind)] for kind in kinds}
@@ -113,7 +114,7 @@ def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]
 
 
 def takes_options(*kinds: type[Any]) -> Callable[[Function], Function]:
-    """Let a function with `**options` show the options of these dataclasses in its signature and its docstring."""
+    """Show the options of these dataclasses in the signature and docstring of a function with `**options`."""
 
     def wrap(function: Function) -> Function:
         signature = inspect.signature(function)

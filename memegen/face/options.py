@@ -1,4 +1,4 @@
-"""How a face acts: what can be chosen for every engine."""
+"""Options for every engine: which face moves, and how much."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Acting:
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
     motion: float = option(
-        1.0, "Head (1: as the driver)", "Gain of the head's turning, shifting and growing; 1 is as driven, try 0.8.",
+        1.0, "Head (1: as the driver)", "Gain of the head's rotation, movement and size; 1 is as driven, try 0.8.",
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memegen.base.downloads import Mirror, asset, cache_dir, fetch
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
@@ -171,22 +171,21 @@ def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progres
         UnavailableError: torch is not installed.
     """
     found = locate(checkpoint)
-    check_installed("fomm")
+    check_installed()
     path = found if isinstance(found, Path) else obtain(found, progress=progress)
     return build_networks(read_states(path), name=str(checkpoint), align_corners=align_corners)
 
 
-def check_installed(extra: Literal["fomm", "openvino"]) -> None:
-    """Refuse what an extra is for if its packages are missing.
+def check_installed() -> None:
+    """Check that the packages which run checkpoints are installed.
 
     Raises:
-        UnavailableError: they are; the message says how to install them.
+        UnavailableError: One is missing; the message says how to install it.
     """
-    for module in ("torch", "safetensors") if extra == "fomm" else ("openvino",):
+    for module in ("torch", "safetensors"):
         if not _installed(module):
-            what, instead = ("engine", "--engine mesh") if extra == "fomm" else ("backend", "--backend torch")
             raise UnavailableError(
-                f"The {extra} {what} needs {module}: pip install 'memegen[{extra}]', or use {instead}."
+                f"The fomm engine needs {module}: pip install 'memegen[fomm]'.", remedy={"engine": "mesh"}
             )
 
 

@@ -1,4 +1,4 @@
-"""The network that turns sparse keypoints into motion for every pixel, and says what the source cannot show."""
+"""The network that turns sparse keypoints into motion for every pixel, and tells what the source cannot show."""
 
 from typing import NamedTuple, Self
 
@@ -7,15 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.fomm.keypoints import Keypoints
-from memegen.fomm.layers import (
-    AntiAliasDownsample,
-    Hourglass,
-    State,
-    Widths,
-    block_widths,
-    coordinate_grid,
-    joined_heads,
-)
+from memegen.fomm.layers import AntiAliasDownsample, Hourglass, State, coordinate_grid, joined_heads
 
 SPREAD = 0.02  # twice the variance of the bumps of Eq. 6; the same in all published configurations
 
@@ -38,38 +30,25 @@ class DenseMotion(nn.Module):
     """Dense motion of the source towards each driving frame, at a fraction of the image's resolution (Sec. 3.2).
 
     Args:
-        channels: of the image.
-        down: widths of the hourglass's encoder, finest first.
-        up: widths of its decoder, coarsest first.
+        hourglass: gets a heatmap and a moved image for the background and for each keypoint.
         keypoints: K.
         blur: side of the Gaussian before downsampling.
         align_corners: the convention of `grid_sample`, see `Generator`.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: int,
-        down: Widths,
-        up: Widths,
-        keypoints: int,
-        blur: int,
-        align_corners: bool,
-    ) -> None:
+    def __init__(self, hourglass: Hourglass, *, keypoints: int, blur: int, align_corners: bool) -> None:
         super().__init__()
-        self.hourglass = Hourglass((keypoints + 1) * (channels + 1), down=down, up=up)
-        self.mask = nn.Conv2d(self.hourglass.outputs, keypoints + 1, 7, padding=3)
-        self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
-        self.down = AntiAliasDownsample(channels, kernel=blur)
+        self.hourglass = hourglass
+        self.mask = nn.Conv2d(hourglass.outputs, keypoints + 1, 7, padding=3)
+        self.occlusion = nn.Conv2d(hourglass.outputs, 1, 7, padding=3)
+        self.down = AntiAliasDownsample(hourglass.inputs // (keypoints + 1) - 1, kernel=blur)
         self.align_corners = align_corners
 
     @classmethod
-    def shaped_like(cls, state: State, *, prefix: str, align_corners: bool) -> Self:
-        """A network with the architecture, not the weights, of the state dict's part below `prefix`."""
+    def shaped_like(cls, state: State, prefix: str, *, align_corners: bool) -> Self:
+        """Return a network with the architecture, not the weights, of the state dict's part below `prefix`."""
         return cls(
-            channels=state[f"{prefix}.down.weight"].shape[0],
-            down=block_widths(state, f"{prefix}.hourglass.encoder.down_blocks"),
-            up=block_widths(state, f"{prefix}.hourglass.decoder.up_blocks"),
+            Hourglass.shaped_like(state, f"{prefix}.hourglass"),
             keypoints=state[f"{prefix}.mask.weight"].shape[0] - 1,
             blur=state[f"{prefix}.down.weight"].shape[-1],
             align_corners=align_corners,
@@ -87,43 +66,49 @@ class DenseMotion(nn.Module):
             `Motion` of N frames at the height and width of `small`.
         """
         h, w = small.shape[2:]
+        # The network sees, for each keypoint, where it moves and the source as that motion alone would change it.
         motions = sparse_motion(source, driving, height=h, width=w)
         features = torch.stack([_heatmaps(source, driving, like=small), *self._moved(small, motions)], dim=2)
-        logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion, padded=True)
+        logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion)
+        # Eq. 7: each pixel's motion is the mean of all sparse motions, weighted by masks that add up to one.
         masks = logits.softmax(dim=1)
         deformation = (masks[..., None] * motions).sum(dim=1)
         return Motion(deformation, occlusion.sigmoid(), masks)
 
     def _moved(self, small: Tensor, motions: Tensor) -> tuple[Tensor, ...]:
-        """The source moved by each sparse motion in one sampling; C channels of (N, K + 1, H, W)."""
+        """Move the source by each sparse motion; C channels of (N, K + 1, H, W)."""
         n, k, h, w, _ = motions.shape
         batch = small.expand(n, -1, -1, -1)
+        # One sampling for all motions, stacked into one tall image.
         moved = F.grid_sample(batch, motions.reshape(n, k * h, w, 2), align_corners=self.align_corners)
         return moved.reshape(n, -1, k, h, w).unbind(1)
 
 
 def sparse_motion(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, height: int, width: int) -> Tensor:
-    """Motion of every pixel as each keypoint alone would have it (Eq. 4 with the J of Eq. 5), after a still background.
+    """Compute every pixel's motion as each keypoint alone defines it (Eq. 4), after that of a still background.
 
     Returns:
         (N, K + 1, H, W, 2) x, y in [-1, 1], where in the source each driving pixel is taken from.
     """
     n = driving.value.shape[0]
     grid = coordinate_grid(height, width, like=driving.value)
+    # Eq. 4: a pixel's offset from the driving keypoint, mapped by J, is its offset from the source's keypoint.
     offset = grid - driving.value[:, :, None, None]
+    # Eq. 5: J leads from the driving frame to the reference pose and on to the source. `inv_ex` does not wait for GPUs.
     jacobian = source.jacobian @ torch.linalg.inv_ex(driving.jacobian).inverse
     moved = torch.einsum("nkij,nkhwj->nkhwi", jacobian, offset) + source.value[:, :, None, None]
     return torch.cat([grid.expand(n, 1, -1, -1, -1), moved], dim=1)
 
 
 def _heatmaps(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, like: Tensor) -> Tensor:
-    """Where each keypoint arrives minus where it left (Eq. 6), after nothing for the background; (N, K + 1, H, W)."""
+    """Draw where keypoints arrive minus where they leave (Eq. 6), after zeros for the background; (N, K + 1, H, W)."""
     arrives, leaves = (_gaussian(k.value, like) for k in (driving, source))
     return F.pad(arrives - leaves, (0, 0, 0, 0, 1, 0))
 
 
 def _gaussian(points: Tensor, image: Tensor) -> Tensor:
-    """Bumps of height 1 around (N, K, 2) points, of the image's height and width; (N, K, H, W)."""
+    """Draw bumps of height 1 around (N, K, 2) points, of the image's height and width; (N, K, H, W)."""
+    # A round bump is the product of one along x and one along y: H + W exponentials instead of H times W.
     across, down = (
         torch.exp((torch.linspace(-1, 1, size, device=points.device) - points[..., axis, None]) ** 2 / -SPREAD)
         for axis, size in enumerate((image.shape[3], image.shape[2]))

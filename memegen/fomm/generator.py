@@ -29,30 +29,23 @@ class Generator(nn.Module):
     """Occlusion-aware generator (Sec. 3.2): encode the source, warp and mask its features (Eq. 8), decode.
 
     Args:
-        dense_motion: the network that says where everything goes.
+        dense_motion: the network that computes the motion of every pixel.
         channels: of the image.
         first: channels after the first convolution.
         down: widths of the blocks that follow it.
         up: widths of the decoder's blocks.
         bottleneck: number of residual blocks between them.
 
-    `align_corners` of `from_state` says what -1 and 1 mean to `grid_sample`: the centres of the outermost pixels (True)
+    `align_corners` of `from_state` sets what -1 and 1 mean to `grid_sample`: the centres of the outermost pixels (True)
     or their outer edges (False). The default is True because the published checkpoints were trained that way: the
-    original code pins torch 1.0, which knew nothing else, and its coordinate grid puts -1 and 1 on pixel centres, so
-    that only with True does the identity motion leave the source where it is. torch 1.3 changed the silent default
-    to False, so whoever runs the original code on a newer torch gets the source shrunk by a pixel in 64 in every
-    warp, with a dark rim; False reproduces that.
+    original code pins torch 1.0, which had no other convention, and its coordinate grid puts -1 and 1 on pixel centres,
+    so that the identity motion leaves the source in place only with True. torch 1.3 changed the default to False:
+    the original code on a newer torch shrinks the source by one pixel in 64 in every warp and adds a dark rim. False
+    reproduces that.
     """
 
     def __init__(
-        self,
-        dense_motion: DenseMotion,
-        *,
-        channels: int,
-        first: int,
-        down: Widths,
-        up: Widths,
-        bottleneck: int,
+        self, dense_motion: DenseMotion, *, channels: int, first: int, down: Widths, up: Widths, bottleneck: int
     ) -> None:
         super().__init__()
         self.dense_motion_network = dense_motion
@@ -66,16 +59,15 @@ class Generator(nn.Module):
 
     @classmethod
     def from_state(cls, state: State, *, align_corners: bool = True) -> Self:
-        """The network whose state dict this is, its architecture read off names and shapes, weights loaded.
+        """Return the network whose state dict this is, its architecture read off names and shapes, weights loaded.
 
         Raises:
             KeyError: a name that every generator has is missing.
             RuntimeError: other names or shapes do not fit.
         """
-        with torch.device("meta"):  # no numbers before the real ones
-            motion = DenseMotion.shaped_like(state, prefix="dense_motion_network", align_corners=align_corners)
+        with torch.device("meta"):  # shapes alone: no memory and no time for weights that are replaced below
             network = cls(
-                motion,
+                DenseMotion.shaped_like(state, "dense_motion_network", align_corners=align_corners),
                 channels=state["final.weight"].shape[0],
                 first=state["first.conv.weight"].shape[0],
                 down=block_widths(state, "down_blocks"),
@@ -89,7 +81,7 @@ class Generator(nn.Module):
     def step(self) -> int:
         """What an image's height and width must be multiples of."""
         motion = self.dense_motion_network
-        return int(motion.down.step << len(motion.hourglass.encoder.down_blocks))
+        return int(motion.down.step << len(motion.hourglass.encoder.down_blocks))  # each block halves the size
 
     def set_decoder_dtype(self, dtype: torch.dtype) -> None:
         """Let everything after the warp compute in `dtype`; the source's features and the motion stay in float32."""
@@ -97,10 +89,10 @@ class Generator(nn.Module):
             part.to(dtype)
 
     def encode(self, image: Tensor, keypoints: Keypoints[Tensor]) -> EncodedSource:
-        """Everything about the source that does not depend on the driver.
+        """Compute everything about the source that does not depend on the driver.
 
         Args:
-            image: (1, C, H, W) float32 RGB in [0, 1], H and W multiples of 4 times the dense motion's coarsest step.
+            image: (1, C, H, W) float32 RGB in [0, 1], H and W multiples of `step`.
             keypoints: of that image.
         """
         features = self.first(image)
@@ -108,37 +100,21 @@ class Generator(nn.Module):
             features = block(features)
         return EncodedSource(features, self.dense_motion_network.down(image), keypoints)
 
-    def decode(self, source: EncodedSource, motion: Motion) -> Tensor:
-        """Render frames: warp the source's features, fade the occluded ones (Eq. 8) and decode.
-
-        Returns:
-            (N, C, H, W) float32 RGB in [0, 1].
-        """
-        return self.render(self.warp(source.features, motion))
-
-    def render(self, features: Tensor) -> Tensor:
-        """Decode (N, C, H, W) warped features as `warp` gives them."""
-        out = features.to(next(self.final.parameters()).dtype, memory_format=torch.channels_last)
-        out = self.bottleneck(out)
-        for block in self.up_blocks:
-            out = block(out)
-        return torch.sigmoid(self.final(out).float())
-
     def warp(self, features: Tensor, motion: Motion) -> Tensor:
-        """Move the source's features and fade the occluded ones (Eq. 8), in float32."""
+        """Move the source's features for N frames and fade the occluded ones (Eq. 8), in float32."""
         size = features.shape[2:]
         field, occlusion = motion.deformation, motion.occlusion_map
+        # The motion was computed for 1/4 of the image's size; checkpoints with other blocks have features of another.
         if field.shape[1:3] != size:
             field = F.interpolate(field.movedim(-1, 1), size=size, mode="bilinear").movedim(1, -1)
             occlusion = F.interpolate(occlusion, size=size, mode="bilinear")
         batch = features.expand(len(field), -1, -1, -1)
         return F.grid_sample(batch, field, align_corners=self.dense_motion_network.align_corners) * occlusion
 
-    def forward(self, source: EncodedSource, driving: Keypoints[Tensor]) -> tuple[Tensor, Motion]:
-        """Show the source in the pose of N driving frames.
-
-        Returns:
-            (N, C, H, W) float32 RGB in [0, 1], and the motion that led there.
-        """
-        motion: Motion = self.dense_motion_network(source.small, source.keypoints, driving)
-        return self.decode(source, motion), motion
+    def render(self, features: Tensor) -> Tensor:
+        """Decode (N, C, H/4, W/4) features as `warp` returns them to (N, 3, H, W) float32 RGB in [0, 1]."""
+        out = features.to(next(self.final.parameters()).dtype, memory_format=torch.channels_last)
+        out = self.bottleneck(out)
+        for block in self.up_blocks:
+            out = block(out)
+        return torch.sigmoid(self.final(out).float())

@@ -1,9 +1,6 @@
-"""Keypoints with local affine maps, the first-order motion model's language, and the arithmetic that moves them.
+"""Keypoints with local affine maps: how the First Order Motion Model describes motion and transfers it to a photo."""
 
-What moves keypoints serves numpy arrays and torch tensors alike, using only what both offer.
-"""
-
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import cv2
 import numpy as np
@@ -12,10 +9,11 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats
 
 Array = TypeVar("Array", bound=Any)
+MovementScale = float | Literal["auto"]
 
 
 class Keypoints(NamedTuple, Generic[Array]):
-    """Motion points of N frames.
+    """Motion points of N frames, K in each.
 
     Attributes:
         value: (N, K, 2) floating point x, y in [-1, 1]; -1 is the centre of the first pixel, 1 that of the last.
@@ -26,34 +24,68 @@ class Keypoints(NamedTuple, Generic[Array]):
     jacobian: Array
 
 
-def relative_motion(
-    source: Keypoints[Array], driving: Keypoints[Array], *, initial: Keypoints[Array], scale: float = 1.0
-) -> Keypoints[Array]:
-    """Carry the driver's motion since its initial frame over to the source (Sec. 3.3, relative motion transfer).
+class Transfer(TypedDict, total=False):
+    """How a driver's motion is transferred to the photo.
+
+    Attributes:
+        relative: transfer the movement since the initial frame (default); otherwise use the driver's own keypoints.
+        scale: factor on relative shifts; "auto" (default) compensates for subjects of different size.
+        expression: gain of the expression since the initial frame; 1 (default) is as driven.
+        motion: gain of the head motion since the initial frame; 1 (default) is as driven.
+    """
+
+    relative: bool
+    scale: MovementScale
+    expression: float
+    motion: float
+
+
+def transfer_motion(
+    source: Keypoints[Floats],
+    driving: Keypoints[Floats],
+    *,
+    initial: Keypoints[Floats],
+    relative: bool = True,
+    scale: MovementScale = "auto",
+    expression: float = 1.0,
+    motion: float = 1.0,
+) -> Keypoints[Floats]:
+    """Return the keypoints that show the photo's subject in each driving frame.
 
     Args:
         source: keypoints of the photo, N = 1.
         driving: keypoints of N driving frames.
-        initial: keypoints of the driving frame whose pose is taken to be the photo's, N = 1.
-        scale: factor on the shifts, see `movement_scale`.
-
-    Returns:
-        Keypoints of N frames of the photo's subject, making the driver's movements.
+        initial: keypoints of the driving frame whose pose is taken to be the photo's, N = 1; movements start there.
+        relative: as in `Transfer`, like the rest.
+        scale: factor on relative shifts, or "auto".
+        expression: gain of the expression.
+        motion: gain of the head motion.
     """
+    if (expression, motion) != (1.0, 1.0):
+        driving = with_gains(driving, initial=initial, expression=expression, motion=motion)
+    if not relative:
+        return driving
+    factor = movement_scale(source, initial) if scale == "auto" else float(scale)
+    return relative_motion(source, driving, initial=initial, scale=factor)
+
+
+def relative_motion(
+    source: Keypoints[Floats], driving: Keypoints[Floats], *, initial: Keypoints[Floats], scale: float = 1.0
+) -> Keypoints[Floats]:
+    """Transfer the driver's motion since its initial frame to the source (Sec. 3.3, relative motion transfer).
+
+    `scale` is a factor on the shifts; the other arguments are those of `transfer_motion`.
+    """
+    # Points take over the driver's shift; local maps its change, read from right to left: source, undo initial, drive.
     value = source.value + scale * (driving.value - initial.value)
-    jacobian = driving.jacobian @ _inverse(initial.jacobian) @ source.jacobian
+    jacobian = driving.jacobian @ np.linalg.inv(initial.jacobian) @ source.jacobian
     return Keypoints(value, jacobian)
 
 
-def movement_scale(source: Keypoints[Any], initial: Keypoints[Any]) -> float:
-    """Ratio of the sizes of two subjects: square root of the ratio of their keypoints' convex hull areas.
+def movement_scale(source: Keypoints[Floats], initial: Keypoints[Floats]) -> float:
+    """Return the ratio of two subjects' sizes: the square root of the ratio of their keypoints' convex hull areas.
 
-    Args:
-        source: keypoints of the photo, N = 1.
-        initial: keypoints of the initial driving frame, N = 1.
-
-    Returns:
-        The factor for `relative_motion`; 1.0 where either hull has no area.
+    Both have N = 1. The ratio is 1.0 where either hull has no area.
     """
     areas = [cv2.contourArea(cv2.convexHull(np.asarray(k.value[0], dtype=np.float32))) for k in (source, initial)]
     return float(np.sqrt(areas[0] / areas[1])) if min(areas) > 0 else 1.0
@@ -64,22 +96,18 @@ def with_gains(
 ) -> Keypoints[Floats]:
     """Make a driver's movements since its initial frame larger or smaller.
 
-    The turn, growth and shift that fit all keypoints best are the head's motion; what they leave over, the expression.
-
-    Args:
-        driving: keypoints of N driving frames.
-        initial: keypoints of the frame that movements are counted from, N = 1.
-        expression: gain of the expression; 1 is the driver's own.
-        motion: gain of the head's motion; 1 is the driver's own.
-
-    Returns:
-        Keypoints of N frames of the same driver.
+    The turn, growth and shift that fit all keypoints best are the head's motion; the rest is the expression. The
+    arguments are those of `transfer_motion`, the result is N frames of the same driver.
     """
+    # As complex numbers x + iy, points are turned and scaled by one factor. Shifts are taken out with the centres.
     centre, middle = initial.value.mean(axis=1, keepdims=True), driving.value.mean(axis=1, keepdims=True)
     rest, now = _complex(initial.value - centre), _complex(driving.value - middle)
+    # Least squares: the factor that brings the initial points nearest to the present ones.
     turn = (now * rest.conj()).sum(axis=1, keepdims=True) / (np.abs(rest) ** 2).sum(axis=1, keepdims=True)
+    # Undo the turn, scale what is left of the movement, and turn again by a power: half the angle for a gain of 1/2.
     look = turn**motion * (rest + expression * (now / turn - rest))
     value = centre + motion * (middle - centre) + np.stack([look.real, look.imag], axis=-1)
+    # The same for the local maps: their change without the turn goes from none (the identity) to `expression` times.
     change = np.linalg.inv(_matrix(turn)) @ driving.jacobian @ np.linalg.inv(initial.jacobian)
     change = np.eye(2) + expression * (change - np.eye(2))
     return Keypoints(value, _matrix(turn**motion) @ change @ initial.jacobian)
@@ -90,10 +118,5 @@ def _complex(points: Floats) -> NDArray[np.complexfloating[Any, Any]]:
 
 
 def _matrix(turn: NDArray[np.complexfloating[Any, Any]]) -> Floats:
-    """Complex factors (N, 1) as the (N, 1, 2, 2) matrices that turn and scale x, y likewise."""
+    """Return complex factors (N, 1) as the (N, 1, 2, 2) matrices that turn and scale x, y in the same way."""
     return np.stack([np.stack([turn.real, -turn.imag], axis=-1), np.stack([turn.imag, turn.real], axis=-1)], axis=-2)
-
-
-def _inverse(matrix: Array) -> Array:
-    """Inverse of (..., 2, 2) matrices, by either library's LU decomposition."""
-    return cast(Array, matrix.inverse() if hasattr(matrix, "inverse") else np.linalg.inv(matrix))

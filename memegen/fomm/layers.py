@@ -1,7 +1,8 @@
-"""Building blocks of the First Order Motion Model's networks; their attributes are named as in the published files."""
+"""Building blocks of the First Order Motion Model's networks; attributes are named as in the published checkpoints."""
 
-from collections.abc import Iterator, Mapping
-from itertools import count
+from collections.abc import Mapping
+from itertools import count, takewhile
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,7 @@ class UpBlock(ConvBlock):
 
 
 class ResBlock(nn.Module):
-    """Pre-activation residual block: x + conv(relu(norm(conv(relu(norm(x)))))), same shape out as in."""
+    """Pre-activation residual block: x + conv(relu(norm(conv(relu(norm(x)))))), output shaped as the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -96,7 +97,14 @@ class Hourglass(nn.Module):
         super().__init__()
         self.encoder = Encoder(channels, down)
         self.decoder = Decoder((channels, *down), up)
-        self.outputs = up[-1] + channels
+        self.inputs, self.outputs = channels, up[-1] + channels
+
+    @classmethod
+    def shaped_like(cls, state: State, prefix: str) -> Self:
+        """Return one with the architecture, not the weights, of the state dict's part below `prefix`."""
+        down = block_widths(state, f"{prefix}.encoder.down_blocks")
+        channels = state[f"{prefix}.encoder.down_blocks.0.conv.weight"].shape[1]
+        return cls(channels, down=down, up=block_widths(state, f"{prefix}.decoder.up_blocks"))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.decoder(self.encoder(x))
@@ -114,6 +122,7 @@ class AntiAliasDownsample(nn.Module):
     def __init__(self, channels: int, *, kernel: int) -> None:
         super().__init__()
         self.step = (kernel + 3) // 4
+        # The published networks blur by this sigma; the kernel is in their files, but a new network needs it, too.
         sigma = (self.step - 1) / 2
         line = torch.exp(-((torch.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
         square = line[:, None] * line[None, :]
@@ -126,28 +135,20 @@ class AntiAliasDownsample(nn.Module):
 
 
 def coordinate_grid(height: int, width: int, *, like: Tensor) -> Tensor:
-    """Pixel centres as (height, width, 2) x, y from -1 to 1, both ends included; dtype and device of `like`."""
-    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
-    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
+    """Return pixel centres as (height, width, 2) x, y from -1 to 1, both ends included; dtype and device of `like`."""
+    x, y = (torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device) for size in (width, height))
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
-def joined_heads(features: Tensor, *heads: nn.Conv2d, padded: bool) -> tuple[Tensor, ...]:
-    """Outputs of square convolutions of one size over the same features, computed as one convolution."""
+def joined_heads(features: Tensor, *heads: nn.Conv2d) -> tuple[Tensor, ...]:
+    """Compute convolutions of one size over the same features as a single one, which reads the features only once."""
     weight = torch.cat([head.weight for head in heads])
     bias = torch.cat([head.bias for head in heads if head.bias is not None])
-    out = F.conv2d(features, weight, bias, padding=heads[0].kernel_size[0] // 2 if padded else 0)
-    return torch.split(out, [head.out_channels for head in heads], dim=1)
+    joined = F.conv2d(features, weight, bias, padding=heads[0].padding)
+    return torch.split(joined, [head.out_channels for head in heads], dim=1)
 
 
 def block_widths(state: State, prefix: str) -> Widths:
-    """Output channels of the numbered convolution blocks below `prefix` in a state dict."""
-    return tuple(_widths(state, prefix))
-
-
-def _widths(state: State, prefix: str) -> Iterator[int]:
-    for index in count():
-        weight = state.get(f"{prefix}.{index}.conv.weight")
-        if weight is None:
-            return
-        yield weight.shape[0]
+    """Return the output channels of the numbered convolution blocks below `prefix` in a state dict."""
+    names = takewhile(state.__contains__, (f"{prefix}.{index}.conv.weight" for index in count()))
+    return tuple(state[name].shape[0] for name in names)

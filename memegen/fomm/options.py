@@ -1,4 +1,4 @@
-"""How a checkpoint of the First Order Motion Model is run: what can be chosen for that engine alone."""
+"""Options for checkpoints of the First Order Motion Model: how they crop, count motion and compute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PRECISIONS: dict[Precision, str] = {"auto": "as fast as possible", "float32": "e
 
 @dataclass(frozen=True)
 class FommOptions:
-    """What is cropped, what the movement is counted from, and where the networks run.
+    """How the photo is cropped, how motion is counted, and where the networks run.
 
     Raises:
         InputError: A value can't be used.
@@ -35,7 +35,7 @@ class FommOptions:
         "Where the subject is in the photo, in pixels, if no face is found; none takes the middle squares.",
     )
     relative: bool = option(
-        True, "Relative motion", "Carry over the driver's movement since its best frame, not its shape and place."
+        True, "Relative motion", "Transfer the driver's movement since its best frame, not its shape and position."
     )
     best_frame: bool = option(
         True, "Best frame", "Count movement from the driving frame that is most like the photo, not from the first."

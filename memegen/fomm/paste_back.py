@@ -1,8 +1,8 @@
-"""Back into the photo: squares that a network drew, in the full resolution of the photo they were cut from.
+"""Put squares that a network drew back into the photo they were cut from, in the photo's full resolution.
 
-A network's square is small, a little blurred, and a little off in colour. The photo is neither. So the movement is read
-off the squares, the photo's own pixels make it, and only what the photo can't show (teeth, shut lids) comes from the
-square. Towards the square's edge the movement itself fades out: nothing is drawn twice, and no seam is left.
+A network's square is small, slightly blurred and slightly off in colour; the photo is not. So the movement is measured
+on the squares, and the photo's own pixels make it. Only what the photo can't show (teeth, closed lids) comes from the
+square. Towards the square's edge the movement fades out, so there is no seam and nothing appears twice.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats, Image
+from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import FaceBox, crop_face
 
 FEATHER = 0.16  # width of the fading at the edge, over the square's side
 TINT = 1 / 24  # blur of the difference in colour between photo and network, over the square's side
-NOISE = 0.25  # movement in the square's pixels that is taken for none
-SHARPEN = 1.5  # of what the photo can't show
-NEAR, CHANGE = 1 / 24, (0.4, 1.2)  # grey levels of change near a pixel from which on it moves, moves fully
-UNLIKE = 14.0  # grey levels: what differs by so much from the moved photo is taken from the square
+NOISE = 0.25  # movement, in pixels of the square, below which there is none
+SHARPEN = 1.5  # gain of the sharpening of what the photo can't show
+NEAR, CHANGE = 1 / 24, (0.4, 1.2)  # grey levels of change around a pixel at which it begins to move, moves fully
+UNLIKE = 14.0  # grey levels of difference from the moved photo at which the square's pixels are taken
 
 
 class PasteBack:
     """Puts one face's squares back into the photo.
 
-    The colours are matched once, by what the network makes of the photo when nothing moves, so that they can't flicker;
-    for the same reason the squares are measured against that picture and not against one another.
+    Colours are matched once, with what the network draws when nothing moves, so that they can't flicker. For the same
+    reason every square is compared with that picture, not with the square before.
 
     Args:
         photo: uint8 RGB (H, W, 3).
-        box: Where the squares belong, from `whole_square`; may reach beyond the photo.
-        still: What the network makes of the crop when nothing moves, uint8 RGB (S, S, 3).
+        box: Where the squares belong, from `whole_square`; it may reach beyond the photo.
+        still: What the network draws when nothing moves, uint8 RGB (S, S, 3).
         part: (H, W) float32, how much of the photo belongs to this face, 0 to 1; all of it when None.
     """
 
@@ -43,6 +43,7 @@ class PasteBack:
         self.window = np.s_[y0 : max(y1, y0), x0 : max(x1, x0)]
         self._cut = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         crop = crop_face(photo, box, margin=0, side=self._size)
+        # The difference in colour between photo and network, blurred: colours without detail.
         self._tint = _blurred(crop.astype(np.float32) - still, self._size * TINT)
         self._still = still
         self._grey = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY)
@@ -66,41 +67,44 @@ class PasteBack:
         if not self._patch.size:
             return
         flow, moved, trust = self._movement(square)
+        # Where the moved still explains the square (trust), add only their difference; elsewhere draw the square itself
+        # in the photo's colours, sharpened, as it lacks the photo's detail.
         loose = cv2.merge([1 - trust] * 3)
         own = cv2.subtract(square, moved, dtype=cv2.CV_32F) + loose * (moved + self._tint)
         own += loose * cv2.subtract(_crisp(square), square, dtype=cv2.CV_32F)
         keep = cv2.subtract(1.0, self._mask * loose)
+        # The photo's own pixels, moved by the flow at full resolution; the mask fades the movement towards the edge.
         path = self._pixels + self._up(flow * self._mask[..., :2] * np.float32(self._side / self._size))
         warped = cv2.remap(self._patch, path, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         warped = cv2.multiply(warped, self._up(keep), dtype=cv2.CV_32F)
         picture[self.window] = cv2.add(warped, self._up(self._mask * own), dtype=cv2.CV_8U)
 
     def _movement(self, square: Image) -> tuple[Floats, Image, Floats]:
-        """Where each pixel of a square comes from, the still picture so moved, and how alike the two are, 0 to 1."""
+        """Return where each pixel of a square comes from, the still picture moved so, and their likeness, 0 to 1."""
+        # Backward flow: for each pixel of the square, where the still picture shows it.
         flow = self._flow.calc(cv2.cvtColor(square, cv2.COLOR_RGB2GRAY), self._grey, None)
         length = cv2.max(cv2.magnitude(flow[..., 0], flow[..., 1]), 1e-6)
+        # Flow is noise where the square hardly changes: open a gate by the change, and subtract the noise's length.
         change = _grey_difference(square, self._still, self._size * NEAR)
         gate = np.clip((change - CHANGE[0]) / (CHANGE[1] - CHANGE[0]), 0, 1)
         flow *= (gate * np.maximum(length - NOISE, 0) / length)[..., None]
         moved = cv2.remap(self._still, self._cells + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # A Gaussian of the remaining difference: 1 where the moved still is right, 0 for teeth and closed lids.
         unlike = _grey_difference(square, moved, self._size / 128)
         return flow, np.asarray(moved), np.exp(-((unlike / UNLIKE) ** 2))
 
     def _up(self, array: Floats) -> Floats:
-        """Bring an array from the square's size to the photo's, and cut off what lies outside the photo."""
+        """Scale an array from the square's size to the photo's, and cut off what lies outside the photo."""
         kind = cv2.INTER_CUBIC if self._side >= self._size else cv2.INTER_AREA
         return np.asarray(cv2.resize(array, (self._side, self._side), interpolation=kind)[self._cut])
 
     def _edges(self, left: int, top: int, width: int, height: int) -> Floats:
-        """The mask, (S, S): 1 inside, fading to 0 at the square's edges, but not at edges beyond the photo's."""
+        """Return the mask, (S, S): 1 inside, fading to 0 at the square's edges, except at those beyond the photo."""
         place = (np.arange(self._size) + 0.5) / self._size
 
-        def ramp(t: Floats) -> Floats:
-            t = np.clip(t / FEATHER, 0, 1)
-            return np.asarray(t * t * (3 - 2 * t))
-
         def fade(low: bool, high: bool) -> Floats:
-            return (ramp(place) if low else np.ones_like(place)) * (ramp(1 - place) if high else np.ones_like(place))
+            near = smoothstep(place / FEATHER) if low else np.ones_like(place)
+            return near * (smoothstep((1 - place) / FEATHER) if high else 1)
 
         across = fade(left > 0, left + self._side < width)
         down = fade(top > 0, top + self._side < height)
@@ -114,14 +118,14 @@ def _cropped(part: Floats, box: FaceBox, size: int) -> Floats:
 
 
 def _crisp(square: Image) -> Image:
-    """Sharpen a square, no pixel beyond the brightest and darkest around it: no halos."""
+    """Sharpen a square; no pixel leaves the range of its neighbours, which prevents halos."""
     sharp = cv2.addWeighted(square, 1 + SHARPEN, cv2.GaussianBlur(square, (0, 0), 1.5), -SHARPEN, 0)
     around = np.ones((3, 3), np.uint8)
     return np.asarray(cv2.min(cv2.max(sharp, cv2.erode(square, around)), cv2.dilate(square, around)), np.uint8)
 
 
 def _grey_difference(a: Image, b: Image, sigma: float) -> Floats:
-    """How much two pictures differ around each pixel, grey levels."""
+    """Return how much two pictures differ around each pixel, in grey levels."""
     grey = cv2.cvtColor(cv2.absdiff(a, b), cv2.COLOR_RGB2GRAY).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma))
 

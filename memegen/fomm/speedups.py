@@ -1,10 +1,13 @@
-"""Rewrite loaded networks into ones that compute the same numbers, up to rounding, with far less work."""
+"""Rewrites of loaded networks that compute the same numbers, up to rounding, with far less work."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.polynomial.polynomial import polyfromroots
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from memegen.fomm.layers import ConvBlock, ResBlock, UpBlock
 
@@ -14,8 +17,8 @@ Network = TypeVar("Network", bound=nn.Module)
 REPEAT_THEN_FILTER = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float64)
 
 SUBPIXEL_LIMIT = 2**22
-"""How many numbers an `UpBlock`'s filters may have: deep in a U-Net maps are so small that reading the filters takes
-all the time, and transposed ones have more."""
+"""How many numbers an `UpBlock`'s filters may have: deep in a U-Net, maps are so small that reading the filters takes
+all the time, and transposed filters are larger."""
 
 
 def fuse(network: Network, *, winograd: bool = False) -> Network:
@@ -34,9 +37,10 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
         elif isinstance(child, nn.Conv2d) and name == "final":
             network.add_module(name, split_head(child))
         elif isinstance(child, ConvBlock):
-            child.norm = _fold(child.conv, child.norm)
+            child.conv, child.norm = _folded(child.conv, child.norm), nn.Identity()
         elif isinstance(child, ResBlock):
-            child.norm2 = _fold(child.conv1, child.norm2)
+            # Only the norm between the two convolutions follows one directly; the first norm comes before a ReLU.
+            child.conv1, child.norm2 = _folded(child.conv1, child.norm2), nn.Identity()
             if winograd:
                 child.add_module("conv1", Winograd(child.conv1))
                 child.add_module("conv2", Winograd(child.conv2))
@@ -45,32 +49,16 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
     return network.requires_grad_(False)
 
 
-def _fold(conv: nn.Conv2d, norm: nn.Module) -> nn.Identity:
-    """Make `conv` do what it and the batch norm after it did; returns what stands in the norm's place."""
-    scale, shift = affine(norm)
-    conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
-    conv.bias = nn.Parameter(_bias(conv) * scale + shift)
-    return nn.Identity()
-
-
-def affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """A batch norm in evaluation mode as (C,) factors and summands."""
-    if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
-        raise TypeError(f"not a batch norm with statistics: {norm}")
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return scale, norm.bias - norm.running_mean * scale
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    if conv.bias is None:
-        raise TypeError(f"a convolution without bias: {conv}")
-    return conv.bias
+def _folded(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
+    """Return a convolution that also does the work of the batch norm behind it."""
+    return fuse_conv_bn_eval(conv, cast("nn.BatchNorm2d", norm))
 
 
 def _transformed(conv: nn.Conv2d, matrix: Tensor) -> Tensor:
-    """3x3 filters with an (n, 3) matrix applied to their rows and columns, as (n * n, inputs, outputs)."""
+    """Apply an (n, 3) matrix to the rows and columns of 3x3 filters; (n * n, inputs, outputs)."""
     outputs, inputs, _, _ = conv.weight.shape
     taps = conv.weight.permute(2, 3, 1, 0).reshape(9, -1).double()
+    # M W M' of all filters at once: their nine taps, row by row, times the Kronecker product of M with itself.
     return (torch.kron(matrix, matrix) @ taps).float().view(-1, inputs, outputs)
 
 
@@ -79,28 +67,29 @@ class SubpixelUp(nn.Module):
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
-        block.norm = _fold(block.conv, block.norm)
-        weight = _transformed(block.conv, REPEAT_THEN_FILTER).movedim(0, -1)
-        self.conv = nn.ConvTranspose2d(block.conv.in_channels, block.conv.out_channels, 4, stride=2, padding=1)
-        self.conv.load_state_dict({"weight": weight.reshape(self.conv.weight.shape), "bias": block.conv.bias})
+        fused = _folded(block.conv, block.norm)
+        weight = _transformed(fused, REPEAT_THEN_FILTER).movedim(0, -1)
+        self.conv = nn.ConvTranspose2d(fused.in_channels, fused.out_channels, 4, stride=2, padding=1)
+        self.conv.load_state_dict({"weight": weight.reshape(self.conv.weight.shape), "bias": fused.bias})
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(x), inplace=True)
 
 
 def split_head(conv: nn.Conv2d) -> nn.Sequential:
-    """A square convolution to a few channels as a column of taps followed by a sum along rows.
+    """Split a square convolution to a few channels into a column of taps and a sum along rows.
 
     CPUs compute 16 output channels at a time. With 3 of them most of that is lost; the column has one for every output
-    and tap of the row, 21 for the 7x7 convolution to RGB, and the sum is next to nothing.
+    and tap of the row, 21 for the 7x7 convolution to RGB, and the sum costs next to nothing.
     """
     outputs, inputs, taps, _ = conv.weight.shape
     column = nn.Conv2d(inputs, taps * outputs, (taps, 1), padding=(taps // 2, 0), bias=False)
     row = nn.Conv2d(taps * outputs, outputs, (1, taps), padding=(0, taps // 2))
+    # Channel (u, o) of the column holds what tap u of the row adds to output o; the row picks it at its tap u.
     column.weight = nn.Parameter(conv.weight.permute(3, 0, 1, 2).reshape(taps * outputs, inputs, taps, 1))
     select = torch.einsum("uv,oq->ouqv", torch.eye(taps), torch.eye(outputs))
     row.weight = nn.Parameter(select.reshape(outputs, taps * outputs, 1, taps))
-    row.bias = nn.Parameter(_bias(conv))
+    row.bias = conv.bias
     return nn.Sequential(column, row)
 
 
@@ -118,9 +107,10 @@ class Winograd(nn.Module):
         super().__init__()
         inputs, filters, outputs = toom_cook(self.POINTS)
         self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
-        self.bias = nn.Parameter(_bias(conv).clone(), requires_grad=False)
+        self.bias = cast("Tensor", conv.bias)
         self.before: Tensor
         self.after: Tensor
+        # Rows and columns in one product: the Kronecker product of a transform with itself acts on flat tiles.
         self.register_buffer("before", torch.kron(inputs, inputs).float())
         self.register_buffer("after", torch.kron(outputs, outputs).float())
 
@@ -128,9 +118,11 @@ class Winograd(nn.Module):
         n, channels, height, width = x.shape
         padded = F.pad(x.movedim(1, -1), (0, 0, 1, 1, 1, 1))
         rows, columns = height // 4, width // 4
+        # Tiles of 6x6 pixels, one every 4, as a view: neighbours share two rows or columns of memory.
         s = padded.stride()
         tiles = padded.as_strided((6, 6, n, rows, columns, channels), (s[1], s[2], s[0], 4 * s[1], 4 * s[2], s[3]))
         spectrum = (self.before @ tiles.reshape(36, -1)).view(36, -1, channels)
+        # Here a convolution is one matrix product for each of the 36 positions, over channels and all tiles.
         product = torch.bmm(spectrum, self.weight)
         out = (self.after @ product.flatten(1)).view(4, 4, n, rows, columns, -1)
         image = out.permute(2, 3, 0, 4, 1, 5).reshape(n, height, width, -1)
@@ -138,22 +130,16 @@ class Winograd(nn.Module):
 
 
 def toom_cook(points: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Transforms of the input, the filter and the output of a 3-tap filter, for the points given and infinity."""
-    n = len(points) + 1
-    x = torch.tensor(points, dtype=torch.float64)
-    differences = x[:, None] - x[None, :] + torch.eye(n - 1, dtype=torch.float64)
-    inputs = torch.zeros(n, n, dtype=torch.float64)
-    for row in range(n):
-        roots = [p for i, p in enumerate(points) if i != row]
-        inputs[row, : len(roots) + 1] = _polynomial(roots)
-    filters = torch.cat([x[:, None] ** torch.arange(3) / differences.prod(dim=1, keepdim=True), torch.eye(3)[2:]])
-    outputs = torch.cat([x ** torch.arange(n - 2)[:, None], torch.eye(n - 2)[:, -1:]], dim=1)
-    return inputs, filters, outputs
+    """Return the transforms of the input, the filter and the output of a 3-tap filter, for these points and infinity.
 
-
-def _polynomial(roots: list[float]) -> Tensor:
-    """Coefficients, constant first, of the monic polynomial with these roots."""
-    coefficients = torch.ones(1, dtype=torch.float64)
-    for root in roots:
-        coefficients = F.pad(coefficients, (1, 0)) - root * F.pad(coefficients, (0, 1))
-    return coefficients
+    Polynomials are multiplied by multiplying their values at the points and interpolating; a filter is the transpose.
+    """
+    x, n = np.array(points), len(points) + 1
+    powers = np.vander(x, n, increasing=True)
+    # Row i is Lagrange's polynomial that is zero at all points but the i-th, unscaled; the last is zero at all of them.
+    inputs = np.stack([*(np.append(polyfromroots(np.delete(x, i)), 0) for i in range(n - 1)), polyfromroots(x)])
+    # Its value at the i-th point is divided out of the filters instead, which are transformed only once.
+    scale = (inputs[:-1] * powers).sum(axis=1, keepdims=True)
+    filters = np.vstack([powers[:, :3] / scale, np.eye(3)[2:]])
+    outputs = np.hstack([powers[:, : n - 2].T, np.eye(n - 2)[:, -1:]])
+    return torch.from_numpy(inputs), torch.from_numpy(filters), torch.from_numpy(outputs)

@@ -1,4 +1,4 @@
-"""What frames are put into: what can be chosen for the picture."""
+"""Options for the picture: format, captions, label."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Look:
     side_by_side: bool = option(False, "Show the driver beside the meme", "Show the driving clip to the left as well.")
     intro: str = option("", "Title, shown first for a second", "Begin with a second of the still photo and this title.")
     label: bool | str = option(
-        True, "Other words for the label", "Say in the picture that it was made with AI; a text says it in other words."
+        True, "Other words for the label", "Say in the picture that it was made with AI; a text replaces the words."
     )
     label_corner: Corner = option("bottom-right", "Corner of the label", "Where the label is.", choices=CORNERS)
 
@@ -65,7 +65,7 @@ class Look:
 
     @property
     def lead(self) -> float:
-        """Seconds by which the sound starts later than the picture; `lead_frames` says it exactly."""
+        """Seconds by which the sound starts later than the picture; `lead_frames` is exact."""
         return float(INTRO) if _has_letters(self.intro) else 0.0
 
     def lead_frames(self, fps: Fraction | float) -> int:

@@ -1,4 +1,4 @@
-"""Which part of a song is used and what is done to its sound: what can be chosen for every clip."""
+"""Options for every clip: which part of a song is used, and what is done to its sound."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from memegen.base.options import check_options, option
 
-LOUDNESS = -14.0  # LUFS: what the large platforms play at
+LOUDNESS = -14.0  # LUFS: the level at which large platforms play
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class Cut:
         None, "Seconds (0: the whole song)", "How much of the driving clip to use; all of it when left out.",
         low=0.0, unit="seconds",
     )  # fmt: skip
-    max_size: str | int | None = option(
-        None, "Size", "The most that the file may take, such as 10MB; as large as it gets when left out."
-    )
+    max_size: str | int | None = option(None, "Size", "Largest size of the file, such as 10MB; no limit when left out.")
     audio: str | Path | None = option(
         None, "Another sound: a file's path", "Sound or video file whose sound replaces the driving clip's."
     )
@@ -47,18 +45,18 @@ class Sound:
     """
 
     offset: float = option(
-        0.0, "Later by, milliseconds", "How much later the sound comes; less than 0 leaves out its beginning.",
+        0.0, "Later by, milliseconds", "How much later the sound starts; a negative number cuts off its beginning.",
         unit="milliseconds",
     )  # fmt: skip
     fade_in: float = option(
-        0.0, "Fade in, seconds", "How long the sound takes to come up from silence.", low=0.0, unit="seconds"
+        0.0, "Fade in, seconds", "How long the sound takes to fade in from silence.", low=0.0, unit="seconds"
     )
     fade_out: float = option(
-        0.0, "Fade out, seconds", "How long it takes to go down to silence, at its end or that of the picture.",
+        0.0, "Fade out, seconds", "How long it takes to fade out to silence, at its end or at that of the picture.",
         low=0.0, unit="seconds",
     )  # fmt: skip
     loudness: float | None = option(
-        LOUDNESS, "Loudness", "Integrated loudness (EBU R 128) that the sound is brought to.",
+        LOUDNESS, "Loudness", "Integrated loudness of the sound (EBU R 128).",
         low=-40.0, high=-5.0, unit="LUFS",
     )  # fmt: skip
     loop: bool = option(False, "Repeat it until the picture ends", "Repeat the sound until the picture ends.")

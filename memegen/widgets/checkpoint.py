@@ -80,7 +80,7 @@ def _published(engine: str) -> Published | None:
 
 
 def _fetch(engine: str) -> None:
-    check_installed("fomm")
+    check_installed()
     found = locate(engine)
     if isinstance(found, Published):
         obtain(found, progress=False)

@@ -1,4 +1,4 @@
-"""The section, folded at first, that makes a whole class sing: many photos, one song, one file to take home."""
+"""The folded section that makes a whole class sing: many photos, one song, one archive with all clips."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from memegen.base.progress import Stage
 from memegen.batch import Outcome, find_photos, make_batch, write_report
 from memegen.widgets import elements
 from memegen.widgets.jobs import Job, Status, Turns, in_form_words
-from memegen.widgets.photo import RULES
-from memegen.widgets.platforms import colab_uploads, keep, on_colab
+from memegen.widgets.photo import PHOTO_KINDS, RULES
+from memegen.widgets.platforms import Files, keep
 from memegen.widgets.work import Work
 
-NOBODY = "There are no photos yet: upload some, or write a folder's path."
+NOBODY = "There are no photos yet: upload some, or type a folder's path."
 ASK = "Tick the box first: everyone in these photos has to agree."
 CONSENT = "Everyone in these photos agreed"  # longer would be cut off on a phone
 HINT = (
@@ -32,13 +32,17 @@ ARCHIVE = "memegen-clips.zip"
 
 
 class Recipe(NamedTuple):
-    """What was chosen for one photo and counts for all of them: the words of `make_batch`."""
+    """What is chosen in the form, apart from the photo.
+
+    Attributes:
+        song: A template's name, or the path or address of a clip.
+        suffix: The ending of the file.
+        words: Keywords of `make_meme`; "engine" and "duration" are among them.
+    """
 
     song: str | Path
-    engine: str
-    duration: float | None
-    options: dict[str, Any]
     suffix: str
+    words: dict[str, Any]
 
 
 class Classroom:
@@ -46,9 +50,9 @@ class Classroom:
 
     Args:
         folder: Where photos and clips are kept.
-        recipe: Gives what is chosen at the moment a button is pressed.
-        ready: Returns once the engine of that name can be used; it is given the job that waits.
-        turns: Sees to it that no other clip is made meanwhile.
+        recipe: Returns what is chosen at the moment.
+        ready: Returns once the engine of that name can be used; called with the job that waits.
+        turns: Makes the job wait while other clips are made.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Classroom:
         self._folder, self._recipe, self._ready = folder, recipe, ready
         self._photos: list[Path] = []
         self._runs = 0
-        self._work = Work(
+        self.work = Work(
             "Make them all",
             "Stop all",
             "Download all",
@@ -75,13 +79,9 @@ class Classroom:
         self._build()
 
     def _build(self) -> None:
-        words, images = "Upload photos", "image/*,.heic,.heif"
         self._chosen, self._refused = Status(), Status()
-        below: list[Any] = []
-        if on_colab():
-            upload, *below = elements.dialog(words, colab_uploads, self._receive, self._refused.fail, icon="upload")
-        else:
-            upload = elements.uploads(words, images, self._receive)
+        fail = self._refused.fail
+        upload, *below = elements.uploads("Upload photos", PHOTO_KINDS, self._receive, fail, multiple=True)
         self._table = ipywidgets.HTML()
         self._none = elements.button("Remove all", self._clear, hint="Remove all photos from the list")
         self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
@@ -95,25 +95,23 @@ class Classroom:
             self._chosen.panel,
             self._consent,
             elements.note(RULES),
-            self._work.buttons,
-            self._work.status.panel,
+            self.work.buttons,
+            self.work.status.panel,
             self._table,
-            self._work.keep,
+            self.work.keep,
         ]
         self._list()
         self.panel = elements.folded({"Several photos at once": page})
 
     # The photos
 
-    def _receive(self, files: list[tuple[str, bytes]]) -> None:
+    def _receive(self, files: Files) -> None:
         first = len(list(self._folder.glob("photos/*")))  # phones call several photos `image.jpg`
         self._add([keep(self._folder / f"photos/{first + place}", *file) for place, file in enumerate(files)])
 
     def _choose(self, path: str) -> None:
-        try:
+        with self._refused.outcome():
             self._add(_photos_in(path))
-        except Exception as error:  # shown, so that the form stays usable
-            self._refused.fail(error)
 
     def _add(self, photos: Iterable[Path]) -> None:
         self._photos += photos
@@ -131,26 +129,14 @@ class Classroom:
         words = f"{count} photo{'s' * (count != 1)}: {', '.join(names)}{more}." if count else "No photos yet."
         self._chosen.say(words)
         self._refused.say("")
-        if not self._work.running:
-            self._work.status.say("")
+        if not self.work.running:
+            self.work.status.say("")
         self._none.disabled = not count
 
     # The clips
 
-    def start(self) -> None:
-        """Begin the clips of all photos, unless they are being made."""
-        self._work.start()
-
-    def stop(self) -> None:
-        """End the work after the frame at hand; clips that are whole are kept."""
-        self._work.stop()
-
-    def wait(self) -> None:
-        """Return when nothing is being made."""
-        self._work.wait()
-
     def _begin(self) -> Callable[[Job], None]:
-        """Note what is chosen now, and return the work that makes the clips."""
+        """Read what is chosen, and return the work that makes the clips."""
         if not (self._photos and self._consent.value):
             raise InputError(ASK if self._photos else NOBODY)
         self.outcomes, self.archive = [], None
@@ -165,26 +151,25 @@ class Classroom:
                 self._pack(folder)
                 self._show()
             made = sum(one.status == "made" for one in self.outcomes)
-            self._work.status.say(f"Done: {made} of {len(photos)} photos sing.")
+            self.work.status.say(f"Done: {made} of {len(photos)} photos sing.")
 
         return work
 
     def _sing(self, job: Job, recipe: Recipe, photos: Sequence[Path], folder: Path) -> None:
-        self._ready(recipe.engine, job)
+        self._ready(recipe.words["engine"], job)
 
         def tell(stage: str, done: int, total: int) -> None:
             job.check()
             which = f"Photo {len(self.outcomes) + 1} of {len(photos)} · {stage}"
-            self._work.status.progress(Stage(which, Stage.unit_of(stage)), done, total)
+            self.work.status.progress(Stage(which, Stage.unit_of(stage)), done, total)
 
-        words = {**recipe.options, "engine": recipe.engine, "duration": recipe.duration, "progress": tell}
-        for outcome in make_batch(photos, recipe.song, folder, suffix=recipe.suffix, **words):
+        for outcome in make_batch(photos, recipe.song, folder, suffix=recipe.suffix, progress=tell, **recipe.words):
             self.outcomes.append(_short(outcome))
             self._show()
             job.check()
 
     def _pack(self, folder: Path) -> None:
-        """Put the clips and the report into one file."""
+        """Put the clips and the report into one archive."""
         made = [one for one in self.outcomes if one.status == "made"]
         if not made:
             return
@@ -195,21 +180,21 @@ class Classroom:
                 archive.write(file, file.name)
 
     def _show(self) -> None:
-        """Show what became of each photo, and the way to keep it all."""
+        """Show the result of each photo, and the download of them all."""
         self._table.value = _table(self.outcomes) if self.outcomes else ""
-        self._work.offer(self.archive)
+        self.work.offer(self.archive)
 
 
 def _photos_in(path: str) -> list[Path]:
     """List the photos of a folder, or the one photo that a path names."""
     place = Path(path).expanduser()
     if not place.exists():
-        raise InputError(f"There is no folder {path}: write the path of one that this notebook can see.")
+        raise InputError(f"There is no folder {path}: type the path of one on the computer that runs this notebook.")
     return find_photos([place])
 
 
 def _short(outcome: Outcome) -> Outcome:
-    """Call files by their names: the folder that the form keeps them in says nothing."""
+    """Drop the form's own folders from the file names."""
     error = outcome.error and MemegenError(in_form_words(outcome.error).replace(str(outcome.photo), outcome.photo.name))
     return replace(outcome, photo=Path(outcome.photo.name), clip=Path(outcome.clip.name), error=error)
 
@@ -217,7 +202,7 @@ def _short(outcome: Outcome) -> Outcome:
 def _table(outcomes: Sequence[Outcome]) -> str:
     """Write a table with a row for each photo."""
     cell = 'style="padding: 6px 12px 6px 0; vertical-align: top; text-align: left; overflow-wrap: anywhere'
-    rows = [f'<tr><th scope="col" {cell}; width: 35%">Photo</th><th scope="col" {cell}">What became of it</th></tr>']
+    rows = [f'<tr><th scope="col" {cell}; width: 35%">Photo</th><th scope="col" {cell}">Result</th></tr>']
     for one in outcomes:
         good = f"{one.clip}, made in {one.seconds:.1f} s"
         mark, words = ("✗", one.message) if one.status == "failed" else ("✓", good)

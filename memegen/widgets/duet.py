@@ -21,7 +21,7 @@ class DuetChoice:
     """One drop-down for each face of the photo.
 
     Args:
-        changed: Called when a face got another song.
+        changed: Called when a face gets another song.
     """
 
     def __init__(self, changed: Callable[[], object]) -> None:
@@ -44,16 +44,16 @@ class DuetChoice:
         return songs
 
     def seat(self, count: int) -> None:
-        """Make room for so many faces, who all sing what was chosen for everyone."""
+        """Set how many faces there are; all begin with the song chosen for everyone."""
         self._show([self._first] * count)
 
     def offer(self, songs: Songs, chosen: str | Path) -> None:
-        """List what can be sung; faces seated from now on begin with `chosen`, and others keep what they sing."""
+        """Set what can be sung; new faces begin with `chosen`, the others keep their song."""
         self._known, self._first = songs, chosen
         self._show([face.value for face in self._faces])
 
     def _show(self, songs: Sequence[str | Path]) -> None:
-        """Show new drop-downs: other options would make the old ones forget what was chosen."""
+        """Make new drop-downs: changing the options of the old ones would reset their choice."""
         self._faces = [self._face(number, song) for number, song in enumerate(songs)]
         self.panel.children = [*self._faces, elements.note(HINT)]
 

@@ -1,4 +1,4 @@
-"""Pieces that every step of the form is put together from."""
+"""The parts that the steps of the form are made of: buttons, inputs, rows, pictures and links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ipywidgets
 from PIL import Image as Pillow
 
 from memegen.base.arrays import Image
-from memegen.widgets.platforms import uploaded
+from memegen.widgets.platforms import Files, colab_uploads, on_colab, uploaded
 
 Answer = TypeVar("Answer")
 
@@ -33,13 +33,13 @@ def button(words: str, press: Callable[[], object], *, style: str = "", icon: st
 
 
 def control(kind: Callable[..., Any], words: str, **options: Any) -> Any:
-    """Make an input with its label before it."""
+    """Make an input with a label in front."""
     layout = {"width": WIDE, "max_width": "100%", "min_height": "32px", "margin": "2px 0"}
     return kind(description=words, style={"description_width": "initial"}, layout=layout, **options)
 
 
 def address(words: str, hint: str, take: Callable[[str], object]) -> Any:
-    """Make a box for a path or an address, taken when Enter is pressed or the box is left."""
+    """Make a text box for a path or an address; it is read when Enter is pressed or the box loses the focus."""
     box = control(ipywidgets.Text, words, placeholder=hint, continuous_update=False)
 
     def changed(change: dict[str, Any]) -> None:
@@ -50,20 +50,29 @@ def address(words: str, hint: str, take: Callable[[str], object]) -> Any:
     return box
 
 
-def upload(words: str, accept: str, take: Callable[[tuple[str, bytes]], object], *, style: str = "") -> Any:
-    """Make a button that opens the browser's file dialog, and gives the name and bytes of the file that was chosen."""
-    return uploads(words, accept, lambda files: take(files[-1]), style=style, multiple=False)
-
-
 def uploads(
     words: str,
     accept: str,
-    take: Callable[[list[tuple[str, bytes]]], object],
+    take: Callable[[Files], object],
+    fail: Callable[[BaseException], object],
     *,
     style: str = "",
-    multiple: bool = True,
-) -> Any:
-    """Make a button that opens the browser's file dialog, and gives names and bytes of the files that were chosen."""
+    multiple: bool = False,
+) -> list[Any]:
+    """Make a button that lets the user choose files, and what has to stand below it.
+
+    On Colab it opens Colab's own dialog: FileUpload loses large files there.
+
+    Args:
+        words: What the button says.
+        accept: Kinds of files, as HTML's `accept` lists them.
+        take: Called with the names and bytes of the chosen files.
+        fail: Called with what went wrong.
+        style: ipywidgets' style of the button.
+        multiple: Whether several files can be chosen at once.
+    """
+    if on_colab():
+        return dialog(words, colab_uploads, take, fail, icon="upload", style=style)
     made = ipywidgets.FileUpload(accept=accept, multiple=multiple, description=words, button_style=style)
     made.layout = _button_layout(width="190px")
     if made.has_trait("tooltip"):  # ipywidgets 8 shows "null" where there is none
@@ -76,24 +85,24 @@ def uploads(
             take(files)
 
     made.observe(arrived, "value")
-    return made
+    return [made]
 
 
 def dialog(
     words: str,
-    ask: Callable[[], Answer | None],
+    ask: Callable[[], Answer],
     take: Callable[[Answer], object],
     fail: Callable[[BaseException], object],
     *,
     icon: str,
     style: str = "",
-) -> tuple[Any, Any]:
-    """Make a button that opens a dialog of the notebook's home, and the place on the page where it appears."""
+) -> list[Any]:
+    """Make a button that opens one of Colab's dialogs, and the place on the page where the dialog appears."""
     place = ipywidgets.Output(layout={"width": "100%"})
 
     def press() -> None:
         answer = None
-        with place:  # which would swallow what is raised in it
+        with place:  # an Output swallows what is raised in it
             try:
                 answer = ask()
             except Exception as error:  # shown, so that the form stays usable
@@ -102,7 +111,7 @@ def dialog(
         if answer:
             take(answer)
 
-    return button(words, press, style=style, icon=icon), place
+    return [button(words, press, style=style, icon=icon), place]
 
 
 def _button_layout(**changes: str) -> dict[str, str]:
@@ -123,7 +132,7 @@ def column(*widgets: Any) -> Any:
 
 
 def folded(pages: Mapping[str, Iterable[Any]]) -> Any:
-    """Put widgets into pages below bars with titles, all folded; an Accordion can't be opened from the keyboard."""
+    """Put widgets into folded pages below bars with titles; ipywidgets' Accordion does not open from the keyboard."""
     return ipywidgets.VBox([_page(title, column(*page)) for title, page in pages.items()], layout={"width": "100%"})
 
 
@@ -148,7 +157,7 @@ def show(widget: Any, visible: bool) -> None:
 
 
 def note(words: str) -> Any:
-    """Make a small line of words that explains."""
+    """Make a small line of explanation."""
     return ipywidgets.HTML(f'<div style="line-height: 1.4; opacity: 0.75">{html.escape(words)}</div>')
 
 
@@ -177,7 +186,7 @@ def beside(*figures: str) -> str:
 
 
 def card(title: str, words: str) -> str:
-    """Draw a card for a clip of which there is no picture yet."""
+    """Draw a card for a clip that has no picture yet."""
     look = "display: flex; flex-direction: column; justify-content: center; gap: 8px; text-align: center; color: white"
     size = f"width: {CARD}; height: {CARD}; box-sizing: border-box; padding: 12px; border-radius: 6px; line-height: 1.3"
     back = "background: linear-gradient(135deg, #3a1c71, #b3446c)"
@@ -187,9 +196,9 @@ def card(title: str, words: str) -> str:
 
 
 def download_link(path: Path) -> str:
-    """Write a link, in the looks of a button, that saves a file under its own name; where a large file is instead."""
+    """Write a link that saves a file under its own name; for a large file, a line that says where it is."""
     if path.stat().st_size > LARGEST_LINK:
-        return str(note(f"It is too large to be handed over here: the file is {path}").value)
+        return str(note(f"The clip is too large for a download link: it is at {path}").value)
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     look = "display: inline-block; min-height: 44px; line-height: 44px; padding: 0 20px; border-radius: 4px"
     name = html.escape(path.name, quote=True)

@@ -1,4 +1,4 @@
-"""MemeForm: the steps from photo to clip, each shown by a notebook cell of its own."""
+"""MemeForm: the steps from a photo to a clip, one notebook cell each."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class _Order(NamedTuple):
     name: str
     pixels: Image
     song: str | Path | dict[int, str | Path]
-    singer: dict[str, Any]
+    face: dict[str, Any]
     recipe: Recipe
 
 
 class MemeForm:
-    """A form that makes memes. Its methods show one step each, as the last line of a cell.
+    """A form that makes memes. Each method shows one step, as the last line of a cell.
 
     Args:
-        photo: A path or an address to begin with; the bundled portrait when empty.
-        template: A template's name, or the path or address of a clip, to begin with.
+        photo: The first photo, a path or an address; the bundled portrait when empty.
+        template: The first song: a template's name, or the path or address of a clip.
         engine: "mesh", a checkpoint's name, or the path of one.
         duration: How much of the clip to use, seconds; 0 for all.
-        permission: Whether everyone in `photo` agreed; otherwise the form asks.
+        permission: Whether everyone in `photo` agreed; if not, the form asks.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MemeForm:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._lock = threading.RLock()
         self._previewing: Job | None = None
-        self._shown = False  # whether there is a place for previews
+        self._shown = False  # whether the preview's cell has run
         self._count = 0
         self._photo = PhotoChoice(photo, permission=permission, changed=self._preview_again)
         self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._song_changed)
@@ -98,7 +98,7 @@ class MemeForm:
         self._build(engine, duration)
 
     def _build(self, engine: str, duration: float) -> None:
-        """Lay out the steps that have no class of their own."""
+        """Lay out the steps that have no class: preview, make and result."""
         self._engine = elements.control(ipywidgets.Dropdown, "Look", options=looks(engine), value=engine)
         self._engine.observe(lambda change: self._checkpoint.want(change["new"]), "value")
         self._seconds = elements.control(
@@ -117,15 +117,15 @@ class MemeForm:
     # What cells call
 
     def choose_template(self) -> None:
-        """Show the templates, and the ways to a clip of one's own."""
+        """Show the templates, and how to use another clip."""
         _put(self._driving.panel)
 
     def choose_photo(self) -> None:
-        """Show the ways to a photo, the faces in it, and the question whether everyone agreed."""
+        """Show how to choose a photo, the faces in it, and the question whether everyone agreed."""
         _put(self._photo.panel)
 
     def preview(self) -> None:
-        """Show the choice of looks and a small clip of the first seconds, made again whenever something changes."""
+        """Show the looks, and a small clip of the first seconds that is made again whenever a choice changes."""
         _put(self._preview_panel)
         self._shown = True
         self._checkpoint.want(self._engine.value)
@@ -134,9 +134,9 @@ class MemeForm:
             self._previewing.wait()
 
     def make(self) -> None:
-        """Show the buttons and begin a first clip, which is waited for where nobody is there to press Stop.
+        """Show the buttons and start a first clip; wait for it if nobody is there to press Stop.
 
-        As an app, where every visit runs every cell, only the button begins one.
+        In a Voilà app every visit runs every cell, so there only the button starts a clip.
         """
         _put(self._make_panel)
         if under_voila():
@@ -146,32 +146,32 @@ class MemeForm:
             self.wait()
 
     def show_result(self) -> None:
-        """Show the finished clip beside its driver, with the way to keep it; it changes with every clip made."""
+        """Show the latest finished clip beside its driver, with its download."""
         _put(self._result_panel)
 
     def whole_class(self) -> None:
-        """Show the section, folded at first, that makes many photos sing what was chosen for one."""
+        """Show the folded section that makes a clip of each of many photos, with the same choices."""
         _put(self._class.panel)
 
     # What buttons call
 
     def start(self) -> None:
-        """Begin the clip that was chosen, unless one is being made; a preview on its way is finished first."""
+        """Start the chosen clip, unless one is being made; a preview in progress is finished first."""
         self._work.start()
 
     def stop(self) -> None:
-        """End the clip that is being made."""
+        """Stop the clip that is being made."""
         self._work.stop()
 
     def wait(self) -> None:
-        """Return when no clip is being made."""
+        """Wait until no clip is being made."""
         self._work.wait()
 
     def _order(self) -> _Order:
-        """Note what is chosen now.
+        """Read what is chosen now.
 
         Raises:
-            InputError: There is no photo, nobody said that everyone agreed, or nobody sings in the duet.
+            InputError: There is no photo, the permission box is not ticked, or nobody sings in the duet.
         """
         photo = self._photo.photo
         if photo is None:
@@ -179,18 +179,14 @@ class MemeForm:
         if not self._photo.allowed:
             raise InputError(ASK)
         recipe = self._recipe()
-        singer = {} if self._photo.face is None else {"face": self._photo.face}
-        return _Order(photo.name, photo.pixels, self._photo.duet or recipe.song, singer, recipe)
+        face = {} if self._photo.face is None else {"face": self._photo.face}
+        song = self._photo.duet or recipe.song
+        return _Order(name=photo.name, pixels=photo.pixels, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:
-        """Note what is chosen now and has nothing to do with the photo."""
-        return Recipe(
-            song=self._driving.source,
-            engine=self._engine.value,
-            duration=self._seconds.value or None,
-            options=self._options.chosen,
-            suffix=self._options.suffix,
-        )
+        """Read what is chosen now, apart from the photo."""
+        words = {"engine": self._engine.value, "duration": self._seconds.value or None, **self._options.chosen}
+        return Recipe(self._driving.source, self._options.suffix, words)
 
     def _song_changed(self) -> None:
         self._photo.offer(self._driving.songs, self._driving.source)
@@ -199,7 +195,7 @@ class MemeForm:
     # The preview
 
     def _preview_again(self) -> None:
-        """Make the preview of what is chosen now, and forget the one before."""
+        """Start the preview of what is chosen now, and stop the one before."""
         if not self._shown:
             return
         with self._lock:
@@ -219,10 +215,10 @@ class MemeForm:
         status = self._preview_status
         with status.outcome(lambda: self._previewing is job):
             status.say("Getting the preview ready …")
-            several = order.singer or isinstance(order.song, dict)
+            several = order.face or isinstance(order.song, dict)
             small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
-            seconds = min(order.recipe.duration or PREVIEW_SECONDS, PREVIEW_SECONDS)
-            meme = make_meme(small, order.song, duration=seconds, progress=_checked(job, status), **order.singer)
+            seconds = min(order.recipe.words["duration"] or PREVIEW_SECONDS, PREVIEW_SECONDS)
+            meme = make_meme(small, order.song, duration=seconds, progress=_checked(job, status), **order.face)
             caption = f"Preview: the first {meme.duration:.0f} s, small, with the instant look."
             with self._lock:
                 job.check()
@@ -232,7 +228,7 @@ class MemeForm:
     # The clip
 
     def _begin(self) -> Callable[[Job], None]:
-        """Note what is chosen now, and return the work that makes it."""
+        """Read what is chosen now, and return the work that makes it."""
         order = self._order()
 
         def work(job: Job) -> None:
@@ -243,23 +239,22 @@ class MemeForm:
         return work
 
     def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
-        """Make the clip that was ordered, and a small copy of the driver's span to show beside it."""
+        """Make the clip, and a small copy of the driver to show beside it."""
         tell = _checked(job, self._work.status)
         recipe = order.recipe
-        self._checkpoint.wait_for(recipe.engine, job)
-        songs = resolve_songs(order.song)
+        self._checkpoint.wait_for(recipe.words["engine"], job)
+        songs = resolve_songs(order.song, tell)
         clip = next(iter(songs.values()))
         job.check()
         self._count += 1
-        folder = self._folder / str(self._count)  # one for each clip, so that none is written over
+        folder = self._folder / str(self._count)  # one for each clip, so that none is overwritten
         folder.mkdir(parents=True)
         out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + recipe.suffix)
-        words = {**recipe.options, **order.singer}
-        words |= {"engine": recipe.engine, "duration": recipe.duration, "progress": tell}
-        meme = make_meme(order.pixels, songs if isinstance(order.song, dict) else clip, out=out, **words)
+        song = songs if isinstance(order.song, dict) else clip
+        meme = make_meme(order.pixels, song, out=out, progress=tell, **recipe.words, **order.face)
         job.check()
         self._work.status.say("Putting it beside the driver …")
-        return meme, _driver(clip, recipe.duration, folder / "driver.mp4"), clip.title
+        return meme, _driver(clip, recipe.words["duration"], folder / "driver.mp4"), clip.title
 
     def _show(self, meme: Video, driver: Video, title: str) -> None:
         """Put a finished clip into the page."""
@@ -284,7 +279,7 @@ def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
 
 
 def _driver(clip: Template, duration: float | None, out: Path) -> Video:
-    """Copy the span that was sung, small."""
+    """Write a small copy of the part of the driving clip that was used."""
     if duration is None and clip.end is not None:
         duration = clip.end - clip.start
     span = open_video(clip.local_path, start=clip.start, duration=duration)

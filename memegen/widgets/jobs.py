@@ -1,4 +1,4 @@
-"""Work that goes on while the form stays usable, can be stopped, and says how far it is."""
+"""Background work for the form: it can be stopped, and it reports its progress and its errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import ipywidgets
 from memegen.base.errors import MemegenError
 from memegen.base.progress import Stage
 
-EVERY = 0.2  # seconds between two looks of the bar: each is a message to the browser
-CURED_BY_INSTANT = {"engine", "device", "landmarks", "precision"}  # remedies that the form has one choice for
+EVERY = 0.2  # seconds between two updates of the bar; each is a message to the browser
+CURED_BY_INSTANT = {"engine", "device", "landmarks", "precision"}  # remedies for which the form has one control
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +31,7 @@ class Job:
     """A piece of work in a thread of its own.
 
     Args:
-        work: Called with the job, so that it can `check` whether to go on; what it raises is kept as `error`.
+        work: Called with the job, so that it can `check` whether to go on; an exception is kept as `error`.
     """
 
     def __init__(self, work: Callable[[Job], object]) -> None:
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Whether there is still something to wait for."""
+        """Whether the work has not ended yet."""
         return self._thread.is_alive()
 
     def start(self) -> Job:
@@ -51,7 +51,7 @@ class Job:
         return self
 
     def stop(self) -> None:
-        """Ask the work to end at its next `check`."""
+        """Ask the work to end; it does so at its next `check`."""
         self._stop.set()
 
     def check(self) -> None:
@@ -64,7 +64,7 @@ class Job:
             raise Stopped
 
     def pause(self, seconds: float = EVERY) -> None:
-        """Let some time pass.
+        """Wait a moment.
 
         Raises:
             Stopped: The job was asked to stop.
@@ -83,25 +83,25 @@ class Job:
     def _run(self) -> None:
         try:
             self._work(self)
-        except Exception as error:  # kept for whoever looks at the job
+        except Exception as error:  # shown by whoever owns the job
             self.error = error
 
 
 class Turns:
-    """Lets one of several jobs work at a time."""
+    """Makes several jobs run one after another."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
     @contextmanager
     def taken(self, job: Job, status: Status) -> Iterator[None]:
-        """Wait until no other job has its turn, and keep it meanwhile.
+        """Wait until no other job works, and keep others waiting while this one does.
 
         Raises:
             Stopped: The job was asked to stop while it waited.
         """
         while not self._lock.acquire(blocking=False):
-            status.say("Waiting for the other clips to be finished …")
+            status.say("Waiting until the other clips are finished …")
             job.pause()
         try:
             yield
@@ -110,17 +110,15 @@ class Turns:
 
 
 class Status:
-    """A bar, and a line of words that tells how far a job is or what went wrong."""
+    """A progress bar, and a line that says how far a job is or what went wrong."""
 
-    def __init__(self, words: str = "") -> None:
+    def __init__(self) -> None:
         self._bar = ipywidgets.FloatProgress(
             min=0.0, max=1.0, layout={"width": "100%", "margin": "0", "display": "none"}
         )
         self._words = ipywidgets.HTML()
         self._stage, self._begun, self._shown = "", 0.0, 0.0
         self.panel = ipywidgets.VBox([self._bar, self._words], layout={"width": "100%"})
-        if words:
-            self.say(words)
 
     @property
     def text(self) -> str:
@@ -128,18 +126,18 @@ class Status:
         return str(self._words.value)
 
     def say(self, words: str) -> None:
-        """Show a sentence and no bar; nothing when it is empty."""
+        """Show a sentence without the bar; an empty one shows nothing."""
         self._bar.layout.display = "none"
         self._words.value = _status(words)
 
     def fail(self, error: BaseException) -> None:
-        """Show what went wrong: a sentence, and folded below it what only few want to read."""
+        """Show what went wrong: one sentence, with the details folded below it."""
         self._bar.layout.display = "none"
         self._words.value = alert(error)
 
     @contextmanager
     def outcome(self, current: Callable[[], bool] = lambda: True, *, stopped: str = "") -> Iterator[None]:
-        """Show how the work inside ended when it failed or was stopped, if it is still what counts."""
+        """Show whether the work inside failed or was stopped, if that still matters (`current`)."""
         try:
             yield
         except Stopped:
@@ -163,7 +161,7 @@ class Status:
 
 
 def how_far(stage: str, done: float, total: float, seconds: float) -> str:
-    """Say how far a stage is after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
+    """Describe the progress of a stage after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
     unit = Stage.unit_of(stage)
     words = [f"{stage}: {done:.0f} of {total:.0f} {unit}"]
     if seconds > 0.5 and done:
@@ -179,7 +177,7 @@ def _status(words: str) -> str:
 
 
 def in_form_words(error: MemegenError) -> str:
-    """Say an error in the form's words: files without the folder that it keeps them in, and the remedy as a choice."""
+    """Return an error's text for the form: without temporary folders, its remedy as a choice on the page."""
     folder = re.escape(str(Path(tempfile.gettempdir(), "memegen-")))
     message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", error.message)
     sentence, *details = message.split("\n")
@@ -188,14 +186,12 @@ def in_form_words(error: MemegenError) -> str:
 
 
 def alert(error: BaseException) -> str:
-    """Write an error as HTML: one sentence, details folded; an unforeseen one is logged as well."""
+    """Return an error as HTML: one sentence, details folded. An unexpected one is logged as well."""
     if isinstance(error, MemegenError):
         sentence, _, details = in_form_words(error).partition("\n")
     else:
-        _log.info("The form met an error of its own.", exc_info=error)
-        sentence = (
-            f"Something unforeseen went wrong ({type(error).__name__}): try again, or with another photo or clip."
-        )
+        _log.info("Unexpected error in the form.", exc_info=error)
+        sentence = f"Something unexpected went wrong ({type(error).__name__}): try again, or use another photo or clip."
         details = "".join(traceback.format_exception(error))
     folded = f"<details><summary>Details</summary><pre>{html.escape(details)}</pre></details>" if details else ""
     style = "border-left: 4px solid #d1242f; background: rgba(209, 36, 47, 0.1); padding: 8px 12px; line-height: 1.45"

@@ -1,4 +1,4 @@
-"""The step, folded at first, that changes how the finished clip looks, sounds and is kept."""
+"""The folded step that changes how the clip looks and sounds, and its kind of file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from memegen.base.options import Option, options_of
 from memegen.meme import OPTIONS
 from memegen.widgets.elements import control, folded
 
-PAGES = {  # what each folded page offers, in its order
+PAGES = {  # the options on each folded page
     "Movement": ("expression", "motion"),
     "Captions and label": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "side_by_side"),
     "Sound": ("audio", "offset", "fade_in", "fade_out", "loop", "loudness"),
     "File": ("max_size",),
 }
-OFFERED: dict[str, Mapping[Any, str]] = {  # where any value would do: those that a form offers
+OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where any would do
     "bars": {"blur": "the photo, blurred", "#000000": "black", "#ffffff": "white"},
     "loudness": {-14.0: "as loud as platforms play it", None: "as it is"},
     "max_size": {"": "any size", "10MB": "at most 10 MB (Discord, e-mail)", "5MB": "at most 5 MB"},
@@ -42,7 +42,7 @@ class OptionsChoice:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Keywords for `make_meme`: only what differs from plain."""
+        """Options for `make_meme`: those that differ from their defaults."""
         given = {name: widget.value for name, widget in self._controls.items()}
         return {name: value for name, value in given.items() if value != self._plain[name]}
 

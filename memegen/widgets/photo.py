@@ -1,10 +1,10 @@
-"""The step that chooses who sings: a photo, the face in it, and the word that everyone in it agreed."""
+"""The step that chooses who sings: a photo, the face in it, and a box to tick that everyone in it agreed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import ipywidgets
 
@@ -17,14 +17,15 @@ from memegen.preview import draw_faces
 from memegen.widgets import elements
 from memegen.widgets.duet import DuetChoice, Songs
 from memegen.widgets.jobs import Status
-from memegen.widgets.platforms import colab_snapshot, colab_upload, on_colab
+from memegen.widgets.platforms import Files, colab_snapshot, on_colab
 
 LARGEST: Literal["largest"] = "largest"  # a choice of None would show as an empty box
 DUET: Literal["duet"] = "duet"
+PHOTO_UPLOAD, PHOTO_KINDS = "Upload a photo", "image/*,.heic,.heif"
 SHOWN = 420  # longest side in pixels of the photo on the page
 HINT = (
-    "A photo of more than 10 MB did not arrive? Drag it into the folder of this notebook, and write its name "
-    "in the box; a web address will do as well."
+    "If an upload over 10 MB fails, put the photo into this notebook's folder and type its name in the box, "
+    "or type its web address."
 )
 CONSENT = "Everyone in this photo agreed to be in a meme"
 RULES = "For jokes that the people shown would laugh at too. Never pass a clip off as real."
@@ -37,7 +38,7 @@ class Photo(NamedTuple):
         name: The file's name without its ending.
         pixels: uint8 RGB (H, W, 3).
         faces: Boxes in pixels, left to right; at least one.
-        own: Whether it is the user's own, so that somebody has to be asked.
+        own: Whether it is the user's own, which needs everyone's permission.
     """
 
     name: str
@@ -50,9 +51,9 @@ class PhotoChoice:
     """Which photo and face to use.
 
     Args:
-        source: What is chosen at first: a path or an address; the bundled portrait when empty.
+        source: The first photo: a path or an address; the bundled portrait when empty.
         permission: Whether everyone in that photo agreed.
-        changed: Called when another photo or face was chosen, or the box was ticked.
+        changed: Called when another photo or face is chosen, or the box is ticked.
     """
 
     def __init__(self, source: str, *, permission: bool, changed: Callable[[], object]) -> None:
@@ -60,7 +61,6 @@ class PhotoChoice:
         self.status = Status()
         self._changed: Callable[[], object] = lambda: None
         self._picture = ipywidgets.HTML()
-        self._upload = elements.upload("Upload a photo", "image/*,.heic,.heif", self._receive, style="primary")
         self._address = elements.address("or its path or address", "me.jpg or https://… then Enter", self.choose)
         self._face = elements.control(ipywidgets.Dropdown, "Who sings", options=[("the largest face", LARGEST)])
         self._face.observe(lambda _: self._faced(), "value")
@@ -68,9 +68,9 @@ class PhotoChoice:
         self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
         self._consent.observe(lambda _: self._changed(), "value")
         self._asking = ipywidgets.VBox([self._consent, elements.note(RULES)])
-        back = elements.button("Use the sample portrait", self.choose_portrait)
         self.panel = elements.column(
-            *(elements.row(*line) for line in self._ways(back)),
+            elements.row(*self._buttons()),
+            elements.row(self._address),
             elements.note(HINT),
             self.status.panel,
             self._picture,
@@ -93,7 +93,7 @@ class PhotoChoice:
 
     @property
     def duet(self) -> dict[int, str | Path]:
-        """Which face sings what; empty when all who sing sing the same.
+        """Which face sings what; empty when there is one song for all.
 
         Raises:
             InputError: Nobody sings.
@@ -102,50 +102,48 @@ class PhotoChoice:
 
     @property
     def allowed(self) -> bool:
-        """Whether a clip may be made: nobody needs to be asked, or everybody was."""
+        """Whether a clip may be made: it is the sample portrait, or the box is ticked."""
         return self.photo is not None and (not self.photo.own or self._consent.value)
 
     def offer(self, songs: Songs, chosen: str | Path) -> None:
-        """List what the faces of a duet can sing."""
+        """Set what the faces of a duet can sing."""
         self._duet.offer(songs, chosen)
 
     def choose(self, source: PhotoSource, *, name: str | None = None) -> None:
-        """Take a photo of the user's own; one that can't be used is refused in the form, and the one before stays."""
+        """Use a photo of the user's own. If it can't be read, the form says so and keeps the photo before."""
         self._take(source, PurePath(str(source) if name is None else name).stem or "me", own=True)
 
     def choose_portrait(self) -> None:
-        """Take the portrait that travels with memegen."""
+        """Use the bundled portrait."""
         self._take(asset("portrait.jpg"), "grace-hopper", own=False)
 
-    def _ways(self, back: ipywidgets.Button) -> list[list[ipywidgets.Widget]]:
-        """List what a photo can come from, line by line: on Colab its own dialog, as FileUpload loses photos there."""
-        if not on_colab():
-            return [[self._upload, back], [self._address]]
+    def _buttons(self) -> list[Any]:
+        """List the buttons that choose a photo, and below them the places of Colab's dialogs."""
         fail = self.status.fail
-        upload, below = elements.dialog(
-            "Upload a photo", colab_upload, self._receive, fail, icon="upload", style="primary"
-        )
+        upload, *below = elements.uploads(PHOTO_UPLOAD, PHOTO_KINDS, self._receive, fail, style="primary")
+        back = elements.button("Use the sample portrait", self.choose_portrait)
+        if not on_colab():
+            return [upload, back]
         camera, here = elements.dialog("Take a picture", colab_snapshot, self._snapped, fail, icon="camera")
-        return [[upload, camera, back], [below, here], [self._address]]
+        return [upload, camera, back, *below, here]
 
-    def _receive(self, file: tuple[str, bytes]) -> None:
-        self.choose(file[1], name=file[0])
+    def _receive(self, files: Files) -> None:
+        name, content = files[-1]
+        self.choose(content, name=name)
 
     def _snapped(self, picture: bytes) -> None:
         self.choose(picture, name="me")
 
     def _take(self, source: PhotoSource, name: str, *, own: bool) -> None:
         self.status.say("Looking for faces …")
-        try:
+        with self.status.outcome():
             self._look(source, name, own=own)
-        except Exception as error:  # shown, so that the form stays usable
-            self.status.fail(error)
 
     def _look(self, source: PhotoSource, name: str, *, own: bool) -> None:
         pixels = read_image(source)
         faces = detect_faces(pixels)
         pick_face(faces)
-        self.photo = None  # while the widgets change, nothing may be made of the photo before
+        self.photo = None  # no clip may be made of the old photo while the widgets change
         numbered = [(f"face {number}", number) for number in range(len(faces))]
         together = [("everyone", "all"), ("a duet: each face its own song", DUET)]
         everyone = [("the largest face", LARGEST), *numbered, *together]
@@ -167,7 +165,7 @@ class PhotoChoice:
         chosen = faces.index(pick_face(faces)) if self._face.value == LARGEST else self.face
         marked = draw_faces(pixels, faces, chosen=chosen if isinstance(chosen, int) else None)
         found = "One face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
-        caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984. Upload a photo to sing yourself."
+        caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984. Upload a photo to use your own."
         shown = elements.picture(
             read_image(marked, max_side=SHOWN), alt=f"The photo {name} with a box around each face"
         )

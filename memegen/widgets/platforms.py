@@ -1,4 +1,4 @@
-"""What differs from one notebook's home to another: how files come in and go out, and whether a page waits."""
+"""What differs between Colab, Jupyter and Voilà: how files come in and go out, and whether anybody is watching."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from memegen.base.errors import InputError
+
+Files = list[tuple[str, bytes]]
+"""Names and bytes of files that were chosen on the page."""
 
 _SNAPSHOT = """
 (async () => {
@@ -57,39 +60,30 @@ def on_colab() -> bool:
 
 
 def under_voila() -> bool:
-    """Tell whether the notebook runs as an app, whose page appears once every cell has run."""
+    """Tell whether the notebook runs as an app (Voilà), whose page appears after every cell has run."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 def somebody_there() -> bool:
-    """Tell whether a person runs the cell; nbclient and its like say with every cell that nobody can be asked."""
+    """Tell whether a person runs the cell; nbclient and similar programs do not allow questions (`allow_stdin`)."""
     return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
-def uploaded(value: Any) -> list[tuple[str, bytes]]:
-    """Give names and bytes of the files of a FileUpload, in the shape of ipywidgets 7 or 8."""
+def uploaded(value: Any) -> Files:
+    """Return the files of a FileUpload's value, which ipywidgets 7 and 8 shape differently."""
     files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
     return [(str(file["name"]), bytes(file["content"])) for file in files]
 
 
 def keep(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file that came in into a folder, under a name that every system takes."""
+    """Write an uploaded file into a folder, under a name that every system accepts."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / (re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".") or "file")
     path.write_bytes(content)
     return path
 
 
-def colab_upload() -> tuple[str, bytes] | None:
-    """Open Colab's own file dialog for one file: its name and its bytes, or None when nothing was chosen.
-
-    Raises:
-        InputError: The dialog did not open.
-    """
-    return next(iter(colab_uploads()), None)
-
-
-def colab_uploads() -> list[tuple[str, bytes]]:
+def colab_uploads() -> Files:
     """Open Colab's own file dialog.
 
     Returns:
@@ -102,13 +96,13 @@ def colab_uploads() -> list[tuple[str, bytes]]:
         files = import_module("google.colab.files").upload()
     except Exception as error:  # Colab's MessageError, which has no other parent
         raise InputError(
-            "Colab's file dialog did not open: drag the file into the folder on the left, and write its name here."
+            "Colab's file dialog did not open: drag the file into the folder on the left and type its name here."
         ) from error
     return [(str(name), bytes(content)) for name, content in files.items()]
 
 
 def colab_snapshot() -> bytes:
-    """Take a picture with the camera of the computer that shows a Colab notebook.
+    """Take a picture with the user's camera, through Colab.
 
     Returns:
         A JPEG file.
@@ -123,5 +117,5 @@ def colab_snapshot() -> bytes:
 
 
 def colab_download(path: Path) -> None:
-    """Let Colab hand a file to the browser."""
+    """Download a file to the user's computer with Colab's own dialog."""
     import_module("google.colab.files").download(str(path))

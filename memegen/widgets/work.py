@@ -1,4 +1,4 @@
-"""Buttons that begin and stop a piece of work, its progress, and the way to keep what it made."""
+"""Buttons that start and stop a piece of work, its progress, and the download of what it made."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from memegen.widgets.platforms import colab_download, on_colab
 
 
 class Work:
-    """One piece of work at a time, begun and stopped by buttons.
+    """One piece of work at a time, started and stopped by buttons.
 
     Args:
-        make: The words of the button that begins it; `stop` and `keep` are those of the others.
-        begin: Called in the page's thread when the first is pressed; notes what is chosen and returns the work to do.
-            An InputError is shown instead.
-        stopped: What is said after Stop.
-        turns: Sees to it that no other work goes on meanwhile.
+        make: The text of the button that starts it.
+        stop: The text of the button that stops it.
+        keep: The text of the button that downloads the result.
+        begin: Called in the page's thread when `make` is pressed; it reads what is chosen and returns the work to do.
+            An InputError is shown on the page.
+        stopped: The message after `stop`.
+        turns: Makes it wait while other work goes on.
     """
 
     def __init__(
@@ -51,11 +53,11 @@ class Work:
 
     @property
     def running(self) -> bool:
-        """Whether it is going on."""
+        """Whether work is running."""
         return self._job is not None and self._job.running
 
     def start(self) -> None:
-        """Begin, unless it is going on."""
+        """Start the work, unless it is running."""
         with self._lock:
             if self.running:
                 return
@@ -68,17 +70,17 @@ class Work:
             self._job = Job(lambda job: self._run(job, work)).start()
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask the work to end."""
         if self._job is not None:
             self._job.stop()
 
     def wait(self) -> None:
-        """Return when nothing is going on."""
+        """Return when no work is running."""
         if self._job is not None:
             self._job.wait()
 
     def offer(self, file: Path | None) -> None:
-        """Show the way to keep a file, Colab's own or a link in the page; None shows none."""
+        """Offer a file for download, by Colab's button or a link in the page; None offers nothing."""
         self._file = file
         self._link.value = elements.download_link(file) if file and not on_colab() else ""
         elements.show(self._download, file is not None and on_colab())
@@ -92,7 +94,7 @@ class Work:
             self._busy(False)
 
     def _busy(self, working: bool) -> None:
-        """Let the buttons take turns."""
+        """Enable the button that makes sense now."""
         self._make.disabled, self._stop.disabled = working, not working
         self._stop.button_style = "warning" if working else ""
 
