@@ -16,7 +16,8 @@ from memegen.face.casting import cast_roles, choose_among, eased, territory
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.media.video import Video
-from memegen.mesh.warp import lay_rings, set_scene
+from memegen.mesh.rig import lay_rings
+from memegen.mesh.warp import set_scene
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -160,7 +161,7 @@ def test_a_neighbour_is_not_wiped_out(portrait: np.ndarray, short: Video) -> Non
     scene = set_scene(photo, rigs, faces)
     first, second = (scene.within(stage)[1] for stage in scene.stages)
     assert first.stop - second.start > 0.5 * faces[0].width
-    assert np.array_equal(scene.draw([stage.rest for stage in scene.stages]), photo)
+    assert np.array_equal(scene.draw([stage.rig.rest for stage in scene.stages]), photo)
     for frame in load_animator("mesh", face="all").animate(photo, short):
         for face in faces:
             inner = face.scaled(0.8)

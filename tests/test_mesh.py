@@ -23,7 +23,8 @@ from memegen.face.topology import FACE_OVAL, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
 from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study
-from memegen.mesh.warp import follow, lay_rings, move, set_stage
+from memegen.mesh.rig import lay_rings
+from memegen.mesh.warp import follow, move, set_stage
 
 sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
 

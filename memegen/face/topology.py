@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,8 @@ LOWER_FACE = [116, 50, 205, 206, 2, 426, 425, 280, 345, 323, 361, 288, 365, 378,
 BONE = [10, 338, 297, 67, 109, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 127, 356, 162, 389]
 RIGID = [*BONE, 234, 454, 93, 323, 50, 280, 205, 425, 117, 346, 123, 352, 116, 345, 143, 372]
 
-# The mesh's last triangles close the eyes and the mouth; the very last of these close the mouth.
-CLOSING, MOUTH = slice(-46, None), slice(-18, None)
+CLOSING = 46  # how many triangles, the mesh's last, close the eyes and the mouth
+MOUTH = slice(-18, None)  # the very last, which close the mouth
 
 
 class FaceModel(NamedTuple):
@@ -63,6 +63,6 @@ def face_model() -> FaceModel:
         return FaceModel(data["triangles"], data["mean_shape"])
 
 
-def eye_distance(landmarks: Floats) -> float:
-    """Measure the inter-ocular distance of landmarks (468, 2 or 3), in their own unit."""
-    return float(np.linalg.norm(landmarks[RIGHT_EYE] - landmarks[LEFT_EYE]))
+def eye_distance(landmarks: Floats) -> np.floating[Any]:
+    """Measure the inter-ocular distance of landmarks (468, 2 or 3), in their own unit and precision."""
+    return np.linalg.norm(landmarks[RIGHT_EYE] - landmarks[LEFT_EYE])

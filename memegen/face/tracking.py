@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import NoFaceError
@@ -25,6 +26,7 @@ STILL = 0.01  # flow per frame, over the inter-ocular distance, up to which the 
 FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
 AGREE = 0.6  # least part of the bony points that must follow the flow
 
+Complex = NDArray[np.complexfloating[Any, Any]]
 Sway = tuple[float, float, float]  # a growth (logarithm) and a shift (x, y in pixels)
 NO_SWAY = (0.0, 0.0, 0.0)
 
@@ -166,7 +168,7 @@ def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> 
         The growth and the shift to add to the landmarks; nothing where the flow can't be measured or trusted.
     """
     # One window that holds the face in both frames, scaled so that the flow costs the same in every clip
-    scale = FLOW_EYES / max(eye_distance(landmarks[:, :2]), 1.0)
+    scale = FLOW_EYES / max(float(eye_distance(landmarks[:, :2])), 1.0)
     box = mesh_box(landmarks).union(mesh_box(now)).scaled(1.2).clip(after.shape[1], after.shape[0])
     window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
     if min(after[window].shape) * scale < FLOW_EYES / 2 or after.shape != before.shape:
@@ -186,21 +188,19 @@ def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> 
     matrix, kept = cv2.estimateAffinePartial2D(old, moved, ransacReprojThreshold=1.0)
     if matrix is None or kept.sum() < AGREE * len(BONE):
         return NO_SWAY
-    old, new, moved = (points[kept.ravel() > 0] for points in (old, new, moved))
+    # In complex numbers x + iy, a turn with a growth is one factor and a shift is one summand.
+    z, flow, own = ((points[:, 0] + 1j * points[:, 1])[kept.ravel() > 0] for points in (old, moved, new))
     # A head that moves fast is followed well by the landmarks, and badly by the flow
-    speed = np.linalg.norm(moved - old, axis=1).mean() / (STILL * FLOW_EYES)
-    trust = float(np.exp(-(speed**2)))
-    growth = np.log(_growth(old, moved) / _growth(old, new))
-    x, y = (moved.mean(0) - new.mean(0)).tolist()
-    return trust * growth, trust * x / scale, trust * y / scale
+    trust = float(np.exp(-((np.abs(flow - z).mean() / (STILL * FLOW_EYES)) ** 2)))
+    growth = float(np.log(abs(_turn(z, flow) / _turn(z, own))))
+    shift = trust * complex(flow.mean() - own.mean()) / scale
+    return trust * growth, shift.real, shift.imag
 
 
-def _growth(points: Floats, to: Floats) -> float:
-    """Return the scale of the turn and growth that takes points (K, 2) nearest to others, least squares."""
-    # In complex numbers x + iy a turn with a growth is one factor, and its least-squares fit one quotient.
-    z, w = (p[:, 0] + 1j * p[:, 1] for p in (points, to))
+def _turn(z: Complex, w: Complex) -> complex:
+    """Return the turn and growth that takes the points z nearest to w, least squares."""
     z = z - z.mean()
-    return float(abs(np.vdot(z, w) / np.vdot(z, z)))
+    return complex(np.vdot(z, w) / np.vdot(z, z))
 
 
 def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:

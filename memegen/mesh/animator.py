@@ -35,7 +35,8 @@ from memegen.mesh.motion import (
     study,
 )
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
-from memegen.mesh.warp import Rig, Scene, follow, lay_rings, set_scene
+from memegen.mesh.rig import Rig, lay_rings
+from memegen.mesh.warp import Scene, follow, set_scene
 
 HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height

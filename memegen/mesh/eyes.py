@@ -55,7 +55,7 @@ def paint_lashes(region: Image, now: Floats, shut: Floats) -> None:
         now: (468, 2) moved landmarks, pixels of the region.
         shut: (2, 7, 1) from `shut_part`.
     """
-    thick = WIDTH * eye_distance(now)
+    thick = WIDTH * float(eye_distance(now))
     for (_, lower), part in zip(EYE_LIDS, shut, strict=True):
         # The line appears when an eye is a third shut, and is complete before it is shut.
         strength = LASHES * float(np.clip(2 * part.mean() - 0.6, 0, 1))

@@ -50,7 +50,7 @@ def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, t
         The region.
     """
     opening, theirs = lips[LIPS, :2], driving[LIPS, :2]
-    soft = SOFT * eye_distance(lips[:, :2])
+    soft = SOFT * float(eye_distance(lips[:, :2]))
     left, top = np.maximum(np.floor(opening.min(0) - 6 * soft), 0).astype(int)
     right, bottom = np.minimum(np.ceil(opening.max(0) + 6 * soft), region.shape[1::-1]).astype(int)
     if opacity <= 0 or right - left < 2 or bottom - top < 2:
