@@ -1,14 +1,20 @@
 # make demo: a singing clip from the bundled portrait.  make lab, make app: the notebooks in JupyterLab, the form alone.
-# make test: lint, types, tests.  make colab: the tests with what Colab has installed.  Each sets up its own .venv.
+# make test: lint, types, tests.  make colab, make oldest: a smoke set with other versions.  Each sets up its own .venv.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 FIND_PYTHON := for p in python3 python3.13 python3.12 python3.11 python; do \
   if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; exit; fi; done
-PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+# Modules are compiled when they are first imported: pip would compile thousands that nothing here uses.
+INSTALL := -m pip --disable-pip-version-check install --quiet --no-compile
+PIP := $(PYTHON) $(INSTALL)
+export PYTHONDONTWRITEBYTECODE :=
 
-TESTS := -n 2 --dist loadgroup
+PYTEST := -m pytest -n 2 --dist loadgroup
+SMOKE := $(PYTEST) -m smoke
 
-.PHONY: demo test colab environments lab app notebooks assets clean
+COLAB_AND_OLDEST := colab-3.11 colab-3.13 oldest-3.11
+
+.PHONY: demo test smoke colab oldest $(COLAB_AND_OLDEST) environments lab app notebooks assets clean
 
 demo: $(VENV)/run
 	@$(VENV)/bin/memegen demo
@@ -17,29 +23,35 @@ test: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) $(PYTEST)
 
-# Python 3.11 and 3.13 with Colab's versions; the learned engine's tests run in the first. `make colab-3.13` runs one.
+smoke: $(VENV)/test
+	$(PYTHON) $(SMOKE)
+
+# The smoke set with Colab's versions in Python 3.11 (there with torch) and 3.13, and with the oldest versions that
+# pyproject.toml allows. `make colab-3.13` runs one.
 FIND_3 = $(shell shims=$$(dirname "$$(command -v python3.$(1))"); \
   for p in python3.$(1) "$$shims"/../versions/3.$(1).*/bin/python $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$(1).*/bin/python; do \
   if $$p -c 'import venv' 2>/dev/null; then echo $$p; exit; fi; done)
+MINOR = $(lastword $(subst -3., ,$(1)))
 AGAIN := $(MAKE)  # under another name, so that `make -n` does not run what it should only print
 
 colab: colab-3.11 colab-3.13
+oldest: oldest-3.11
 
-colab-3.%:
-	@if [ -z "$(call FIND_3,$*)" ]; then echo "Left out: the tests in Colab's Python 3.$*. Install Python 3.$* to run them."; \
-	else $(AGAIN) --no-print-directory .venv-$@/run && .venv-$@/bin/python -m pytest $(TESTS) -m "not slow and not browser"; fi
+$(COLAB_AND_OLDEST):
+	@if [ -z "$(call FIND_3,$(call MINOR,$@))" ]; then echo "Left out: $@. Install Python 3.$(call MINOR,$@) to run it."; \
+	else $(AGAIN) --no-print-directory .venv-$@/run && .venv-$@/bin/python $(SMOKE); fi
 
-.venv-colab-3.%/run: tests/colab/requirements-3.%.txt tests/colab/pins.txt pyproject.toml
-	@$(call FIND_3,$*) -m venv $(@D)
-	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $< --editable .
+.venv-%/run: tests/versions/%.txt tests/versions/colab.txt pyproject.toml
+	@$(call FIND_3,$(call MINOR,$*)) -m venv $(@D)
+	@$(@D)/bin/python $(INSTALL) --requirement $< --editable .
 	@touch $@
 
-# What `make test` and `make colab` set up one after another, at once: pip alone keeps no more than one core busy.
+# What these commands set up one after another, at once: pip alone keeps no more than one core busy.
 environments:
-	@$(AGAIN) --no-print-directory --jobs $(VENV)/test \
-	  $(foreach minor,11 13,$(if $(call FIND_3,$(minor)),.venv-colab-3.$(minor)/run))
+	@$(AGAIN) --no-print-directory --jobs $(VENV)/test $(if $(call FIND_3,13),.venv-colab-3.13/run) \
+	  $(if $(call FIND_3,11),.venv-colab-3.11/run .venv-oldest-3.11/run)
 
 lab: $(VENV)/lab
 	$(VENV)/bin/jupyter lab notebooks/01_make_a_meme.ipynb
@@ -55,7 +67,7 @@ assets: $(VENV)/run
 	$(PYTHON) docs/make_pictures.py
 
 clean:
-	rm -rf $(VENV) .venv-colab-3.* memegen-demo.mp4
+	rm -rf $(VENV) .venv-* memegen-demo.mp4
 
 $(VENV)/bin/python:
 	@python=$$($(FIND_PYTHON)); \

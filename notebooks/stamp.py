@@ -1,7 +1,7 @@
-"""Write what the notebooks share into them: the set-up cell, the badges, no outputs. `make notebooks` runs it.
+"""Write what the notebooks share into them: the set-up cell and the badges; remove outputs. `make notebooks` runs it.
 
-The address of the repository stands in pyproject.toml and nowhere else; from there it goes into every set-up cell
-(the one tagged `set-up`) and between the two marks of the badges, in the notebooks and in the README.
+Only pyproject.toml has the address of the repository. This script copies it into each set-up cell (the one tagged
+`set-up`) and between the two marks of the badges, in the notebooks and in the README.
 """
 
 from __future__ import annotations
@@ -14,41 +14,33 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-PLACEHOLDER = "https://github.com/your--name/memegen"  # a name that nobody can have there: two hyphens in a row
+PLACEHOLDER = "https://github.com/your--name/memegen"  # no GitHub account can have this name: two hyphens in a row
 FIRST = "01_make_a_meme.ipynb"
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
 
 SET_UP = """\
-import importlib, pathlib, subprocess, sys, tempfile
-
-PACKAGE = "memegen[notebook,signing] @ git+{address}"
 try:
     import matplotlib, memegen.widgets
 except ImportError:
-    here = [folder for folder in pathlib.Path("x").absolute().parents if (folder / "memegen/widgets").exists()]
-    if not here and "your--name" in PACKAGE:
-        raise RuntimeError("{unknown}") from None
-    pip, pins = [sys.executable, "-m", "pip"], pathlib.Path(tempfile.mkdtemp(), "what-is-here-stays.txt")
-    pins.write_bytes(subprocess.check_output([*pip, "list", "--format=freeze"]))
-    subprocess.check_call([*pip, "install", "-q", "-c", pins, f"{{here[0]}}[notebook,signing]" if here else PACKAGE])
-    importlib.invalidate_caches()
+    %pip install -q "{package}"
 """
-UNKNOWN = "open this notebook in a checkout of memegen: no address to install from."
+EXTRAS = "[notebook,signing]"
 
 
 def address() -> str:
-    """Where the repository is published, by pyproject.toml."""
+    """Return where the repository is published, from pyproject.toml."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["urls"]["Repository"]).rstrip("/")
 
 
 def set_up(repository: str) -> str:
-    """The set-up cell for a repository's address, as text."""
-    return SET_UP.format(address=repository, unknown=UNKNOWN).rstrip("\n")
+    """Return the set-up cell: it installs from a repository, or from the checkout until one is named."""
+    package = f"..{EXTRAS}" if repository == PLACEHOLDER else f"memegen{EXTRAS} @ git+{repository}"
+    return SET_UP.format(package=package).rstrip("\n")
 
 
 def badges(repository: str, notebook: str) -> str:
-    """Markdown that opens a notebook in Colab, Kaggle and Binder, between the two marks."""
+    """Return Markdown that opens a notebook in Colab, Kaggle and Binder, between the two marks."""
     name = repository.removeprefix("https://github.com/")
     page = f"github.com/{name}/blob/main/notebooks/{notebook}"
     targets = {
@@ -70,7 +62,7 @@ def badges(repository: str, notebook: str) -> str:
 
 
 def stamped(text: str, repository: str, name: str) -> str:
-    """The text of a notebook as it should be kept: badges, set-up cell, no outputs, no counts, no widgets' state."""
+    """Return a notebook as it should be committed: badges and set-up cell in, outputs, counts and widget state out."""
     notebook: dict[str, Any] = json.loads(text)
     notebook["metadata"].pop("widgets", None)
     first = notebook["cells"][0]
@@ -89,7 +81,7 @@ def stamped(text: str, repository: str, name: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Every file that carries a stamp, with the text that it should have."""
+    """Return every stamped file with the text that it should have."""
     repository = address()
     wanted = {path: stamped(path.read_text("utf-8"), repository, path.name) for path in sorted(HERE.glob("*.ipynb"))}
     readme = HERE.parent / "README.md"
@@ -98,7 +90,7 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Stamp what is out of date and name it."""
+    """Update the files that are out of date and print their names."""
     for path, text in pages().items():
         if path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""Running a notebook as `Run all` does, with other values for its parameters."""
+"""Run a notebook as `Run all` does, with other values for its parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tagged(notebook: Any, tag: str) -> list[Any]:
 
 
 def override(source: str, values: dict[str, object]) -> str:
-    """The text of a form cell with other values assigned to its names."""
+    """Return the source of a form cell with other values for its names."""
     lines = source.splitlines()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in values:
@@ -35,13 +35,13 @@ def run_notebook(
 
     Args:
         name: The file's name.
-        folder: An empty folder: the notebook's home, and the user's.
+        folder: An empty folder in which the notebook runs; the user's home is made in it.
         values: Other values for names of the cell tagged `parameters`.
-        ask: Expressions to look at in the end, by name.
+        ask: Expressions to evaluate after the last cell, by name.
         env: Variables for the kernel.
 
     Returns:
-        What the expressions came to, as text.
+        The printed value of each expression, by name.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell failed.

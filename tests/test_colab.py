@@ -24,15 +24,16 @@ pytest.importorskip("ipywidgets")
 from run_notebook import NOTEBOOKS, run_notebook, tagged
 
 HERE = Path(__file__).parent
-PINS = HERE / "colab" / "pins.txt"
+PINS = HERE / "versions" / "colab.txt"
 
 DRY_RUN = """
-import subprocess, sys
+import shlex, subprocess, sys
+from IPython.core.interactiveshell import InteractiveShell
 sys.modules["memegen"] = None  # as where it is not installed
-real = subprocess.check_call
-dry = ["--dry-run", "--quiet", "--no-build-isolation", "--report", sys.argv[2]]
-subprocess.check_call = lambda command: real([*map(str, command), *dry])
-exec(sys.argv[1])
+shell, dry = InteractiveShell.instance(), ["--dry-run", "--no-build-isolation", "--report", sys.argv[2]]
+pip = lambda line: subprocess.check_call([sys.executable, "-m", "pip", *shlex.split(line), *dry])
+shell.register_magic_function(pip, magic_name="pip")
+shell.run_cell(sys.argv[1], silent=True).raise_error()
 """
 
 
@@ -87,7 +88,7 @@ def test_run_all_on_colab(small_portrait: np.ndarray, tmp_path: Path) -> None:
     home.mkdir()
     ask = {
         "first": "form.meme.path.name",
-        "upload": "memegen.widgets.platforms.colab_upload()[0]",
+        "upload": "memegen.widgets.platforms.colab_uploads()[0][0]",
         "camera": "len(memegen.widgets.platforms.colab_snapshot())",
         "download": "memegen.widgets.platforms.colab_download(form.meme.path)",
     }

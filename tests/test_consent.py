@@ -1,4 +1,4 @@
-"""The yes that is remembered: asked for once, kept where only its owner reads it."""
+"""The answer that is remembered: asked for once, kept where only its owner can read it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_folder_that_cant_be_written_is_said(
     assert not consent.remembered()
     with caplog.at_level(logging.WARNING):
         consent.remember()
-    assert "Not a directory): give it each time, or name another folder in MEMEGEN_CONFIG." in caplog.text
+    assert "Not a directory): confirm each time, or name another folder in MEMEGEN_CONFIG." in caplog.text
     assert not consent.remembered()
     photo = str(tmp_path / "nowhere.jpg")
     assert main(["make", photo, "--i-have-permission"]) == 1  # the yes given each time is enough

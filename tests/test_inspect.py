@@ -74,10 +74,10 @@ def by_another_tool(folder: Path, data: bytes, tool: str, name: str = "a.png", *
     action = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "trainedAlgorithmicMedia"}
     manifest = {"claim_generator_info": [{"name": tool, "version": "7"}], **more}
     manifest["assertions"] = [{"label": "c2pa.actions", "data": {"actions": [action]}}]
-    with credentials._c2pa() as (c2pa, context), credentials._hand(c2pa, credentials.find_signer()) as hand:
+    with credentials._c2pa() as (c2pa, context), credentials._c2pa_signer(c2pa, credentials.find_signer()) as signer:
         signed = io.BytesIO()
         builder = c2pa.Builder(json.dumps(manifest), context)
-        builder.sign(hand, credentials.MEDIA_TYPES[Path(name).suffix], io.BytesIO(data), signed)
+        builder.sign(signer, credentials.MEDIA_TYPES[Path(name).suffix], io.BytesIO(data), signed)
     return put(folder, signed.getvalue(), name)
 
 

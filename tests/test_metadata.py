@@ -60,6 +60,10 @@ def in_movie(folder: Path, xmp: bytes) -> Path:
     return movie(folder, struct.pack(">I4s", 24 + len(xmp), b"uuid") + metadata._UUID + xmp)
 
 
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def pictures(path: Path) -> np.ndarray:
     """Every frame of a file, decoded."""
     if path.suffix == ".png":
@@ -159,7 +163,7 @@ def test_stills_of_other_tools_are_read(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "a.jpg") == Found(source_type="urn:x", comment="hello")
     image.save(tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
-    late = metadata._png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp))
+    late = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp))
     (tmp_path / "a.png").write_bytes(data[:-12] + late + data[-12:])
     assert read_metadata(tmp_path / "a.png").source_type == "urn:x"
 
@@ -228,7 +232,7 @@ def test_hostile_xmp_is_left_unread(tmp_path: Path, xmp: bytes, problem: str | N
 def test_text_beyond_all_measure_in_a_png_is_left_unread(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
-    text = metadata._png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(20_000_000)))
+    text = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(20_000_000)))
     (tmp_path / "a.png").write_bytes(data[:33] + text + data[33:])
     assert "can't be read" in (read_metadata(tmp_path / "a.png").problem or "")
 
@@ -268,4 +272,4 @@ def test_a_huge_picture_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"GIF89a")
         file.truncate(2**33)
-    assert read_metadata(path) == Found(problem="a picture of more than 512 MB is not read")
+    assert read_metadata(path) == Found(problem="pictures over 512 MB are not read")

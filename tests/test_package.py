@@ -41,7 +41,7 @@ ROOMS = {
     "batch": "base media animator templates meme",
     "cli": "base media face fomm animator templates look provenance meme batch",
     "widgets": "base media face fomm animator templates look provenance preview meme batch",
-    "__init__": "base media face animator templates look provenance meme batch",
+    "__init__": "base media face animator templates look provenance meme batch widgets",
     "__main__": "cli",
 }
 PROCESSES = {"subprocess", "multiprocessing", "pty"}
@@ -53,16 +53,20 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a module or a folder of modules of the package."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
 def imports_of(path: Path) -> set[str]:
     """Which modules of the package a module imports, wherever in it: names inside the package."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno} is a relative import"
-            names = [node.module or ""]
-            if node.module == "memegen":
-                known = [alias.name for alias in node.names if any(PACKAGE.glob(f"{alias.name}*"))]
-                names = [f"memegen.{name}" for name in known]
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]  # a module of a room, or a name in one
+            names = [name if is_module(name) else node.module or "" for name in inner]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

@@ -1,25 +1,55 @@
-"""Pictures for notebooks: what is drawn is where it should be, sizes fit, and the input stays as it was."""
+"""Pictures for notebooks: what is drawn is where it should be, figures fit, and the input stays as it was."""
 
 from __future__ import annotations
 
+import base64
+import gc
+import re
+import subprocess
 import sys
+import weakref
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from memegen import preview
-from memegen.base.errors import InputError, UnavailableError
+from memegen.base.errors import InputError, NoFaceError, UnavailableError
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh
 from memegen.face.topology import face_model
 from memegen.face.tracking import FaceTrack
 from memegen.fomm.keypoints import Keypoints
 from memegen.media.video import Video, open_video
-from memegen.mesh.explain import explain_frame
-from memegen.preview import drawing
+from memegen.preview import points
+
+figures = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
+notebooks = pytest.mark.skipif(find_spec("IPython") is None, reason="IPython is not installed")
+
+
+def picture(shown: Any) -> np.ndarray:
+    """The picture in what `show` returns, RGB."""
+    data = base64.b64decode(re.search(r'src="data:image/webp;base64,([^"]+)"', shown.data)[1])
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def drawn(axes: Any) -> np.ndarray:
+    """The picture that axes show."""
+    return np.asarray(axes.images[0].get_array())
+
+
+def titles(figure: Any, loc: str = "center") -> list[str]:
+    return [axes.get_title(loc) for axes in figure.axes]
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    code = "import sys, memegen.preview; assert not {'matplotlib', 'IPython', 'torch'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_faces_are_boxed_and_the_chosen_one_stands_out(portrait: np.ndarray) -> None:
@@ -30,8 +60,8 @@ def test_faces_are_boxed_and_the_chosen_one_stands_out(portrait: np.ndarray) -> 
     assert plain.dtype == np.uint8
     for number, face in enumerate(faces):
         side = plain[round(face.centre[1]), round(face.left)]
-        assert side.tolist() == list(drawing.WHITE)
-        colour = drawing.YELLOW if number == 1 else drawing.WHITE
+        assert side.tolist() == list(points.WHITE)
+        colour = points.YELLOW if number == 1 else points.WHITE
         assert marked[round(face.centre[1]), round(face.left)].tolist() == list(colour)
     x, y = map(round, faces[0].centre)
     assert (plain[y, x] == group[y, x]).all()
@@ -52,28 +82,65 @@ def test_no_face_and_boxes_that_leave_the_picture(portrait: np.ndarray) -> None:
         preview.draw_faces(portrait, [FaceBox(0, 0, 9, 9)], chosen=2)
 
 
+@notebooks
 def test_showing_names_what_is_seen_and_escapes_it(portrait: np.ndarray) -> None:
     shown = preview.show(portrait, 'A <b>"face"</b>')
-    page = shown._repr_html_()
-    assert 'alt="A &lt;b&gt;&quot;face&quot;&lt;/b&gt;"' in page
-    assert "<b>" not in page
-    assert 'src="data:image/jpeg;base64,' in page
-    back = cv2.imdecode(np.frombuffer(shown.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    assert np.abs(back.astype(int) - portrait).mean() < 4
+    assert 'alt="A &lt;b&gt;&quot;face&quot;&lt;/b&gt;"' in shown.data
+    assert "<b>" not in shown.data
+    assert 'width="512"' in shown.data
+    assert np.abs(picture(shown).astype(int) - portrait).mean() < 4
 
 
 # Pages
 
 
-def test_pictures_side_by_side_have_one_height(portrait: np.ndarray) -> None:
-    row = preview.side_by_side(portrait, portrait[:200, :100], labels=["a", "b"], height=200)
-    assert row.shape == (200 + 30, round(512 / 3) + 8 + 100, 3)
-    assert (row[:200, -100:] == portrait[:200, :100]).all()
-    assert (row[200:] < 128).any()
-    assert (preview.side_by_side(portrait) == portrait).all()
+@figures
+@notebooks
+def test_a_figure_is_shown_sharp_once_and_then_forgotten(portrait: np.ndarray) -> None:
+    import matplotlib.pyplot as plt
+
+    figure = preview.side_by_side(portrait, portrait, labels=["left", "right"])
+    shown, kept = preview.show(figure, "Twice"), weakref.ref(figure)
+    width = int(re.search(r'width="(\d+)"', shown.data)[1])
+    assert 640 <= width <= 740
+    assert picture(shown).shape[1] in (2 * width, 2 * width + 1)
+    del figure
+    gc.collect()
+    assert kept() is None
+    assert plt.get_fignums() == []
+
+
+@figures
+def test_pictures_side_by_side_have_one_height_and_their_shape(portrait: np.ndarray) -> None:
+    figure = preview.side_by_side(portrait, portrait[:200, :100], labels=["a", "b"])
+    figure.draw_without_rendering()
+    left, right = (axes.get_window_extent() for axes in figure.axes)
+    assert left.height == pytest.approx(right.height, rel=0.02)
+    assert left.width / left.height == pytest.approx(512 / 600, rel=0.02)
+    assert right.width / right.height == pytest.approx(0.5, rel=0.02)
+    assert titles(figure) == ["a", "b"]
+    assert (drawn(figure.axes[1]) == portrait[:200, :100]).all()
     for images, labels in (([portrait], ["a", "b"]), ([], [])):
         with pytest.raises(InputError, match="labels"):
             preview.side_by_side(*images, labels=labels)
+
+
+@figures
+def test_maps_span_their_range_and_have_a_scale() -> None:
+    figure = preview.side_by_side(np.tile(np.linspace(0.25, 0.75, 64), (8, 1)))
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    [scale] = axes.child_axes
+    low, high = axes.images[0].to_rgba(axes.images[0].get_array())[0, [0, -1], :3]
+    assert low.sum() < 0.1
+    assert high.sum() > 2.2
+    assert scale.get_xlim() == pytest.approx((0.25, 0.75), abs=0.01)
+
+
+@figures
+def test_large_pictures_are_shrunk_to_their_place(portrait: np.ndarray) -> None:
+    large = np.asarray(cv2.resize(portrait, None, fx=4, fy=4))
+    assert max(drawn(preview.side_by_side(large, large).axes[0]).shape) < 1000
 
 
 def test_frames_are_taken_evenly_with_both_ends(singer: Video) -> None:
@@ -86,15 +153,18 @@ def test_frames_are_taken_evenly_with_both_ends(singer: Video) -> None:
         preview.contact_sheet([])
 
 
+@figures
 def test_sheets_and_strips_hold_what_they_should(singer: Video) -> None:
-    sheet = preview.contact_sheet(singer, count=5, columns=3, height=60)
-    assert sheet.shape == (2 * (60 + 30) + 8, 3 * 60 + 2 * 8, 3)
-    first = cv2.resize(next(singer.frames()), (60, 60), interpolation=cv2.INTER_AREA)
-    assert (sheet[:60, :60] == first).all()
-    frames = preview.crop_frames(singer, FaceBox(100, 100, 300, 300), side=64, count=6)
-    assert [frame.shape for frame in frames] == [(64, 64, 3)] * 6
-    strip = preview.strips({"one": frames, "two": iter(frames)}, count=4, height=64)
-    assert strip.shape == (2 * (30 + 8 + 64) + 8, 4 * 64 + 3 * 8, 3)
+    sheet = preview.contact_sheet(singer, count=3, columns=2)
+    assert titles(sheet) == ["0.00 s", "0.48 s", "0.96 s", ""]
+    assert (drawn(sheet.axes[2]) == list(singer.frames())[24]).all()
+    assert not sheet.axes[3].images
+    frames = preview.crop_frames(singer, FaceBox(100, 100, 300, 300))
+    assert [frame.shape for frame in frames] == [(256, 256, 3)] * 25
+    assert titles(preview.contact_sheet(frames, count=2)) == ["frame 0", "frame 24", "", ""]
+    strip = preview.strips({"one": frames, "two": iter(frames[:3])}, count=4)
+    assert titles(strip, "left") == ["one", "", "", "", "two", "", "", ""]
+    assert [bool(axes.images) for axes in strip.axes] == [True] * 7 + [False]
 
 
 # Points
@@ -104,24 +174,32 @@ def test_landmarks_are_drawn_where_they_are(portrait: np.ndarray, small_portrait
     [face] = detect_faces(portrait)
     landmarks = face_mesh(portrait, face)
     x, y = np.round(landmarks[4, :2]).astype(int)  # the tip of the nose
-    assert preview.draw_landmarks(portrait, landmarks)[y, x].tolist() == list(drawing.CYAN)
+    assert preview.draw_landmarks(portrait, landmarks)[y, x].tolist() == list(points.CYAN)
     few = preview.draw_landmarks(small_portrait, np.array([[50.0, 60.0]]))
-    assert max(few.shape) == drawing.READABLE
+    assert max(few.shape) == points.READABLE
     scale = few.shape[1] / small_portrait.shape[1]
     at = np.round((np.array([60.0, 50.0]) + 0.5) * scale - 0.5).astype(int)
-    assert few[at[0], at[1]].tolist() == list(drawing.CYAN)
+    assert few[at[0], at[1]].tolist() == list(points.CYAN)
 
 
-def test_keypoints_are_drawn_with_their_maps(small_portrait: np.ndarray) -> None:
-    grey = np.full_like(small_portrait[:200, :200], 90)
-    value = np.array([[[-0.5, -0.5], [0.5, 0.5]]])
+@figures
+def test_keypoints_are_marked_with_what_their_jacobians_do(small_portrait: np.ndarray) -> None:
+    value = np.array([[[-0.5, -0.5], [0.5, 0.25]]])
     wide = np.array([[[[4.0, 0], [0, 1]], [[2.0, 0], [0, 2]]]])
-    drawn = preview.draw_keypoints(grey, Keypoints(value, wide))
-    assert drawn.shape == (512, 512, 3)
-    rows, columns = np.nonzero((drawn[:256, :256] != 90).any(2))
-    assert 3 < np.ptp(columns) / np.ptp(rows) < 4.5
-    assert rows.mean() == pytest.approx(128, abs=6)
-    assert not (drawn[:, :256][256:] != 90).any()
+    still, there = Keypoints(value * 0, wide), Keypoints(np.concatenate([value * 0, value]), wide.repeat(2, 0))
+    inside: Any = SimpleNamespace(source=still, driving=there)
+    square = small_portrait[:200, :200]
+    figure = preview.draw_keypoints(inside, square, [square, square], frames=[1])
+    assert titles(figure) == ["source", "driving 1"]
+    ring, coloured, white = (np.array(line.get_xydata()) for line in figure.axes[1].lines[:3])
+    assert np.ptp(ring, axis=0) == pytest.approx([4 * 0.11, 0.11], abs=0.001)
+    assert coloured == pytest.approx(np.array([[-0.5, -0.5], [-0.28, -0.5]]), abs=0.001)
+    assert white == pytest.approx(np.array([[-0.5, -0.5], [-0.5, -0.445]]), abs=0.001)
+    assert [(text.get_text(), text.xy) for text in figure.axes[1].texts] == [
+        ("0", pytest.approx((-0.5, -0.5))),
+        ("1", pytest.approx((0.5, 0.25))),
+    ]
+    assert figure.axes[1].get_ylim() == (1, -1)  # as in the keypoints, y points down
 
 
 # Fields
@@ -155,18 +233,21 @@ def test_the_legend_is_white_in_the_middle_and_outside() -> None:
     assert max(right[1:]) < 60
     assert min(down[:2]) > 200
     assert down[2] < 60
-    assert preview.flow_to_rgb(np.zeros((4, 8, 2)), side=40).shape == (40, 80, 3)
 
 
-def test_arrows_point_to_where_it_moves() -> None:
-    black = np.zeros((512, 512, 3), np.uint8)
-    still = preview.draw_flow_arrows(black, np.zeros((8, 8, 2)), count=4)
-    moved = preview.draw_flow_arrows(black, np.full((8, 8, 2), [0.2, 0.0]), count=4)
-    assert (still[64, 64] == drawing.WHITE).all()
-    assert (still == moved).mean() > 0.9
-    yellow = (moved == drawing.YELLOW).all(2)
-    assert yellow[64, 20:62].all()
-    assert not yellow[64, 68:120].any()
+@figures
+def test_arrows_point_to_where_it_moves(portrait: np.ndarray) -> None:
+    from matplotlib.quiver import Quiver
+
+    figure = preview.draw_deformation(portrait, identity(40) - [0.2, 0.1])
+    assert titles(figure) == ["arrows", "colours", "legend of the colours", "moved"]
+    [arrows] = [one for one in figure.axes[0].collections if isinstance(one, Quiver)]
+    assert pytest.approx(0.2) == arrows.U
+    assert pytest.approx(0.1) == arrows.V
+    assert arrows.pivot == "tip"
+    assert arrows.N == 20 * 20
+    assert np.ptp(arrows.XY, axis=0) == pytest.approx([1.95, 1.95], abs=0.05)
+    assert figure.axes[0].get_xlim() == (-1, 1)
 
 
 def test_warping_takes_pixels_from_where_the_deformation_says(portrait: np.ndarray) -> None:
@@ -177,29 +258,23 @@ def test_warping_takes_pixels_from_where_the_deformation_says(portrait: np.ndarr
     assert (preview.warp(square, identity(17) + np.array([2.5, 0])) == 0).all()
 
 
-def test_heat_maps_span_their_range(portrait: np.ndarray) -> None:
-    ramp = np.tile(np.linspace(0, 1, 64), (8, 1))
-    bare = preview.heat_map(ramp)
-    assert bare.shape == (8, 64, 3)
-    assert bare[0, 0].sum() < 20
-    assert bare[0, -1].sum() > 550
-    assert (preview.heat_map(ramp, low=2, high=3) == bare[0, 0]).all()
-    over = preview.heat_map(ramp, image=portrait)
-    assert over.shape == portrait.shape
-    assert over[:, -40:].mean() > over[:, :40].mean()
-
-
+@figures
 def test_sheets_of_masks_motions_and_features(small_portrait: np.ndarray) -> None:
-    masks, motions = np.full((11, 16, 16), 1 / 11), np.stack([identity()] * 11)
-    assert preview.draw_masks(small_portrait, masks, columns=6, height=60).shape[0] == 2 * 90 + 8
-    sheet = preview.draw_sparse_motions(small_portrait, motions, columns=6, height=240)
-    assert np.abs(sheet[:240, :205].astype(int) - small_portrait).mean() < 2
+    names = ["background", *(f"keypoint {number}" for number in range(10)), ""]
+    masks, motions = np.linspace(0, 1, 11)[:, None, None].repeat(16, 1).repeat(16, 2), np.stack([identity()] * 11)
+    sheet = preview.draw_masks(small_portrait, masks)
+    assert titles(sheet) == names
+    assert [float(axes.images[1].get_array().mean()) for axes in sheet.axes[:11]] == pytest.approx(masks.mean((1, 2)))
+    assert sheet.axes[0].images[1].get_alpha().max() == 0
+    assert sheet.axes[10].images[1].get_alpha().max() > 0.5
+    sheet = preview.draw_sparse_motions(small_portrait, motions)
+    assert titles(sheet) == names
+    assert np.abs(drawn(sheet.axes[10]).astype(int) - small_portrait).mean() < 2
     features = np.random.default_rng(1).normal(size=(5, 8, 8)) * np.array([1, 9, 3, 1, 1])[:, None, None]
-    both = [preview.draw_features(f, like=features, count=2, height=64) for f in (features, features * 0)]
-    assert both[0].shape == both[1].shape == (94, 64 * 2 + 8, 3)
-    assert np.ptp(both[0][:64, :64]) == 255
-    assert np.ptp(both[1][:64, :64]) == 0
-    assert preview.draw_features(features * 0).shape == (2 * 230 + 8, 4 * 200 + 3 * 8, 3)
+    sheet = preview.draw_features(features, features * 0, count=2)
+    assert titles(sheet) == ["channel 1", "channel 2", "1, moved", "2, moved"]
+    assert np.ptp(drawn(sheet.axes[0])) == 1
+    assert np.ptp(drawn(sheet.axes[2])) == 0
 
 
 # Curves
@@ -221,8 +296,8 @@ def test_curves_tell_turns_and_openings() -> None:
     assert turned(0.2, 0, 0)[4, 1] > turned(0, 0, 0)[4, 1]  # and down
 
 
+@figures
 def test_the_sound_is_plotted_on_the_time_axis_of_the_movement(singer: Video, singer_track: FaceTrack) -> None:
-    pytest.importorskip("matplotlib")
     figure = preview.plot_motion(singer_track.landmarks, singer)
     face, head, sound = figure.axes
     assert [line.get_label() for line in (*face.lines, *head.lines)][:3] == ["mouth", "eyes", "yaw (right)"]
@@ -233,17 +308,16 @@ def test_the_sound_is_plotted_on_the_time_axis_of_the_movement(singer: Video, si
     [shape] = sound.collections
     assert np.abs(shape.get_paths()[0].vertices[:, 1]).max() > 0.1
     assert shape.get_paths()[0].vertices[:, 0].max() == pytest.approx(1.0, abs=0.05)
-    data = preview.show(figure, "curves").data
-    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] == 990
 
 
+@figures
 def test_a_silent_clip_and_paths_can_be_plotted(faceless: Path, singer_track: FaceTrack) -> None:
-    pytest.importorskip("matplotlib")
     silent = replace(open_video(faceless), has_audio=False)
     assert len(preview.plot_motion(singer_track.landmarks, silent).axes) == 3
     one = Keypoints(np.zeros((1, 10, 2)), np.zeros((1, 10, 2, 2)))
     path = Keypoints(np.random.default_rng(2).uniform(-1, 1, (5, 10, 2)), np.zeros((5, 10, 2, 2)))
-    left, right = preview.plot_keypoints(one, path, path).axes
+    inside: Any = SimpleNamespace(source=one, driving=path, moved=path)
+    left, right = preview.plot_keypoints(inside).axes
     assert len(left.lines) == len(right.lines) == 11
 
 
@@ -255,15 +329,25 @@ def test_without_matplotlib_the_way_on_is_told(
         preview.plot_motion(singer_track.landmarks, singer)
 
 
-# Inside the mesh engine
+# Lessons
+
+
+def test_a_pair_of_crops_shows_the_two_faces(small_portrait: np.ndarray, singer: Video, faceless: Path) -> None:
+    source, driving = preview.crop_pair(small_portrait, singer, every=8)
+    assert source.shape == (256, 256, 3)
+    assert [frame.shape for frame in driving] == [(256, 256, 3)] * 4
+    for crop in (source, driving[0], driving[-1]):
+        [face] = detect_faces(crop)
+        assert np.hypot(*np.subtract(face.centre, 128)) < 40
+    with pytest.raises(NoFaceError):
+        preview.crop_pair(small_portrait, open_video(faceless))
 
 
 def test_the_mesh_engines_deformation_shows_the_frame_that_it_draws(
-    small_portrait: np.ndarray, sung: list[np.ndarray], singer_track: FaceTrack
+    small_portrait: np.ndarray, sung: list[np.ndarray], singer: Video, singer_track: FaceTrack
 ) -> None:
-    landmarks = face_mesh(small_portrait, detect_faces(small_portrait)[0])
     frame = int(np.argmax(preview.motion_curves(singer_track.landmarks)["mouth"]))
-    inside = explain_frame(small_portrait, landmarks, singer_track.landmarks, frame=frame)
+    inside = preview.explain_mesh(small_portrait, singer, frame=frame)
     assert inside.deformation.shape == (240, 205, 2)
     assert inside.jacobian == pytest.approx(np.eye(2), abs=0.3)
     moved = preview.warp(small_portrait, inside.deformation).astype(int)

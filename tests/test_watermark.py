@@ -238,7 +238,7 @@ def test_an_unmarked_picture_fits_no_better_than_chance(frames: list[np.ndarray]
 def test_the_bound_on_false_alarms_is_a_bound() -> None:
     # What is accepted has z above 8.6, and 10 where places were searched: by Hoeffding's bound rarer than one in a
     # million, with all payloads and places; half of that is for the whole picture and its mirror image.
-    whole, elsewhere = watermark._WHOLE, 2 * watermark._POSITIONS
+    whole, elsewhere = watermark._WHOLE, watermark._SEARCHED
     places = 2 * len(watermark._SCALES) ** 2 * (0.2 * watermark._SIDE) ** 2 + 2 * watermark._CANDIDATES
     assert 2 / whole + places / elsewhere < 1
     for tried, least in ((whole, 8.6), (elsewhere, 10.2)):
@@ -253,7 +253,7 @@ def test_what_fits_too_little_is_not_taken(monkeypatch: pytest.MonkeyPatch, fit:
     detection = watermark._decode(evidence, watermark._Window(), watermark._WHOLE)
     assert (detection is not None) == found
     assert detection is None or detection.false_alarm < watermark.FALSE_ALARM
-    assert watermark._decode(evidence, watermark._Window(), 2 * watermark._POSITIONS) is None
+    assert watermark._decode(evidence, watermark._Window(), watermark._SEARCHED) is None
 
 
 def test_what_an_encoder_leaves_of_a_small_clip_is_enough(portrait: np.ndarray, tmp_path: Path) -> None:

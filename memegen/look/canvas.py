@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import ImageColor
 
-from memegen.base.errors import InputError
-from memegen.look.options import Format
+from memegen.base.arrays import Image
+from memegen.look.captions import Box
+from memegen.look.options import Format, read_colour
 
 Size = tuple[int, int]
-Box = tuple[int, int, int, int]
 
 SIZES: dict[str, Size] = {
     "square": (1080, 1080),
@@ -36,7 +35,7 @@ class Canvas:
         driver: The same of the driving clip, or None.
     """
 
-    background: np.ndarray
+    background: Image
     meme: Box
     driver: Box | None = None
 
@@ -45,7 +44,7 @@ class Canvas:
         """Width and height in pixels."""
         return self.background.shape[1], self.background.shape[0]
 
-    def fill(self, frame: np.ndarray, driver: np.ndarray | None = None) -> np.ndarray:
+    def fill(self, frame: Image, driver: Image | None = None) -> Image:
         """Return a new frame with the pictures in it.
 
         Args:
@@ -79,7 +78,7 @@ def beside(meme: Size, driver: Size) -> Size:
     return meme[0] + round(height * GAP) + round(driver[0] * height / driver[1]), height
 
 
-def lay_out(size: Size, meme: Size, photo: np.ndarray, *, bars: str = "blur", driver: Size | None = None) -> Canvas:
+def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver: Size | None = None) -> Canvas:
     """Put a meme, or a driver and a meme, into the middle of a frame, as large as they fit.
 
     Args:
@@ -129,7 +128,7 @@ def _centred(size: Size, content: Size, scale: float) -> Box:
     return left, top, right, bottom
 
 
-def _put(picture: np.ndarray, part: np.ndarray) -> None:
+def _put(picture: Image, part: Image) -> None:
     """Scale a picture to a part of a frame and write it there; an odd last row or column is cut off instead."""
     (height, width), (rows, columns) = picture.shape[:2], part.shape[:2]
     if 0 <= width - columns <= 1 and 0 <= height - rows <= 1:
@@ -142,7 +141,7 @@ def _put(picture: np.ndarray, part: np.ndarray) -> None:
     cv2.resize(picture, (columns, rows), dst=part, interpolation=method)
 
 
-def _background(size: Size, photo: np.ndarray, bars: str) -> np.ndarray:
+def _background(size: Size, photo: Image, bars: str) -> Image:
     """Draw bars: the photo, filling the frame, blurred and darkened; or a colour."""
     width, height = size
     if bars != "blur":
@@ -154,15 +153,3 @@ def _background(size: Size, photo: np.ndarray, bars: str) -> np.ndarray:
     small = cv2.resize(cut, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small.astype(np.float32) * _DIM, (0, 0), max(min(small.shape[:2]) * _BLUR, 0.5))
     return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC)).round().clip(0, 255).astype(np.uint8)
-
-
-def read_colour(bars: str) -> tuple[int, ...]:
-    """Return the RGB of a colour as CSS spells it.
-
-    Raises:
-        InputError: There is no such colour.
-    """
-    try:
-        return ImageColor.getrgb(bars)[:3]
-    except (ValueError, AttributeError):
-        raise InputError(f'The bars are {bars!r}: use "blur", or a colour such as "black" or "#ff8800".') from None

@@ -57,8 +57,6 @@ class Look:
     def __post_init__(self) -> None:
         check_options(self)
         if self.bars != "blur":
-            from memegen.look.canvas import read_colour
-
             read_colour(self.bars)
         if isinstance(self.label, str) and not _has_letters(self.label):
             raise InputError("The label has no letters: write something, or turn it off.")
@@ -73,8 +71,22 @@ class Look:
         return max(round(INTRO * fps), 1) if self.lead else 0
 
 
+def read_colour(bars: str) -> tuple[int, ...]:
+    """Return the RGB of a colour in CSS notation.
+
+    Raises:
+        InputError: There is no such colour.
+    """
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(bars)[:3]
+    except (ValueError, AttributeError):
+        raise InputError(f'The bars are {bars!r}: use "blur", or a colour such as "black" or "#ff8800".') from None
+
+
 def _has_letters(text: str) -> bool:
-    """Tell whether there is something to draw in a text."""
+    """Return whether there is something to draw in a text."""
     from memegen.look.captions import tidy
 
     return bool(text) and bool(tidy(text))

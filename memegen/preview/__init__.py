@@ -1,41 +1,32 @@
-"""Pictures that show what the stages see and do: for notebooks and the form, each a small pure function."""
+"""Pictures of what each stage of the pipeline sees and does, for notebooks and the form.
 
-from memegen.preview.curves import motion_curves, plot_keypoints, plot_motion
-from memegen.preview.fields import (
+Functions either draw into a copy of a picture, or return a matplotlib `Figure` that is not among pyplot's open figures:
+`show` displays it, once, and its memory is freed. Without matplotlib they raise UnavailableError.
+"""
+
+from memegen.base.downloads import asset
+from memegen.fomm.checkpoint import cached_or_tiny
+from memegen.preview.fields import flow_to_rgb, flow_wheel, movement, warp
+from memegen.preview.lessons import crop_frames, crop_pair, explain_mesh
+from memegen.preview.pages import contact_sheet, sample_frames, show, side_by_side, strips
+from memegen.preview.plots import (
+    draw_deformation,
     draw_features,
-    draw_flow_arrows,
+    draw_keypoints,
     draw_masks,
     draw_sparse_motions,
-    flow_to_rgb,
-    flow_wheel,
-    heat_map,
-    movement,
-    warp,
+    motion_curves,
+    plot_keypoints,
+    plot_motion,
 )
-from memegen.preview.pages import Shown, contact_sheet, crop_frames, sample_frames, show, side_by_side, strips
-from memegen.preview.points import draw_faces, draw_keypoints, draw_landmarks
+from memegen.preview.points import draw_faces, draw_landmarks
+
+PORTRAIT = asset("portrait.jpg")
+"""Path of the portrait that comes with memegen: Grace Hopper, 1984."""
 
 __all__ = [
-    "Shown",
-    "contact_sheet",
-    "crop_frames",
-    "draw_faces",
-    "draw_features",
-    "draw_flow_arrows",
-    "draw_keypoints",
-    "draw_landmarks",
-    "draw_masks",
-    "draw_sparse_motions",
-    "flow_to_rgb",
-    "flow_wheel",
-    "heat_map",
-    "motion_curves",
-    "movement",
-    "plot_keypoints",
-    "plot_motion",
-    "sample_frames",
-    "show",
-    "side_by_side",
-    "strips",
-    "warp",
-]
+    "PORTRAIT", "cached_or_tiny", "contact_sheet", "crop_frames", "crop_pair", "draw_deformation", "draw_faces",
+    "draw_features", "draw_keypoints", "draw_landmarks", "draw_masks", "draw_sparse_motions", "explain_mesh",
+    "flow_to_rgb", "flow_wheel", "motion_curves", "movement", "plot_keypoints", "plot_motion", "sample_frames", "show",
+    "side_by_side", "strips", "warp",
+]  # fmt: skip

@@ -1,91 +1,75 @@
-"""Pages: pictures with captions, in rows, and clips laid out in time."""
+"""Pages of pictures: in a row, evenly spaced in time, or clip below clip."""
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from PIL import Image as Pillow
 
-from memegen.base.arrays import Image
-from memegen.base.errors import InputError
-from memegen.face.cropping import FaceBox, crop_face
+from memegen.base.arrays import Floats, Image
+from memegen.base.errors import InputError, UnavailableError
+from memegen.base.html import data_address
 from memegen.media.video import Video
-from memegen.preview.drawing import BLACK, FONT, scaled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GAP = 8  # pixels between pictures
-BAR = 30  # pixels of a line of text between pictures
+WIDTH = 5.6  # inches of a page: matplotlib's letters then are as high as a notebook's own, and readable on a phone
+DOTS = 256  # pixels an inch in the file, which is shown at half its size: sharp on screens with small pixels, too
+SPAN = (-1, 1, 1, -1)  # left, right, bottom and top of a picture in its axes
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture with its caption; as a cell's last line it is displayed.
-
-    Attributes:
-        data: The file's bytes.
-        kind: Its media type.
-        caption: What there is to see; also the text for those who can't see it.
-    """
-
-    data: bytes
-    kind: str
-    caption: str
-
-    def _repr_html_(self) -> str:
-        text = html.escape(self.caption, quote=True)
-        address = f"data:{self.kind};base64,{base64.b64encode(self.data).decode('ascii')}"
-        return (
-            f'<figure style="margin: 0"><img alt="{text}" src="{address}" style="max-width: 100%; height: auto">'
-            f"<figcaption>{text}</figcaption></figure>"
-        )
-
-
-def show(picture: Image | Figure, caption: str) -> Shown:
-    """Give a picture a caption, to be a cell's last line.
+def show(picture: Image | Figure, caption: str) -> Any:
+    """Give a picture a caption. Make this the last line of a cell: Jupyter displays what it returns.
 
     Args:
         picture: uint8 RGB (H, W, 3), or a matplotlib figure.
-        caption: What there is to see, in a sentence.
+        caption: What there is to see, in a sentence; screen readers read it.
+
+    Returns:
+        An `IPython.display.HTML` that holds a WebP picture, which shrinks on a narrow screen.
     """
-    if not isinstance(picture, np.ndarray):
-        file = io.BytesIO()
-        picture.savefig(file, format="png", dpi=110)
-        return Shown(file.getvalue(), "image/png", caption)
-    _, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])
-    return Shown(data.tobytes(), "image/jpeg", caption)
+    from IPython.display import HTML
+
+    file, text = io.BytesIO(), html.escape(caption)
+    if isinstance(picture, np.ndarray):
+        Pillow.fromarray(picture).save(file, "WEBP", quality=90)
+        width = picture.shape[1]
+    else:
+        encoding = {"quality": 90}
+        picture.savefig(file, format="webp", dpi=DOTS, bbox_inches="tight", pad_inches=0.03, pil_kwargs=encoding)
+        width = Pillow.open(file).width // 2
+    look = f'width="{width}" style="max-width: 100%; height: auto; background: white"'
+    image = f'<img alt="{text}" {look} src="{data_address(file.getvalue(), "image/webp")}">'
+    return HTML(f'<figure style="margin: 0">{image}<figcaption>{text}</figcaption></figure>')  # type: ignore[no-untyped-call]
 
 
-def side_by_side(*images: Image, labels: Sequence[str] = (), height: int | None = None) -> Image:
-    """Put pictures into a row, scaled to one height, each over its label.
+def side_by_side(*pictures: Image | Floats, labels: Sequence[str] = ()) -> Figure:
+    """Put pictures of any sizes into a row.
 
     Args:
-        images: uint8 RGB (H, W, 3) of any sizes.
-        labels: Plain ASCII; as many as pictures, or none.
-        height: Pixels; the tallest picture's if None.
+        *pictures: uint8 RGB (H, W, 3), or maps: floats (H, W), painted from dark (lowest) to bright yellow (highest)
+            with a scale below.
+        labels: One for each picture, or none.
 
     Raises:
-        InputError: There are no pictures, or not as many labels.
+        InputError: There are no pictures, or more or fewer labels than pictures.
     """
-    return tiles(list(images), labels, columns=len(images), height=height or max((len(i) for i in images), default=0))
+    return page(pictures, labels, columns=len(pictures))
 
 
-def contact_sheet(frames: Video | Iterable[Image], *, count: int = 8, columns: int = 4, height: int = 200) -> Image:
-    """Lay out frames of a clip, evenly spaced in time; a Video's are labelled with the seconds, others with numbers.
+def contact_sheet(frames: Video | Iterable[Image], *, count: int = 8, columns: int = 4) -> Figure:
+    """Lay out frames of a clip, evenly spaced in time. Labels are seconds for a Video, else frame numbers.
 
     Args:
         frames: A clip, or uint8 RGB frames, which are then held in memory.
         count: How many at most.
         columns: How many in a row.
-        height: Of each, pixels.
 
     Raises:
         InputError: There are no frames.
@@ -95,104 +79,75 @@ def contact_sheet(frames: Video | Iterable[Image], *, count: int = 8, columns: i
         labels = [f"{frames.start + number / float(frames.fps):.2f} s" for number in chosen]
     else:
         labels = [f"frame {number}" for number in chosen]
-    return tiles(list(chosen.values()), labels, columns=columns, height=height)
+    return page(list(chosen.values()), labels, columns=columns)
 
 
-def strips(rows: Mapping[str, Iterable[Image]], *, count: int = 6, height: int = 150) -> Image:
-    """Lay out clips one below the other, so that what differs can be compared at the same moments.
+def strips(rows: Mapping[str, Iterable[Image]], *, count: int = 6) -> Figure:
+    """Lay out clips one below the other, to compare them at the same moments.
 
     Args:
-        rows: For each label (plain ASCII) the frames of a clip, uint8 RGB.
+        rows: For each label the frames of a clip, uint8 RGB.
         count: Frames of each clip, evenly spaced.
-        height: Of each frame, pixels.
 
     Raises:
         InputError: There are no frames.
     """
-    parts = []
+    pictures: list[Image | None] = []
+    labels: list[str] = []
     for label, frames in rows.items():
-        row = tiles(list(sample_frames(frames, count).values()), (), columns=count, height=height)
-        parts += [_bar(label, row.shape[1], middle=False), row]
-    return _stacked(parts)
+        row = list(sample_frames(frames, count).values())
+        pictures += [*row, *[None] * (count - len(row))]
+        labels += [label, *[""] * (count - 1)]
+    return page(pictures, labels, columns=count, align="left")
+
+
+def page(
+    pictures: Sequence[Image | Floats | None], labels: Sequence[str], *, columns: int, align: str = "center"
+) -> Figure:
+    """Lay out pictures in rows, as `side_by_side`; None leaves a gap. Each spans -1 to 1, as the keypoints do."""
+    if not pictures or (labels and len(labels) != len(pictures)):
+        raise InputError(f"There are {len(pictures)} pictures and {len(labels)} labels: give one each, or no labels.")
+    figure = new_figure(WIDTH, compress=True, w_pad=0.02, h_pad=0.03, wspace=0, hspace=0)
+    # Columns as wide as the pictures of the first row, so that all in a row have one height.
+    first = [*pictures, *[None] * columns][:columns]
+    shapes = [1 if picture is None else picture.shape[1] / picture.shape[0] for picture in first]
+    grid = figure.subplots(-(-len(pictures) // columns), columns, squeeze=False, width_ratios=shapes)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, picture, label in zip(grid.flat, pictures, labels or [""] * len(pictures), strict=False):
+        # Without `y` matplotlib looks for a free place above the ticks, which takes as long as all the rest.
+        axes.set_title(label, loc=align, fontsize="medium", pad=3, y=1)
+        if picture is not None:
+            # matplotlib is slow with large pictures and keeps them: shrink to the place in the file.
+            scale = min(1.0, WIDTH * DOTS / columns / picture.shape[1])
+            small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            shown = axes.imshow(small, cmap="inferno", extent=SPAN, aspect=picture.shape[0] / picture.shape[1])
+            if picture.ndim == 2:
+                figure.colorbar(shown, cax=axes.inset_axes((0, -0.08, 1, 0.05)), location="bottom")
+    return figure
+
+
+def new_figure(height: float, **layout: Any) -> Figure:
+    """Make a figure as wide as a page, `height` in inches, outside pyplot's list of open figures."""
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise UnavailableError("Figures need matplotlib: pip install 'memegen[notebook]'.") from error
+    return Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(**layout))
 
 
 def sample_frames(frames: Video | Iterable[Image], count: int) -> dict[int, Image]:
-    """Take at most `count` evenly spaced frames from a clip, the first and the last among them; keys are their numbers.
+    """Take at most `count` evenly spaced frames of a clip, by their numbers; the first and the last are among them.
 
     Raises:
         InputError: There are no frames.
     """
-    if isinstance(frames, Video):
-        wanted = set(_spaced(frames.frame_count, count))
-        return {number: frame for number, frame in enumerate(frames.frames()) if number in wanted}
-    held = list(frames)
-    if not held:
+    if not isinstance(frames, Video):
+        frames = list(frames)
+    total = frames.frame_count if isinstance(frames, Video) else len(frames)
+    if not total:
         raise InputError("There are no frames to show: give a clip or a list with at least one.")
-    return {number: held[number] for number in _spaced(len(held), count)}
-
-
-def crop_frames(
-    frames: Video | Iterable[Image], box: FaceBox, *, margin: float = 0.15, side: int = 256, count: int | None = None
-) -> list[Image]:
-    """Cut the same square out of every frame, as `crop_face` does.
-
-    Args:
-        frames: A clip, or uint8 RGB frames.
-        box: The face over the whole clip in pixels, as `crop_video` gives it.
-        margin: Room on each side as a part of the box's longer side.
-        side: Pixels of the results' sides.
-        count: How many frames to take from the beginning; None for all.
-
-    Returns:
-        uint8 RGB (side, side, 3) each.
-    """
+    wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
     stream = frames.frames() if isinstance(frames, Video) else frames
-    return [crop_face(frame, box, margin=margin, side=side) for frame in islice(stream, count)]
-
-
-def tiles(images: Sequence[Image], labels: Sequence[str], *, columns: int, height: int) -> Image:
-    """Lay out pictures in rows, scaled to one height, labels below them.
-
-    Raises:
-        InputError: There are no pictures, or not as many labels.
-    """
-    if not images or (labels and len(labels) != len(images)):
-        raise InputError(f"There are {len(images)} pictures and {len(labels)} labels: give one for each, or no labels.")
-    tiles = []
-    for number, image in enumerate(images):
-        tile = scaled(image, height)
-        tiles.append(np.concatenate([tile, _bar(labels[number], tile.shape[1])]) if labels else tile)
-    rows = [_row(tiles[first : first + columns]) for first in range(0, len(tiles), columns)]
-    return _stacked(rows)
-
-
-def _spaced(total: int, count: int) -> list[int]:
-    return [int(number) for number in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
-
-
-def _row(tiles: Sequence[Image]) -> Image:
-    gap = np.full((len(tiles[0]), GAP, 3), 255, np.uint8)
-    return np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)
-
-
-def _stacked(rows: Sequence[Image]) -> Image:
-    """Put rows of any widths one below the other on white."""
-    width = max(row.shape[1] for row in rows)
-    parts = []
-    for row in rows:
-        part = np.full((len(row) + GAP, width, 3), 255, np.uint8)
-        part[: len(row), : row.shape[1]] = row
-        parts.append(part)
-    return np.concatenate(parts)[:-GAP]
-
-
-def _bar(text: str, width: int, *, middle: bool = True) -> Image:
-    """Write a line of text on white, as small as it has to be."""
-    bar = np.full((BAR, width, 3), 255, np.uint8)
-    scale = cv2.getFontScaleFromHeight(FONT, 13, 1)
-    (wide, _), _ = cv2.getTextSize(text, FONT, scale, 1)
-    scale *= min(1.0, (width - 4) / max(wide, 1))
-    (wide, tall), _ = cv2.getTextSize(text, FONT, scale, 1)
-    left = (width - wide) // 2 if middle else 2
-    cv2.putText(bar, text, (max(left, 0), (BAR + tall) // 2), FONT, scale, BLACK, 1, cv2.LINE_AA)
-    return bar
+    return {number: frame for number, frame in enumerate(stream) if number in wanted}

@@ -1,4 +1,4 @@
-"""Faces, landmarks and keypoints, drawn on the picture they belong to."""
+"""Faces and landmarks, drawn into a copy of the picture they belong to."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats, Image
+from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.face.cropping import FaceBox
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, Landmarks
-from memegen.fomm.keypoints import Keypoints
-from memegen.preview.drawing import (
-    BLACK,
-    CYAN,
-    SUB,
-    WHITE,
-    YELLOW,
-    colour_of,
-    draw_line,
-    draw_tag,
-    enlarged,
-    line_width,
-)
+
+YELLOW, WHITE, BLACK, CYAN = (255, 214, 10), (255, 255, 255), (20, 20, 20), (0, 230, 255)
+FONT = cv2.FONT_HERSHEY_DUPLEX
+SUB = 4  # OpenCV's coordinates are in 1/16 pixel (4 binary places), so that shapes move smoothly from frame to frame
+READABLE = 512  # pixels: smaller pictures are enlarged before landmarks are drawn into them
 
 
 def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = None) -> Image:
@@ -42,17 +34,15 @@ def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = N
     """
     if chosen is not None and not 0 <= chosen < len(faces):
         raise InputError(f"Face {chosen} can't be marked: there are {len(faces)}, counted from 0 at the left.")
-    drawn = np.ascontiguousarray(image).copy()
-    line = line_width(image)
-    order = sorted(range(len(faces)), key=lambda number: number == chosen)  # the chosen one lies on top
-    for number in order:
-        colour, width = (YELLOW, 2 * line) if number == chosen else (WHITE, line)
+    drawn, line = np.array(image, order="C"), _line_width(image)
+    for number in sorted(range(len(faces)), key=lambda number: number == chosen):  # the chosen one lies on top
         box = faces[number]
-        corners = np.array([[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]])
-        draw_line(drawn, corners, BLACK, width + max(line, 2), closed=True)
-        draw_line(drawn, corners, colour, width, closed=True)
+        colour, width = (YELLOW, 2 * line) if number == chosen else (WHITE, line)
+        corners = (round(box.left), round(box.top)), (round(box.right), round(box.bottom))
+        cv2.rectangle(drawn, *corners, BLACK, width + max(line, 2))  # a dark edge, to be seen on bright pictures
+        cv2.rectangle(drawn, *corners, colour, width)
         tall = float(np.clip(0.28 * box.height, 9 * line, 18 * line))
-        draw_tag(drawn, str(number), (box.left, box.top), colour, tall)
+        _draw_tag(drawn, str(number), corners[0], colour, tall)
     return drawn
 
 
@@ -66,48 +56,31 @@ def draw_landmarks(image: Image, landmarks: Landmarks) -> Image:
     Returns:
         A copy, enlarged to 512 pixels if smaller.
     """
-    drawn, scale = enlarged(image)
+    scale = max(1.0, READABLE / max(image.shape[:2]))
+    drawn = np.array(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
+    # Pixel (0, 0) is a square around that point: its corner, not its centre, stays in place when it grows.
     points = (np.asarray(landmarks, np.float64)[:, :2] + 0.5) * scale - 0.5
-    line = line_width(drawn)
-    for x, y in np.round(points * 2**SUB).astype(int):
-        cv2.circle(drawn, (int(x), int(y)), round(0.7 * line * 2**SUB), CYAN, cv2.FILLED, cv2.LINE_AA, SUB)
+    points, line = np.round(points * 2**SUB).astype(np.int32), _line_width(drawn)
+    for x, y in points.tolist():
+        cv2.circle(drawn, (x, y), round(0.7 * line * 2**SUB), CYAN, cv2.FILLED, cv2.LINE_AA, SUB)
     if len(points) == 468:
-        draw_line(drawn, points[list(FACE_OVAL)], WHITE, line, closed=True)
-        for upper, lower in (*EYE_LIDS, INNER_LIPS):
-            draw_line(drawn, points[[*upper, *lower[-2:0:-1]]], YELLOW, line, closed=True)
+        rings = [[*upper, *lower[-2:0:-1]] for upper, lower in (*EYE_LIDS, INNER_LIPS)]
+        cv2.polylines(drawn, [points[list(FACE_OVAL)]], True, WHITE, line, cv2.LINE_AA, SUB)
+        cv2.polylines(drawn, [points[ring] for ring in rings], True, YELLOW, line, cv2.LINE_AA, SUB)
     return drawn
 
 
-def draw_keypoints(image: Image, keypoints: Keypoints[Floats], *, frame: int = 0) -> Image:
-    """Draw keypoints with their numbers, and what each jacobian makes of a small circle and its two radii.
+def _line_width(image: Image) -> int:
+    """Pixels of a thin line that can be seen when the picture is shown at the width of a page."""
+    return max(1, round(float(max(image.shape[:2])) / 320))
 
-    Only the jacobians' relative sizes mean something, so the circle is chosen to suit the picture.
 
-    Args:
-        image: uint8 RGB (H, W, 3).
-        keypoints: Of N frames, as in `Keypoints`.
-        frame: Which of them to draw.
-
-    Returns:
-        A copy, enlarged to 512 pixels if smaller.
-    """
-    drawn, _ = enlarged(image)
-    half = (np.array(drawn.shape[1::-1]) - 1) / 2
-    value, jacobian = keypoints.value[frame], keypoints.jacobian[frame]
-    size = float(np.sqrt(np.median(np.abs(np.linalg.det(jacobian)))))
-    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    circle = 0.11 / max(size, 1e-6) * np.stack([np.cos(angles), np.sin(angles)])
-    line = line_width(drawn)
-    for number, (point, local) in enumerate(zip(value, jacobian, strict=True)):
-        colour = colour_of(number, len(value))
-        ring = (point[:, None] + local @ circle + 1).T * half
-        middle = (point + 1) * half
-        draw_line(drawn, ring, BLACK, line + 2, closed=True)
-        draw_line(drawn, ring, colour, line, closed=True)
-        draw_line(drawn, np.stack([middle, ring[0]]), colour, line)
-        draw_line(drawn, np.stack([middle, ring[12]]), WHITE, line)
-    for number, point in enumerate((value + 1) * half):
-        draw_tag(
-            drawn, str(number), (point[0] - 5 * line, point[1] - 5 * line), colour_of(number, len(value)), 11 * line
-        )
-    return drawn
+def _draw_tag(image: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int], tall: float) -> None:
+    """Write black text on a patch of colour, about `tall` pixels high, in place; the patch stays inside the picture."""
+    stroke, pad = max(1, round(tall / 11)), round(tall / 4)
+    scale = cv2.getFontScaleFromHeight(FONT, max(1, round(tall * 0.62)), stroke)
+    size = np.array(cv2.getTextSize(text, FONT, scale, stroke)[0]) + 2 * pad
+    left, top = np.clip(corner, 0, np.maximum(image.shape[1::-1] - size, 0)).tolist()
+    right, bottom = left + int(size[0]), top + int(size[1])
+    cv2.rectangle(image, (left, top), (right, bottom), colour, cv2.FILLED)
+    cv2.putText(image, text, (left + pad, bottom - pad), FONT, scale, BLACK, stroke, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""The folder of settings, and the one yes that is kept there: that people in the photos agreed."""
+"""The folder of settings, and the one answer kept there: that the people in the photos agreed."""
 
 from __future__ import annotations
 
@@ -6,48 +6,45 @@ import logging
 import os
 from pathlib import Path
 
+import platformdirs
+
 from memegen.base.errors import OutputError
 from memegen.base.files import expanded
 
 QUESTION = "Has everybody in the photo agreed to be in a meme?"
+_YES = "has-permission"  # the file that stands for the answer
 _log = logging.getLogger(__name__)
 
 
 def config_dir() -> Path:
-    """The folder of settings and keys: that of the variable MEMEGEN_CONFIG, or the user's usual one; may not exist.
+    """Return the folder of settings and keys, which may not exist: the variable MEMEGEN_CONFIG, or the usual place.
 
     Raises:
-        OutputError: The user has no home.
+        OutputError: The user has no home folder.
     """
     given = os.environ.get("MEMEGEN_CONFIG")
     if given:
         return expanded(given)
-    from platformdirs import user_config_path
-
     try:
-        return user_config_path("memegen", appauthor=False)
-    except RuntimeError as error:  # a user without a home, as in some containers
+        return platformdirs.user_config_path("memegen", appauthor=False)
+    except RuntimeError as error:  # as in some containers
         raise OutputError("There is no home folder for the settings: name a folder in MEMEGEN_CONFIG.") from error
 
 
 def remembered() -> bool:
-    """Whether the yes was given on this machine; not, if that can't be told."""
+    """Return whether the answer yes was kept on this machine; False if that can't be read."""
     try:
-        return _file().is_file()
+        return (config_dir() / _YES).is_file()
     except OSError:  # a folder that belongs to somebody else
         return False
 
 
 def remember() -> None:
-    """Keep the yes for the next time; where the folder can't be written it holds for this time, with a warning."""
-    file = _file()
+    """Keep the answer yes; log a warning if the folder can't be written."""
+    file = config_dir() / _YES
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
     except OSError as error:
-        told = "The yes can't be kept in %s (%s): give it each time, or name another folder in MEMEGEN_CONFIG."
-        _log.warning(told, file.parent, error.strerror)
-
-
-def _file() -> Path:
-    return config_dir() / "has-permission"
+        message = "Your answer can't be kept in %s (%s): confirm each time, or name another folder in MEMEGEN_CONFIG."
+        _log.warning(message, file.parent, error.strerror)

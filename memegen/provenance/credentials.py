@@ -1,4 +1,4 @@
-"""Content Credentials (C2PA): a signed statement inside the file of how it was made; nothing is asked of a network."""
+"""Content Credentials (C2PA): a signed statement in the file about how it was made, without any network access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import mmap
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,35 +16,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memegen.base.errors import InputError, OutputError, UnavailableError
+from memegen.base.files import whole_file
 from memegen.base.version import __version__
 from memegen.provenance.consent import config_dir
 from memegen.provenance.metadata import Marks, has_countless_boxes, write_metadata
 
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-}
+MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".jpg": "image/jpeg"}
+MEDIA_TYPES |= {f".{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp")}
 LOCAL_SIGNER = "memegen local signer"
-MAX_CHECKED = 2**31  # bytes of a file whose signature is checked: all of it has to be read
-YEARS = 10  # that a local certificate is good for
+MAX_CHECKED = 2**31  # bytes of the largest file whose signature is checked: all of it has to be read
+YEARS = 10  # that a local certificate is valid
 
-_SETTINGS = {
-    "verify": {"ocsp_fetch": False, "remote_manifest_fetch": False},
-    "builder": {"thumbnail": {"enabled": False}},
-}
-_FILES = ("chain.pem", "key.pem")  # how the parts of a signer are kept
-_STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # names the box of manifests, in every kind of file
-_SEARCHED = 2**28  # bytes of a file that can't be read that are searched for it
+_OFFLINE = {"ocsp_fetch": False, "remote_manifest_fetch": False}
+_FILES = ("chain.pem", "key.pem")  # where the parts of a signer are kept
+_STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # marks the box of manifests, in every file format
+_SEARCHED = 2**28  # first bytes of an unreadable file that are searched for it
 _INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
 _UNFIT = (
-    "The file can't be signed with this certificate ({}): it has to come first in its chain, belong to the key, be "
-    "valid today, and allow digital signatures and e-mail protection; leave it out to use a local one."
+    "The file can't be signed with this certificate ({}): it must come first in its chain, belong to the key, be valid "
+    "today, and allow digital signatures and e-mail protection; leave it out to use a local one."
 )
 _log = logging.getLogger(__name__)
 
@@ -58,12 +47,12 @@ class Signer(NamedTuple):
 
 
 def available() -> bool:
-    """Whether files can be signed here."""
+    """Return whether files can be signed here."""
     return find_spec("c2pa") is not None
 
 
 def seal(path: Path, marks: Marks) -> None:
-    """Write the marks into a finished file, in place, and sign it where that can be done.
+    """Write the marks into a finished file, in place, and sign it if that is possible.
 
     Raises:
         MemegenError: The file or its signature can't be written.
@@ -77,15 +66,15 @@ def seal(path: Path, marks: Marks) -> None:
 
 
 def sign(path: Path, marks: Marks, *, signer: Signer | None = None) -> None:
-    """Sign a finished file in place; anything that changes it afterwards breaks the signature.
+    """Sign a finished file in place; any later change to the file breaks the signature.
 
     Args:
         path: A movie, GIF, WebP, PNG or JPEG.
         marks: What to say.
-        signer: With what; `find_signer()` when None.
+        signer: The certificate and key to sign with; `find_signer()` when None.
 
     Raises:
-        InputError: The certificate or the file does not do; the file is as it was.
+        InputError: The certificate or the file can't be used; the file is unchanged.
         OutputError: The file can't be written.
         UnavailableError: c2pa-python is not installed, or does not run here.
     """
@@ -95,40 +84,39 @@ def sign(path: Path, marks: Marks, *, signer: Signer | None = None) -> None:
     with _c2pa() as (c2pa, context):
         signer = signer or find_signer()
         try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".memegen-") as folder:
-                signed = Path(folder, path.name)
-                with (
-                    path.open("rb") as source,
-                    signed.open("w+b") as target,
-                    _hand(c2pa, signer) as hand,
-                    c2pa.Builder(json.dumps(_manifest(marks)), context) as builder,
-                ):
-                    builder.sign(hand, kind, source, target)
-                signed.replace(path)
+            with (
+                whole_file(path) as signed,
+                path.open("rb") as source,
+                signed.open("w+b") as target,
+                _c2pa_signer(c2pa, signer) as c2pa_signer,
+                c2pa.Builder(json.dumps(_manifest(marks)), context) as builder,
+            ):
+                builder.sign(c2pa_signer, kind, source, target)
         except c2pa.C2paError.Signature as error:
             raise InputError(_UNFIT.format(error)) from error
         except c2pa.C2paError as error:
-            raise InputError(f"{path.name} can't be signed ({error}): it is no whole {kind} file.") from error
+            raise InputError(f"{path.name} can't be signed ({error}): it is not a complete {kind} file.") from error
         except OSError as error:
             raise OutputError(f"The signed file can't be written ({error}): write to another folder.") from error
 
 
 def read_credentials(path: Path) -> dict[str, Any] | None:
-    """Read and check the manifests in a file, of whatever kind and name.
+    """Read and check the manifests in a file, whatever its format and name.
 
     Returns:
-        C2PA's report with `manifests`, `active_manifest`, `validation_state` and `validation_status`; None without any.
+        C2PA's report with `manifests`, `active_manifest`, `validation_state` and `validation_status`; None if the file
+        has no manifests.
 
     Raises:
-        InputError: There are some, but they can't be read.
-        UnavailableError: c2pa-python is not installed, the file is larger than MAX_CHECKED or a movie of countless
-            boxes, or they are kept elsewhere, and nothing is fetched.
+        InputError: The file has manifests, but they can't be read.
+        UnavailableError: c2pa-python is not installed, the file is larger than MAX_CHECKED or a movie with too many
+            boxes, or the manifests are kept at an address, which is not fetched.
     """
     if path.stat().st_size > MAX_CHECKED:
-        raise UnavailableError(f"a file of more than {MAX_CHECKED >> 30} GB is not checked")
+        raise UnavailableError(f"files over {MAX_CHECKED >> 30} GB are not checked")
     if has_countless_boxes(path):
-        raise UnavailableError("a movie of so many parts is not checked")
-    kind = MEDIA_TYPES.get(path.suffix.lower(), "video/mp4")  # a hint: the file's own beginning decides
+        raise UnavailableError("a movie with so many parts is not checked")
+    kind = MEDIA_TYPES.get(path.suffix.lower(), "video/mp4")  # a hint: c2pa looks at the first bytes of the file
     with _c2pa() as (c2pa, context):
         try:
             with path.open("rb") as file, c2pa.Reader(kind, file, context=context) as reader:
@@ -136,24 +124,25 @@ def read_credentials(path: Path) -> dict[str, Any] | None:
                 return report
         except (c2pa.C2paError, OSError, ValueError) as error:
             if "must fetch remote" in str(error):
-                raise UnavailableError(f"they are not in the file ({error}), and nothing is fetched") from error
+                raise UnavailableError(f"they are not in the file, and nothing is fetched ({error})") from error
             if _has_store(path):
                 raise InputError(str(error)) from error
             return None
 
 
 def _has_store(path: Path) -> bool:
-    """Whether a file holds manifests, or what is left of them."""
-    if not path.stat().st_size:  # a file of the system, of no length
+    """Return whether a file holds manifests, or what is left of them."""
+    if not path.stat().st_size:  # also files of the system, such as those in /proc
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return data.find(_STORE, 0, _SEARCHED) >= 0
 
 
 def find_signer() -> Signer:
-    """Give the certificate that the variables MEMEGEN_CERTIFICATE and MEMEGEN_KEY name, or this machine's own.
+    """Return the signer that the variables MEMEGEN_CERTIFICATE and MEMEGEN_KEY name, or this machine's own.
 
-    The own one is made at first use, for no person, and kept in the folder of settings, readable by its owner alone.
+    The machine's own is made at first use, names no person, and is kept in the folder of settings, where only its
+    owner can read it.
 
     Raises:
         InputError: A file named by the variables can't be read, or only one of them is set.
@@ -173,20 +162,21 @@ def find_signer() -> Signer:
 
 
 def _kept(folder: Path) -> Signer | None:
-    """The chain that was kept, if it still does; what is damaged, incomplete or too old is thrown away."""
+    """Return the kept signer if it can still be used; remove one that is damaged, incomplete or expired."""
     try:
-        whole = not folder.is_dir() or all((folder / name).is_file() for name in _FILES)
-        signer = Signer(*((folder / name).read_bytes() for name in _FILES)) if whole else None
+        signer = Signer(*((folder / name).read_bytes() for name in _FILES))
+        if _is_sound(signer):
+            return signer
+    except FileNotFoundError:
+        pass
     except OSError:
         return None
-    if signer is not None and _is_sound(signer):
-        return signer
     shutil.rmtree(folder, ignore_errors=True)
     return None
 
 
 def _is_sound(signer: Signer) -> bool:
-    """Whether the chain is whole, valid now and for the next day, and belongs to the key."""
+    """Return whether the chain is complete, belongs to the key, and is valid now and for another day."""
     x509, serialization = _cryptography("x509"), _cryptography("hazmat.primitives.serialization")
     faults = _cryptography("exceptions")
     try:
@@ -201,69 +191,58 @@ def _is_sound(signer: Signer) -> bool:
 
 
 def _keep(folder: Path, signer: Signer) -> Signer:
-    """Keep a new chain, whole or not at all; the first of two that are made at once stays."""
-    made = None
+    """Keep a new signer as a whole and return it; if another program kept one first, return that one."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".credentials-"))  # mode 700
-        for name, content in zip(_FILES, signer, strict=True):
-            (made / name).touch(mode=0o600)
-            (made / name).write_bytes(content)
-        made.rename(folder)
+        with whole_file(folder) as made:  # a folder that is not empty is never replaced: the first one stays
+            made.mkdir(mode=0o700)
+            for name, content in zip(_FILES, signer, strict=True):
+                (made / name).touch(mode=0o600)
+                (made / name).write_bytes(content)
     except OSError as error:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
         kept = _kept(folder)
         if kept is None:
-            _log.warning("The local certificate can't be kept in %s (%s): it serves for this clip.", folder, error)
+            _log.warning("The local certificate can't be kept in %s (%s): it signs this clip only.", folder, error)
         return kept or signer
     return signer
 
 
 def _make_chain() -> Signer:
-    """Make a root and a leaf certificate for P-256, as C2PA asks for; the root's key is forgotten.
+    """Make a root and a leaf certificate for P-256, as C2PA demands; the root's key is not kept.
 
-    They begin with the year, so that clips don't tell when memegen was first used.
+    They are valid from the first day of the year, so that clips don't tell when memegen was first used.
     """
     x509, ec = _cryptography("x509"), _cryptography("hazmat.primitives.asymmetric.ec")
     hashes, serialization = _cryptography("hazmat.primitives.hashes"), _cryptography("hazmat.primitives.serialization")
     start = datetime((datetime.now(UTC) - timedelta(days=1)).year, 1, 1, tzinfo=UTC)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     certificates = []
-    for name, own in (("memegen local root", root_key), (LOCAL_SIGNER, key)):
-        is_root = own is root_key
+    for name, own in ((LOCAL_SIGNER, key), ("memegen local root", root_key)):
         made = x509.CertificateBuilder(
-            issuer_name=_name(x509, "memegen local root"),
-            subject_name=_name(x509, name),
+            issuer_name=x509.Name.from_rfc4514_string("CN=memegen local root,O=memegen"),
+            subject_name=x509.Name.from_rfc4514_string(f"CN={name},O=memegen"),
             public_key=own.public_key(),
             serial_number=x509.random_serial_number(),
             not_valid_before=start,
             not_valid_after=start + timedelta(days=365 * YEARS),
         )
-        for extension, critical in _extensions(x509, own.public_key(), root_key.public_key(), is_root=is_root):
+        for extension, critical in _extensions(x509, own.public_key(), root_key.public_key(), is_root=own is root_key):
             made = made.add_extension(extension, critical)
-        certificates.append(made.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Signer(certificates[1] + certificates[0], private)
+        certificates.append(made.sign(root_key, hashes.SHA256()).public_bytes(pem))
+    return Signer(b"".join(certificates), key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
 
 
 def _cryptography(module: str) -> Any:
-    """Import a part of cryptography, which c2pa-python brings along."""
+    """Import a part of cryptography, which is installed with c2pa-python."""
     try:
         return import_module(f"cryptography.{module}")
     except ImportError as error:
         raise UnavailableError(_INSTALL) from error
 
 
-def _name(x509: Any, name: str) -> Any:
-    attributes = ((x509.NameOID.ORGANIZATION_NAME, "memegen"), (x509.NameOID.COMMON_NAME, name))
-    return x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
-
-
 def _extensions(x509: Any, own: Any, root: Any, *, is_root: bool) -> Iterator[tuple[Any, bool]]:
-    """What the certificate may be used for, each with whether a reader has to know it."""
+    """Yield what the certificate may be used for, each with whether it is critical: readers must understand it."""
     others = "content_commitment key_encipherment data_encipherment key_agreement encipher_only decipher_only"
     uses = dict.fromkeys(others.split(), False)
     yield x509.BasicConstraints(ca=is_root, path_length=None), True
@@ -275,59 +254,53 @@ def _extensions(x509: Any, own: Any, root: Any, *, is_root: bool) -> Iterator[tu
 
 
 def _manifest(marks: Marks) -> dict[str, Any]:
-    """What is signed."""
+    """Return the statement that is signed."""
     agent = {"name": "memegen", "version": __version__}
     made = {"action": "c2pa.created", "digitalSourceType": marks.source_type, "softwareAgent": agent}
     moved = {"action": "c2pa.edited", "description": marks.sentence, "softwareAgent": agent}
+    parts = ("photo", f"template {marks.template}")
     return {
         "title": "Made with memegen",
         "claim_generator_info": [agent],
         "assertions": [{"label": "c2pa.actions", "data": {"actions": [made, moved]}}],
-        "ingredients": [
-            {"title": title, "relationship": "componentOf"} for title in ("photo", f"template {marks.template}")
-        ],
+        "ingredients": [{"title": title, "relationship": "componentOf"} for title in parts],
     }
 
 
 @contextmanager
 def _c2pa() -> Iterator[tuple[Any, Any]]:
-    """Give c2pa and its settings."""
+    """Yield the module c2pa and a context with our settings and the authorities that MEMEGEN_TRUST names."""
     if not available():
         raise UnavailableError(_INSTALL)
     try:
         import c2pa
-    except (ImportError, OSError, RuntimeError) as error:  # its library is not for this machine
+    except (ImportError, OSError, RuntimeError) as error:  # its library is not made for this machine
         raise UnavailableError(f"c2pa-python does not run here ({error}).") from error
-    with c2pa.Settings.from_dict(_SETTINGS | _trust()) as settings, c2pa.Context(settings) as context:
+    settings: dict[str, Any] = {"verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
+    if file := os.environ.get("MEMEGEN_TRUST"):
+        try:
+            settings["trust"] = {"trust_anchors": Path(file).expanduser().read_text("ascii")}
+        except (OSError, ValueError) as error:
+            raise InputError(f"The authorities in {file} can't be read ({error}): check MEMEGEN_TRUST.") from error
+    with c2pa.Settings.from_dict(settings) as loaded, c2pa.Context(loaded) as context:
         yield c2pa, context
 
 
-def _trust() -> dict[str, Any]:
-    """Settings with the authorities in the file that MEMEGEN_TRUST names; none when it is not set."""
-    file = os.environ.get("MEMEGEN_TRUST")
-    if not file:
-        return {}
-    try:
-        return {"trust": {"trust_anchors": Path(file).expanduser().read_text("ascii")}}
-    except (OSError, ValueError) as error:
-        raise InputError(f"The authorities in {file} can't be read ({error}): check MEMEGEN_TRUST.") from error
-
-
 @contextmanager
-def _hand(c2pa: Any, signer: Signer) -> Iterator[Any]:
-    """Give what signs."""
+def _c2pa_signer(c2pa: Any, signer: Signer) -> Iterator[Any]:
+    """Yield a signer as c2pa wants it."""
     try:
         _cryptography("x509").load_pem_x509_certificates(signer.chain)
         info = c2pa.C2paSignerInfo(getattr(c2pa.C2paSigningAlg, _algorithm(signer.key)), signer.chain, signer.key, None)
-        hand = c2pa.Signer.from_info(info)
+        made = c2pa.Signer.from_info(info)
     except (c2pa.C2paError, ValueError, TypeError) as error:
         raise InputError(_UNFIT.format(error)) from error
-    with hand:
-        yield hand
+    with made:
+        yield made
 
 
 def _algorithm(key: bytes) -> str:
-    """How a private key signs, in C2PA's word."""
+    """Return C2PA's name of the algorithm that goes with a private key."""
     known = _cryptography("hazmat.primitives.serialization").load_pem_private_key(key, None)
     curves = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
     other = "ED25519" if type(known).__name__ == "Ed25519PrivateKey" else "PS256"

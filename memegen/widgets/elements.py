@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import mimetypes
@@ -14,6 +13,7 @@ import ipywidgets
 from PIL import Image as Pillow
 
 from memegen.base.arrays import Image
+from memegen.base.html import data_address
 from memegen.widgets.platforms import Files, colab_uploads, on_colab, uploaded
 
 Answer = TypeVar("Answer")
@@ -161,11 +161,6 @@ def note(words: str) -> Any:
     return ipywidgets.HTML(f'<div style="line-height: 1.4; opacity: 0.75">{html.escape(words)}</div>')
 
 
-def data_address(content: bytes, kind: str) -> str:
-    """Write bytes as an address that holds them."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
 def picture(image: Image, *, alt: str, style: str = "max-width: 100%; height: auto") -> str:
     """Write a picture, uint8 RGB (H, W, 3), as HTML with the words for those who don't see it."""
     file = io.BytesIO()
@@ -203,6 +198,6 @@ def download_link(path: Path) -> str:
     look = "display: inline-block; min-height: 44px; line-height: 44px; padding: 0 20px; border-radius: 4px"
     name = html.escape(path.name, quote=True)
     return (
-        f'<a download="{name}" href="{data_address(path.read_bytes(), kind)}" style="{look}; margin: 12px 0 4px 0; '
+        f'<a download="{name}" href="{data_address(path, kind)}" style="{look}; margin: 12px 0 4px 0; '
         f'background: #1a7f37; color: white; text-decoration: none">Download {name}</a>'
     )
