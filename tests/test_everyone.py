@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -218,9 +219,9 @@ def test_faces_left_out_of_a_duet_keep_still(couple: np.ndarray, short: Video) -
 
 
 def test_a_clip_is_followed_once_for_all_faces(
-    couple: np.ndarray, short: Video, monkeypatch: pytest.MonkeyPatch
+    couple: np.ndarray, short: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have followed it
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))  # another test may have followed it
     stages: list[tuple[str, int]] = []
     animator = load_animator("mesh", face="all", progress=lambda stage, done, total: stages.append((stage, done)))
     list(animator.animate(couple, replace(short, duration=0.28)))

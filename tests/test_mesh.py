@@ -101,7 +101,10 @@ def test_the_photo_is_left_alone_and_two_runs_are_identical(
     assert all(np.array_equal(a, b) for a, b in zip(sung, again, strict=True))
 
 
-def test_frames_are_drawn_as_they_are_asked_for(small_portrait: np.ndarray, singer: Video) -> None:
+def test_frames_are_drawn_as_they_are_asked_for(
+    small_portrait: np.ndarray, singer: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path))  # another test may have watched the singer
     passes: list[int] = []
     ended: list[bool] = []
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.base.arrays import Floats, Image
+from memegen.base.arrays import Image
 from memegen.base.errors import NoFaceError
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box

@@ -157,8 +157,7 @@ def cached_or_tiny(name: str = "vox") -> str:
     return name if published.slim.is_file() or published.original.is_file() else TINY
 
 
-def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: Progress | None = None
-) -> Networks:
+def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: Progress | None = None) -> Networks:
     """Build the networks of a published checkpoint, downloaded at its first use, or of the user's own file.
 
     Args:
