@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext
 from typing import Self, TypeVar
 
@@ -69,10 +69,12 @@ class ProgressBars:
         self._bar.update(done - self._bar.n)
 
 
-def counted(frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None) -> Iterator[Item]:
+def counted(
+    frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None
+) -> Generator[Item, None, None]:
     """Pass frames on and report each; the total is corrected at the end if it was only an estimate.
 
-    A generator of frames is closed at the end, also after an error: one that is kept would keep its decoder running.
+    A generator of frames is closed at the end, also after an error: an error that is kept must hold no decoder.
     """
     done = 0
     with closing(frames) if isinstance(frames, Generator) else nullcontext():
