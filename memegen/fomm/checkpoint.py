@@ -272,7 +272,7 @@ def read_states(path: Path) -> States:
 def slim_copy(states: States, target: Path) -> Path:
     """Write what animation needs of a checkpoint, a sixth of its size; the file appears only when it is complete.
 
-    Filters are stored in half precision. Biases and batch norms, 1 % of the numbers but of any magnitude, are not changed.
+    Filters are stored in half precision; biases and batch norms, 1 % of the numbers but of any magnitude, stay exact.
 
     Args:
         states: as `read_states` gives them.
