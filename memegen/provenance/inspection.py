@@ -99,8 +99,8 @@ class Report:
 
     Attributes:
         file: Its name.
-        metadata: What they say.
-        credentials: The result of their check.
+        metadata: What the metadata say.
+        credentials: Result of the check of the Content Credentials.
         mark: memegen's invisible mark, if it was found.
         template: The template that the invisible mark stands for; None if its number is unknown.
         problem: Why the pictures could not be searched.
