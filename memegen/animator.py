@@ -48,7 +48,7 @@ def load_animator(name: str | Path = "mesh", *, progress: Progress | None = None
     """Load an engine.
 
     Args:
-        name: "mesh", the engine that travels with the package: no download, no GPU. Or a checkpoint of the First Order
+        name: "mesh", the bundled engine: no download, no GPU. Or a checkpoint of the First Order
             Motion Model: "vox", "vox-adv" and the like, downloaded at first use, or the path of such a file; "tiny" are
             small bundled networks for lessons.
         progress: Told how far a download and the driver's analysis are, see `Progress`.
