@@ -255,23 +255,12 @@ def _stream(frames: Iterator[Image], first: Image, *, fps: Fraction, name: Path,
         encoding = ("-vf", filters, "-preset", "ultrafast", "-crf", "8")
     arriving = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
     with Ffmpeg(*arriving, *encoding, *_H264, str(path)) as ffmpeg:
-        count = 0
-        for frame in itertools.chain([checked], frames):
-            _feed(ffmpeg, frame, name=name)
-            count += 1
-        _feed(ffmpeg, None, name=name)
-    return Recording(path, *size, fps, count)
-
-
-def _feed(ffmpeg: Ffmpeg, frame: Image | None, *, name: Path) -> None:
-    """Write a frame, or finish after the last; failures become an OutputError with ffmpeg's message."""
-    try:
-        if frame is None:
+        for count, frame in enumerate(itertools.chain([checked], frames), 1):
+            with writing(name):  # but not around the frames, whose errors are their own
+                ffmpeg.write(frame)
+        with writing(name):
             ffmpeg.finish()
-        else:
-            ffmpeg.write(frame)
-    except OSError as error:
-        raise OutputError(output_problem(name, ffmpeg.complaint())) from error
+    return Recording(path, *size, fps, count)
 
 
 def _thumbnail(frames: Iterator[Image], *, fps: Fraction, path: Path, name: Path) -> Recording:
