@@ -15,7 +15,7 @@ from media import RATE, clicks, describe, make_clicks, make_clip, noise, samples
 from PIL import Image
 
 from memegen.base.errors import InputError, OutputError
-from memegen.media.encoders import final_size, parse_size, thinning
+from memegen.media.encoders import LADDERS, MOVIE_LADDER, Step, final_size, parse_size, thinning
 from memegen.media.video import Video, open_video, write_video
 
 COLOURS = np.array([[200, 30, 30], [30, 160, 60], [40, 60, 200], [230, 190, 170]], np.uint8)
@@ -266,6 +266,13 @@ def test_what_cannot_fit_says_how_small_it_can_be(tmp_path: Path, song: Path, su
     assert found
     write(f"{found[1]} kB")
     assert out.stat().st_size <= int(found[1]) * 1000
+
+
+@pytest.mark.parametrize("ladder", [*LADDERS.values(), MOVIE_LADDER])
+def test_every_step_of_a_ladder_is_smaller_than_the_one_before(ladder: list[Step]) -> None:
+    costs = [step.cost for step in ladder]
+    assert costs[0] == 1.0
+    assert costs == sorted(set(costs), reverse=True)
 
 
 # Finished

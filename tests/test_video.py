@@ -521,7 +521,7 @@ def test_decoders_end_with_their_generator(silent: Path, processes: list[subproc
     frames = clip.frames()
     next(frames)
     assert processes[0].poll() is None or processes[0].returncode == 0
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
     assert processes[0].returncode is not None
     list(clip.frames())
     assert processes[1].returncode is not None
@@ -535,7 +535,7 @@ def test_a_failed_write_ends_the_decoder_behind_it(
     next(frames)
     with pytest.raises(InputError):
         write_video(tmp_path / "out.mp4", _and_then_a_small_one(frames), fps=25)
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
     assert all(process.poll() is not None for process in processes)
 
 

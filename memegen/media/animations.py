@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ _HEADS = re.compile(rb"GIF8|\x89PNG|RIFF....WEBP", re.DOTALL)
 
 def is_animation(path: Path) -> bool:
     """Return whether a file is a GIF, WebP or PNG, by its first bytes; it may still have a single frame."""
-    with path.open("rb") as file:
+    with suppress(OSError), path.open("rb") as file:
         return _HEADS.match(file.read(12)) is not None
+    return False
 
 
 def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:

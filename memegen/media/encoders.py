@@ -196,7 +196,7 @@ def record(frames: Iterable[Image], *, fps: Fraction, name: Path, folder: Path) 
 def pack(picture: Recording, parcel: Parcel) -> Recording:
     """Make the file out of a recorded picture: the best step of its ladder that fits the limit.
 
-    The size of each file tells which step to try next, until the one above is too large.
+    The size of each file tells which step to try next.
 
     Raises:
         OutputError: It can't be written, or not that small; the message says how small is possible.
@@ -204,7 +204,7 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
     sticker = parcel.suffix == ".webp" and (picture.width, picture.height) == STICKER
     if sticker:
         parcel.limit = min(parcel.limit, STICKER_BYTES)
-    ladder = _LADDERS.get("sticker" if sticker else parcel.suffix, _MOVIE_LADDER)
+    ladder = LADDERS.get("sticker" if sticker else parcel.suffix, MOVIE_LADDER)
     guess = _BYTES_A_PIXEL.get(parcel.suffix, 0) * picture.width * picture.height * picture.frame_count
     wanted, slope = parcel.limit / guess if guess else math.inf, 1.0
     best, before, low, high = None, (0.0, 0), -1, len(ladder)
@@ -220,7 +220,7 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
             low = index
             continue
         best, high = made, index
-        if size > _FULL * parcel.limit or wanted < ladder[index - 1].cost:
+        if size > _FULL * parcel.limit:
             break
     if best is None:
         raise OutputError(
@@ -257,21 +257,12 @@ def _stream(frames: Iterator[Image], first: Image, *, fps: Fraction, name: Path,
     with Ffmpeg(*arriving, *encoding, *_H264, str(path)) as ffmpeg:
         count = 0
         for frame in itertools.chain([checked], frames):
-            _feed(ffmpeg, frame, name=name)
+            with writing(name):  # but not around the frames, whose errors are their own
+                ffmpeg.write(frame)
             count += 1
-        _feed(ffmpeg, None, name=name)
-    return Recording(path, *size, fps, count)
-
-
-def _feed(ffmpeg: Ffmpeg, frame: Image | None, *, name: Path) -> None:
-    """Write a frame, or finish after the last; failures become an OutputError with ffmpeg's message."""
-    try:
-        if frame is None:
+        with writing(name):
             ffmpeg.finish()
-        else:
-            ffmpeg.write(frame)
-    except OSError as error:
-        raise OutputError(output_problem(name, ffmpeg.complaint())) from error
+    return Recording(path, *size, fps, count)
 
 
 def _thumbnail(frames: Iterator[Image], *, fps: Fraction, path: Path, name: Path) -> Recording:
@@ -385,7 +376,7 @@ _COLOURS = {256: 1.0, 128: 0.85, 64: 0.7, 32: 0.55, 16: 0.42}.__getitem__
 _PERCENT = {80: 1.0, 65: 0.75, 50: 0.62, 35: 0.5, 25: 0.42, 15: 0.33, 8: 0.26, 0: 0.18}.__getitem__
 _USUAL_CRF = 34  # above, a smaller picture looks better
 # Rate factors of H.264: six more halve the file. The first step is the picture as it was recorded.
-_MOVIE_LADDER = _ladder(
+MOVIE_LADDER = _ladder(
     lambda crf: math.pow(2, (17 - crf) / 6),
     *((1, 1, crf) for crf in range(17, 35)),
     *((0.75, 1, crf) for crf in range(30, 35)),
@@ -395,7 +386,7 @@ _MOVIE_LADDER = _ladder(
     *((0.25, 2, crf) for crf in range(28, 35)),
     *((0.25, 3, crf) for crf in range(31, 46)),
 )
-_LADDERS = {
+LADDERS = {
     ".gif": _ladder(
         _COLOURS, (1, 1, 256), (1, 1, 128), (0.85, 1, 128), (0.85, 2, 128), (0.7, 2, 128), (0.6, 2, 64), (0.5, 2, 64),
         (0.5, 3, 64), (0.4, 3, 32), (0.3, 3, 32), (0.25, 4, 16), (0.2, 6, 16),

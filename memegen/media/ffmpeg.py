@@ -61,17 +61,21 @@ class Ffmpeg:
         """Write a frame without copying it.
 
         Raises:
-            OSError: ffmpeg has ended.
+            OSError: ffmpeg has ended; the error has its message.
         """
-        cast(IO[bytes], self._process.stdin).write(np.ascontiguousarray(frame).data.cast("B"))
+        try:
+            cast(IO[bytes], self._process.stdin).write(np.ascontiguousarray(frame).data.cast("B"))
+        except OSError as error:
+            raise OSError(self.complaint()) from error
 
     def finish(self) -> None:
         """Close ffmpeg's input and wait for it to end.
 
         Raises:
-            OSError: It failed.
+            OSError: It failed; the error has its message.
         """
-        cast(IO[bytes], self._process.stdin).close()
+        with suppress(BrokenPipeError):
+            cast(IO[bytes], self._process.stdin).close()
         if self._process.wait():
             raise OSError(self.complaint())
 

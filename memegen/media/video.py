@@ -37,7 +37,7 @@ SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, ho
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
 
 _log = logging.getLogger(__name__)
-_DAMAGE = re.compile(r"partial file|ended prematurely|corrupt", re.IGNORECASE)
+_BROKEN = re.compile(r"partial file|ended prematurely|corrupt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Video:
         has_audio: Whether the file has sound.
         start: Where in the file the span begins, in seconds.
         corner: Left and top of the part that is shown, in pixels of the file's upright picture; None shows all of it.
-        finish: What is done to each file made of the clip once it is whole; see `write_video`.
+        finish: What is done to each complete file that is made of the clip; see `write_video`.
     """
 
     path: Path
@@ -83,7 +83,8 @@ class Video:
         Raises:
             InputError: The file breaks off; the message names the time that was reached.
         """
-        width, height = _fit(self.width, self.height, max_side=max_side)
+        shrink = min(1.0, (max_side or math.inf) / max(self.width, self.height))
+        width, height = max(1, round(self.width * shrink)), max(1, round(self.height * shrink))
         if is_animation(self.path):
             yield from self._animated(width, height)
             return
@@ -161,7 +162,8 @@ class Video:
         limit = parse_size(max_size)
         file = check_output(path, inputs=[self.path])
         fits = self.path.is_file() and self.path.stat().st_size <= limit
-        whole = not (self.start or self.corner or self._is_cut_short())
+        end = self.duration + 0.75 / self.fps
+        whole = not (self.start or self.corner or _scan(self.path, until=end).length(self.fps) > end)
         if not whole or not fits or file.suffix.lower() != self.path.suffix.lower():
             sound = self if self.has_audio else None
             clip = write_video(file, self.frames(), fps=self.fps, audio=sound, max_size=max_size, finish=self.finish)
@@ -189,10 +191,6 @@ class Video:
         with TemporaryDirectory(prefix="memegen-") as name:
             track = soundtrack(spans, length=self.duration, sound=None, folder=Path(name), name=self.path)
             return clip_of(open_at, fps=self.fps, count=self.frame_count, track=track)
-
-    def _is_cut_short(self) -> bool:
-        """Return whether the file goes on after a span that begins with it."""
-        return _scan(self.path, until=self.duration).length(self.fps) > self.duration + 0.75 / self.fps
 
     def _repr_html_(self) -> str:
         """Return HTML that plays the clip in a notebook."""
@@ -235,7 +233,9 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     packets = _scan(file, until=until)
     if packets.number < 2:
         raise InputError(f"{path} is a still picture of one frame: a clip has to move, so choose another.")
-    fps = _at_most(_rate(picture, packets), MAX_FPS)
+    fps = _rate(picture, packets)
+    while fps > MAX_FPS:
+        fps /= 2
     length = packets.length(fps)
     if packets.broken and min(until, picture.duration) - length > 0.5:
         raise InputError(
@@ -271,7 +271,7 @@ def write_video(
     Args:
         path: The file to write.
         frames: uint8 RGB arrays (H, W, 3), all of one size; a movie loses an odd last row or column.
-        fps: Frames a second; 29.97 and its like are taken as the exact rate they stand for.
+        fps: Frames a second; 29.97 and similar rates become the exact rate: 30000/1001.
         audio: Where the sound comes from: the span of a Video, or a sound or video file from its beginning; several
             are heard together. It is cut to the length of the picture, or followed by silence. A Video without sound
             gives a silent clip.
@@ -319,14 +319,14 @@ def from_moviepy(clip: Any, path: str | Path, *, max_size: str | int | None = No
         InputError: The clip has no duration or no frame rate.
         OutputError: The file can't be written there, or not that small; an existing one is then kept.
     """
-    if not getattr(clip, "fps", None) or not clip.duration:
-        raise InputError(
-            f"The moviepy clip has the duration {clip.duration} s and {getattr(clip, 'fps', None)} frames a second: "
-            "set both first."
-        )
-    fps, file = _rational(clip.fps), check_output(path)
+    told = getattr(clip, "fps", None)
+    if not told or not clip.duration:
+        raise InputError(f"The moviepy clip has the duration {clip.duration} s and {told} frames a second: set both.")
+    fps, file = _rational(told), check_output(path)
     with TemporaryDirectory(prefix="memegen-") as name:
-        audio = write_sound(clip.audio, Path(name, "sound.wav"), length=clip.duration) if clip.audio else None
+        audio = (
+            write_sound(clip.audio, Path(name, "sound.wav"), length=clip.duration) if clip.audio is not None else None
+        )
         return write_video(file, pictures_of(clip, fps), fps=fps, audio=audio, max_size=max_size)
 
 
@@ -430,19 +430,20 @@ def _scan(file: Path, *, until: float = math.inf) -> _Packets:
     base = next((Fraction(line.split()[2]) for line in lines if line.startswith("#tb 0:")), Fraction(1))
     rows = (line.split(",") for line in lines if line[:1].isdigit())
     packets = sorted((int(row[2]), int(row[3])) for row in rows)  # time and length, in units of base
-    broken = _DAMAGE.search(listing.stderr.decode("utf-8", "replace")) is not None
+    broken = _BROKEN.search(listing.stderr.decode("utf-8", "replace")) is not None
     if len(packets) < 2 or packets[0][0] <= -(2**62):  # ffmpeg's "no time given"
         return _Packets(len(packets), 0.0, 0.0, broken)
     (first, _), (last, length) = packets[0], packets[-1]
     step = Fraction(last - first, len(packets) - 1)
     steps = sorted(later - time for (time, _), (later, _) in pairwise(packets))
+    # A tenth, so that a few frames with wrong times do not decide the rate.
     peak = float(1 / (quick * base)) if (quick := steps[len(steps) // 10]) else 0.0
     rate = float(1 / (step * base)) if step else 0.0
     return _Packets(len(packets), rate, float((last + (length or step)) * base), broken, peak)
 
 
 def _scan_animation(file: Path, *, until: float) -> _Packets:
-    """Return the same of an animated picture, where equal frames may be stored as one: the shortest give the rate."""
+    """Return the same of an animated picture; equal frames may be stored as one, so the shortest give the rate."""
     times = [0.0]
     with closing(read_animation(file)) as pictures:
         while times[-1] < until and (following := next(pictures, None)):
@@ -466,23 +467,10 @@ def _rational(fps: float) -> Fraction:
     """Return the exact rate of a rounded one: 29.97 is 30000/1001."""
     if not 0 < fps < math.inf:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
-    whole = round(fps)
+    whole = round(fps)  # NTSC rates are 1000/1001 of a whole number, and files give them with two decimals
     if whole >= 12 and abs(whole * 1000 / 1001 - fps) < 0.006:
         return Fraction(whole * 1000, 1001)
     return Fraction(fps).limit_denominator(1000)
-
-
-def _at_most(fps: Fraction, limit: int) -> Fraction:
-    """Halve a rate until it is within the limit."""
-    while fps > limit:
-        fps /= 2
-    return fps
-
-
-def _fit(width: int, height: int, *, max_side: int | None) -> tuple[int, int]:
-    """Return a size scaled down to a longest side."""
-    shrink = min(1.0, (max_side or math.inf) / max(width, height))
-    return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
 def _span(audio: Audio) -> SoundSpan | None:
