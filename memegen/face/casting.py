@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,7 +26,6 @@ TINY = 48.0  # width in pixels of a face below which we warn
 EASE = 0.6  # seconds in which a singer whose clip has ended comes to rest
 
 log = logging.getLogger(__name__)
-Song = TypeVar("Song")
 
 
 class Role(NamedTuple):
@@ -45,19 +44,6 @@ class Role(NamedTuple):
     clip: Video
 
 
-def parts_of(songs: Song | Mapping[int, Song]) -> dict[int | None, Song]:
-    """Return who sings what: the songs of a duet by the faces' numbers, a single song under None.
-
-    Raises:
-        InputError: The duet is empty.
-    """
-    if not isinstance(songs, Mapping):
-        return {None: songs}
-    if not songs:
-        raise InputError("The duet is empty: give at least one face its clip.")
-    return dict(songs)
-
-
 def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
     """Decide who sings what.
 
@@ -73,15 +59,14 @@ def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
         NoFaceError: The photo has no face.
         InputError: It has fewer faces than asked for, or `which` and a duet contradict each other.
     """
-    faces, parts = detect_faces(photo), parts_of(driving)
-    if None not in parts and which is not None:
+    faces = detect_faces(photo)
+    parts: dict[Any, Video] = dict(driving) if isinstance(driving, Mapping) else {which: driving}
+    if isinstance(driving, Mapping) and which is not None:
         raise InputError("A duet already says which face sings which clip: leave the face out.")
+    if not parts:
+        raise InputError("The duet is empty: give at least one face its clip.")
     fps = next(iter(parts.values())).fps
-    clips = {
-        number: clip if clip.fps == fps else replace(clip, fps=fps)
-        for face, clip in parts.items()
-        for number in choose_among(photo, faces, which if face is None else face)
-    }
+    clips = {n: replace(clip, fps=fps) for one, clip in parts.items() for n in choose_among(photo, faces, one)}
     roles = [Role(n, faces[n], [*faces[:n], *faces[n + 1 :]], clip) for n, clip in sorted(clips.items())]
     tiny = min(role.face.width for role in roles)
     if tiny < TINY:
@@ -90,11 +75,11 @@ def cast_roles(photo: Image, which: Which, driving: Driving) -> list[Role]:
 
 
 def eased(late: int, fps: float) -> float:
-    """How much of the last movement is left some frames after a clip's end: from 1 down to 0 in EASE seconds."""
+    """Return how much of the last movement is left some frames after a clip's end: from 1 to 0 in EASE seconds."""
     return 1 - float(smoothstep(late / (EASE * fps)))
 
 
-def choose_among(image: Image, faces: Sequence[FaceBox], which: Which, *, name: str = "the photo") -> list[int]:
+def choose_among(image: Image, faces: Sequence[FaceBox], which: Which) -> list[int]:
     """Pick the faces that are to move: one, or all that look like faces to the landmark network too.
 
     Where several are found, "all" leaves out those narrower than 10 pixels and those that the landmark network does not
@@ -104,7 +89,6 @@ def choose_among(image: Image, faces: Sequence[FaceBox], which: Which, *, name: 
         image: uint8 RGB (H, W, 3).
         faces: As `detect_faces` gives them.
         which: See `Which`.
-        name: What to call the picture in an error.
 
     Returns:
         Numbers into `faces`, ascending.
@@ -114,8 +98,8 @@ def choose_among(image: Image, faces: Sequence[FaceBox], which: Which, *, name: 
         InputError: There are fewer faces than `which` asks for.
     """
     if which != "all":
-        return [faces.index(pick_face(faces, which, name=name))]
-    largest = faces.index(pick_face(faces, name=name))
+        return [faces.index(pick_face(faces, which))]
+    largest = faces.index(pick_face(faces))
     if len(faces) == 1:
         return [largest]
     wide = [number for number, face in enumerate(faces) if face.width >= LEAST]
@@ -137,6 +121,7 @@ def territory(
         (height, width) float32: 1 in the face's part, 0 in that of others, a soft border between.
     """
     width, height = size
+    # The border is soft: every fourth pixel is enough, at the middle of its block of 4 x 4.
     part = np.ones((-(-height // 4), -(-width // 4)), np.float32)
     y, x = (4.0 * axis + 1.5 for axis in np.mgrid[: part.shape[0], : part.shape[1]])
 

@@ -138,10 +138,3 @@ def whole_square(box: FaceBox) -> FaceBox:
     (x, y) = box.centre
     left, top = round(x - side / 2), round(y - side / 2)
     return FaceBox(left, top, left + side, top + side)
-
-
-def middle_square(width: int, height: int) -> FaceBox:
-    """The largest square in the middle of a picture."""
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return FaceBox(left, top, left + side, top + side)

@@ -6,13 +6,13 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.base.arrays import Image
+from memegen.base.arrays import Floats, Image
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box, refuse_empty
@@ -92,14 +92,14 @@ def face_mesh(image: Image, box: FaceBox) -> Landmarks:
         InputError: The box is empty.
     """
     refuse_empty(box)
-    rough, _ = _mesh_in(image, _box_crop(box))
-    landmarks, _ = _mesh_in(image, _landmark_crop(rough))
+    rough, _ = _mesh_in(image, box)
+    landmarks, _ = _mesh_in(image, mesh_box(rough))
     return refine_lids(image, landmarks)
 
 
 def shows_face(image: Image, box: FaceBox) -> bool:
     """Ask the landmark network, as a second opinion, whether a face is in a box."""
-    return _mesh_in(image, _box_crop(box))[1] > 0
+    return _mesh_in(image, box)[1] > 0
 
 
 def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
@@ -113,14 +113,14 @@ def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
         (468, 3) float32 as `face_mesh`, before `refine_lids`; None when there is no face.
     """
     if landmarks is not None:
-        near, flag = _mesh_in(image, _landmark_crop(landmarks))
+        near, flag = _mesh_in(image, mesh_box(landmarks))
         if flag > 0:
             return near
     faces = detect_faces(image)
     if not faces:
         return None
-    rough, _ = _mesh_in(image, _box_crop(max(faces, key=lambda face: face.width * face.height)))
-    found, flag = _mesh_in(image, _landmark_crop(rough))
+    rough, _ = _mesh_in(image, pick_face(faces))
+    found, flag = _mesh_in(image, mesh_box(rough))
     return found if flag > 0 else None
 
 
@@ -137,22 +137,16 @@ def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
     eyes, backs = [], []
     for (outer, *_, inner), mirrored in ((RIGHT_LIDS[0], False), (LEFT_LIDS[0], True)):
         a, b = landmarks[outer, :2].astype(float), landmarks[inner, :2].astype(float)
-        first, second = (b, a) if mirrored else (a, b)
-        middle = (a + b) / 2
-        crop = _Crop(
-            float(middle[0]),
-            float(middle[1]),
-            EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0),
-            _roll(first, second),
-        )
-        pixels, back = _cut(image, crop, EYE_SIDE)
+        side, roll = EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0), _roll(*((b, a) if mirrored else (a, b)))
+        pixels, back = _cut(image, (a + b) / 2, side, roll=roll, pixels=EYE_SIDE)
+        # The network knows right eyes only: show it the left one in a mirror.
         eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
         backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
     contours = next(output for output in run_network("iris_landmark", eyes) if output.shape[1] == 71 * 3)
     refined = landmarks.copy()
     for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
-        xy = contour[:16, :2] @ back[:, :2].T + back[:, 2]
-        refined[[*lower, *upper[1:-1]], :2] = xy
+        # The first 16 of its 71 points are the lids: the lower one with both corners, then the upper one without.
+        refined[[*lower, *upper[1:-1]], :2] = contour[:16, :2] @ back[:, :2].T + back[:, 2]
     return refined
 
 
@@ -167,15 +161,6 @@ def run_network(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32
     net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
     outputs = net.forward(net.getUnconnectedOutLayersNames())
     return [np.array(output).reshape(len(pictures), -1) for output in outputs]
-
-
-class _Crop(NamedTuple):
-    """A turned square: centre (x, y) and side in pixels, roll in radians."""
-
-    x: float
-    y: float
-    side: float
-    roll: float
 
 
 def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | Landmarks) -> float:
@@ -243,26 +228,30 @@ def _box_of(pairs: NDArray[np.float64], score: float) -> FaceBox:
     return FaceBox(left, top, left + width, top + height, _roll(points[0], points[1]), score, points)
 
 
-def _box_crop(box: FaceBox) -> _Crop:
-    return _Crop(*box.centre, MESH_MARGIN * max(box.width, box.height), box.roll)
-
-
-def _landmark_crop(landmarks: Landmarks) -> _Crop:
-    return _box_crop(mesh_box(landmarks))
-
-
-def _mesh_in(image: Image, crop: _Crop) -> tuple[Landmarks, float]:
-    """Run the landmark network on a turned square; also returns the log-odds that a face is in it."""
-    pixels, back = _cut(image, crop, MESH_SIDE)
+def _mesh_in(image: Image, box: FaceBox) -> tuple[Landmarks, float]:
+    """Run the landmark network around a box, turned upright; also returns the log-odds that a face is in it."""
+    side = MESH_MARGIN * max(box.width, box.height)
+    pixels, back = _cut(image, box.centre, side, roll=box.roll, pixels=MESH_SIDE)
     outputs = run_network("face_landmark", [pixels])
     points = next(output for output in outputs if output.size == POINTS * 3).reshape(POINTS, 3)
     flag = next(float(output[0, 0]) for output in outputs if output.size == 1)
     xy = points[:, :2] @ back[:, :2].T + back[:, 2]
-    return np.column_stack([xy, points[:, 2] * (crop.side / MESH_SIDE)]).astype(np.float32), flag
+    return np.column_stack([xy, points[:, 2] * (side / MESH_SIDE)]).astype(np.float32), flag
 
 
-def _cut(image: Image, crop: _Crop, side: int) -> tuple[Image, NDArray[np.float64]]:
-    """Cut out a turned square, `side` pixels wide, and give the (2, 3) matrix back to the picture."""
-    matrix = cv2.getRotationMatrix2D((crop.x, crop.y), math.degrees(crop.roll), side / crop.side)
-    matrix[:, 2] += np.array([side / 2 - crop.x, side / 2 - crop.y])
-    return cv2.warpAffine(image, matrix, (side, side)), cv2.invertAffineTransform(matrix)
+def _cut(
+    image: Image, centre: Sequence[float] | Floats, side: float, *, roll: float, pixels: int
+) -> tuple[Image, NDArray[np.float64]]:
+    """Cut out a turned square, and give the (2, 3) matrix back to the picture.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        centre: Of the square, (x, y) pixels.
+        side: Of the square, pixels of the picture.
+        roll: How far it is turned clockwise, radians.
+        pixels: Of the result's side.
+    """
+    x, y = float(centre[0]), float(centre[1])
+    matrix = cv2.getRotationMatrix2D((x, y), math.degrees(roll), pixels / side)
+    matrix[:, 2] += np.array([pixels / 2 - x, pixels / 2 - y])
+    return cv2.warpAffine(image, matrix, (pixels, pixels)), cv2.invertAffineTransform(matrix)

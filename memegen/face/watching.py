@@ -63,7 +63,7 @@ def read_clip(clip: Video, stage: str, progress: Progress | None) -> Generator[I
     return counted(clip.frames(max_side=DRIVING_SIDE), stage=stage, total=clip.frame_count, progress=progress)
 
 
-def recall(clip: Video, *how: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
+def recall(clip: Video, how: str, *, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
     """Load what was found in a clip the last time, or find it, and keep it if the cache can be written.
 
     Args:
@@ -76,7 +76,7 @@ def recall(clip: Video, *how: str, names: tuple[str, ...], make: Callable[[], Ar
         folder = cache_dir() / "analyses"
     except OutputError:  # a user without a home folder
         return make()
-    file = folder / f"{_digest(span_key(clip), *how)}.npz"
+    file = folder / f"{_digest(span_key(clip), how)}.npz"
     found = _load(file, *names)
     if found is None:
         found = make()

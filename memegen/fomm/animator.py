@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError, NoFaceError
 from memegen.base.progress import Progress
 from memegen.face.casting import Driving, Role, cast_roles, eased, territory
-from memegen.face.cropping import FaceBox, crop_face, middle_square, points_box, whole_square
+from memegen.face.cropping import FaceBox, crop_face, points_box, whole_square
 from memegen.face.detection import face_mesh
 from memegen.face.landmarks68 import align_clip, align_face
 from memegen.face.options import Acting
@@ -31,15 +30,15 @@ MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the
 
 
 class Analysis(NamedTuple):
-    """What an engine needs to know of a driving clip, kept in the cache so that the next photo starts at once.
+    """What an engine needs to know of a driving clip; it is kept in the cache, so that the next photo starts at once.
 
     Attributes:
         keypoints: float32 keypoints of the N cropped frames.
-        landmarks: (N, K, 2) float32, pixels; N = 0 where the clip was not searched for faces.
+        landmarks: (N, K, 2) float32, pixels; N = 0 where no face was looked for in the clip.
         box: The square crop, pixels of frames with a long side of 640.
     """
 
-    keypoints: Keypoints[NDArray[np.float32]]
+    keypoints: Keypoints[Floats]
     landmarks: Floats
     box: FaceBox
 
@@ -48,15 +47,17 @@ class Part(NamedTuple):
     """One face's part in a clip.
 
     Attributes:
-        analysis: Of what it sings.
-        best: The driving frame that is most like the photo.
+        analysis: Of the clip it sings.
+        best: The number of the driving frame that is most like the photo.
         box: Its square in the photo, pixels.
+        crop: The photo in that square, uint8 RGB (256, 256, 3).
         fps: The clip's frame rate.
     """
 
     analysis: Analysis
     best: int
     box: FaceBox
+    crop: Image
     fps: float
 
 
@@ -70,7 +71,7 @@ class FommAnimator:
             it back into the whole photo.
         options: How photo and clip are cropped and compared. A box as `crop` is for statues, drawings and animals, in
             which no detector finds a face.
-        progress: Told how far the driver's analysis is.
+        progress: Told how far the analysis of the driving clip is.
     """
 
     model: FommModel
@@ -106,10 +107,10 @@ class FommAnimator:
         parts = [self._part(photo, role) for role in roles]
         length = max(len(part.analysis.keypoints.value) for part in parts)
         if self.acting.framing == "face":
-            yield from self._squares(photo, parts[0], length)
+            yield from self._squares(parts[0], length)
             return
         pasted = [self._paste(photo, role, part) for role, part in zip(roles, parts, strict=True)]
-        for squares in zip(*(self._squares(photo, part, length) for part in parts), strict=True):
+        for squares in zip(*(self._squares(part, length) for part in parts), strict=True):
             picture = photo.copy()
             for paste, square in zip(pasted, squares, strict=True):
                 paste.onto(picture, square)
@@ -117,24 +118,22 @@ class FommAnimator:
 
     def _check_crop(self, photo: Image) -> None:
         """Refuse a box that shows nothing of the photo."""
-        height, width = photo.shape[:2]
-        if not isinstance(self.options.crop, FaceBox):
+        (height, width), box = photo.shape[:2], self.options.crop
+        if not isinstance(box, FaceBox):
             return
-        seen = self.options.crop.clip(width, height)
-        if not (seen.width >= 1 and seen.height >= 1):
-            corners = (self.options.crop.left, self.options.crop.top, self.options.crop.right, self.options.crop.bottom)
-            sides = ", ".join(f"{side:g}" for side in corners)
+        seen = box.clip(width, height)
+        if not (seen.width >= 1 and seen.height >= 1):  # a comparison with NaN is false
+            sides = ", ".join(f"{side:g}" for side in (box.left, box.top, box.right, box.bottom))
             raise InputError(
                 f"The crop {sides} shows nothing of the photo, which is {width} x {height} pixels: "
                 "give left, top, right and bottom within it."
             )
 
     def _roles(self, photo: Image, driving: Driving) -> list[Role | Video]:
-        """Who sings what, from the back to the front; the clip alone where no face need be found."""
-        single = not isinstance(driving, Mapping) and self.acting.face != "all"
-        if isinstance(driving, Video) and (
-            self.options.crop == "none" or (single and self.options.landmarks == "face-alignment")
-        ):
+        """Decide who sings what, from the back to the front; the clip alone where no face need be found."""
+        single = isinstance(driving, Video) and self.acting.face != "all"
+        needless = self.options.crop == "none" or (single and self.options.landmarks == "face-alignment")
+        if isinstance(driving, Video) and needless:
             return [driving]
         if self.options.crop != "face" and not single:
             raise InputError("Only faces that are found can sing together: leave the crop out.")
@@ -154,12 +153,15 @@ class FommAnimator:
         if self.options.best_frame and landmarks is not None and len(analysis.landmarks):
             best = find_best_frame(landmarks, analysis.landmarks)
         box = self._photo_box(photo, landmarks, analysis, best)
-        return Part(analysis, best, box if self.acting.framing == "face" else whole_square(box), float(clip.fps))
+        if self.acting.framing == "photo":
+            box = whole_square(box)  # whole pixels, so that the square can be put back where it was cut out
+        crop = crop_face(photo, box, margin=0, side=SIZE)
+        return Part(analysis=analysis, best=best, box=box, crop=crop, fps=float(clip.fps))
 
-    def _squares(self, photo: Image, part: Part, length: int) -> Iterator[Image]:
-        """What the networks draw of one face, as long as the longest clip."""
+    def _squares(self, part: Part, length: int) -> Iterator[Image]:
+        """Let the networks draw one face, as long as the longest clip."""
         return self.model.animate_keypoints(
-            crop_face(photo, part.box, margin=0, side=SIZE),
+            part.crop,
             _lengthened(part, length),
             relative=self.options.relative,
             best_frame=part.best,
@@ -169,24 +171,22 @@ class FommAnimator:
 
     def _paste(self, photo: Image, role: Role | Video, part: Part) -> PasteBack:
         """Prepare to put one face's squares back, by what the networks make of the photo as it is."""
-        crop = crop_face(photo, part.box, margin=0, side=SIZE)
-        still = next(self.model.animate_keypoints(crop, self.model.keypoints([crop]), relative=False))
-        if isinstance(role, Video) or not role.others:
-            return PasteBack(photo, part.box, still)
-        size = photo.shape[1], photo.shape[0]
-        return PasteBack(photo, part.box, still, part=territory(role.face, role.others, size))
+        still = next(self.model.animate_keypoints(part.crop, self.model.keypoints([part.crop]), relative=False))
+        own = None
+        if isinstance(role, Role) and role.others:
+            own = territory(role.face, role.others, (photo.shape[1], photo.shape[0]))
+        return PasteBack(photo, part.box, still, part=own)
 
     def _photo_landmarks(self, photo: Image, role: Role | Video) -> Landmarks | None:
-        """Landmarks of the face, None where there need be none."""
-        if isinstance(role, Role) and self.options.landmarks == "mesh":
-            return face_mesh(photo, role.face)
+        """Find the landmarks of the face; None where there need be none."""
+        if self.options.landmarks == "mesh":
+            return face_mesh(photo, role.face) if isinstance(role, Role) else None
         if self.options.crop == "none":
             return None
         try:
-            if self.options.landmarks == "mesh":
-                return None
             if isinstance(role, Video):
                 return align_face(photo, None if self.acting.face == "all" else self.acting.face)
+            # Of several faces, the largest in the picture around this one is this one.
             near = role.face.scaled(2.2).clip(photo.shape[1], photo.shape[0])
             left, top, right, bottom = (round(v) for v in (near.left, near.top, near.right, near.bottom))
             found = align_face(np.ascontiguousarray(photo[top:bottom, left:right]))
@@ -197,47 +197,48 @@ class FommAnimator:
             raise _without_face(error) from error
 
     def _photo_box(self, photo: Image, landmarks: Landmarks | None, analysis: Analysis, best: int) -> FaceBox:
-        """The photo's square: the face has the same share of it as the driver's has at the best frame."""
+        """Return the photo's square: the face has the same share of it as the driver's has at the best frame."""
+        height, width = photo.shape[:2]
         if isinstance(self.options.crop, FaceBox):
-            return self.options.crop.clip(photo.shape[1], photo.shape[0]).square()
+            return self.options.crop.clip(width, height).square()
         if landmarks is None or not len(analysis.landmarks):
-            return middle_square(photo.shape[1], photo.shape[0])
+            return FaceBox(0, 0, width, height).inside(width, height)
         theirs = points_box(analysis.landmarks[best])
         share = analysis.box.width / max(theirs.width, theirs.height)
         return points_box(landmarks).square((share - 1) / 2)
 
     def _analyse(self, clip: Video) -> Analysis:
-        """Follow the face, crop the clip and find its keypoints, all unless they are known."""
-        landmarks, face = np.zeros((0, 0, 2), np.float32), None
+        """Follow the face in a clip, crop it and find its keypoints, unless all this is known."""
+        how, landmarks, face = "none", np.zeros((0, 0, 2), np.float32), None
         if self.options.crop != "none":
-            track = watch(clip, self.progress, align_clip if self.options.landmarks == "face-alignment" else track_face)
+            how = self.options.landmarks
+            track = watch(clip, self.progress, align_clip if how == "face-alignment" else track_face)
             landmarks, face = np.stack([points[:, :2] for points in track.landmarks]), crop_video(track)
-        how = "none" if face is None else self.options.landmarks
         found = recall(
             clip,
-            *("keypoints", self.model.keypoints_key, how),
+            f"keypoints {self.model.keypoints_key} {how}",
             names=("value", "jacobian", "box"),
             make=lambda: self._find_keypoints(clip, face),
         )
         return Analysis(Keypoints(found["value"], found["jacobian"]), landmarks, FaceBox(*found["box"].tolist()))
 
     def _find_keypoints(self, clip: Video, face: FaceBox | None) -> Arrays:
-        """Find the keypoints of a clip's crops: around the face, which the box holds in every frame, or the middle."""
+        """Find the keypoints of a clip in one square for all frames: around the face, or in the middle without one."""
         with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
             height, width = next(frames).shape[:2]
-        box = middle_square(width, height) if face is None else face.square(MARGIN).inside(width, height)
+        box = (FaceBox(0, 0, width, height) if face is None else face.square(MARGIN)).inside(width, height)
         with closing(read_clip(clip, "Reading the movement", self.progress)) as frames:
             value, jacobian = self.model.keypoints(crop_face(frame, box, margin=0, side=SIZE) for frame in frames)
         return {"value": value, "jacobian": jacobian, "box": np.array([box.left, box.top, box.right, box.bottom])}
 
 
-def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
-    """A clip's keypoints, and after its end a return to its best frame, up to a length in frames."""
+def _lengthened(part: Part, length: int) -> Keypoints[Floats]:
+    """Return a clip's keypoints, and after its end a return to its best frame, up to a length in frames."""
     keypoints = part.analysis.keypoints
     late = np.arange(1, length - len(keypoints.value) + 1)
     left = np.array([eased(int(frame), part.fps) for frame in late], np.float32)
 
-    def longer(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def longer(values: Floats) -> Floats:
         rest, last = values[part.best], values[-1]
         end = rest + left.reshape(-1, *(1,) * rest.ndim) * (last - rest)
         return np.concatenate([values, end]).astype(np.float32)
@@ -246,8 +247,7 @@ def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
 
 
 def _without_face(error: NoFaceError) -> NoFaceError:
-    words = f"{error} For a drawing or an animal, say in a crop where it is."
-    return NoFaceError(words, remedy={"crop": "none"})
+    return NoFaceError(f"{error} Give a drawing's or an animal's place as the crop.", remedy={"crop": "none"})
 
 
 def find_best_frame(landmarks: Landmarks, driving: Floats) -> int:
@@ -265,5 +265,6 @@ def find_best_frame(landmarks: Landmarks, driving: Floats) -> int:
 
 
 def _normalised(points: Floats) -> Floats:
+    """Shift and scale landmarks (N, K, 2) to a mean of 0 and squares that sum to 1."""
     centred = points - points.mean(1, keepdims=True)
     return np.asarray(centred / np.sqrt((centred**2).sum((1, 2), keepdims=True)))

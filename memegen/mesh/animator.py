@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
@@ -88,11 +89,11 @@ class Singer:
     muffled: bool = False
 
     def rigid(self, theirs: Pose) -> Floats:
-        """Where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
+        """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
         return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
-        """Where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
+        """Return where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
         rigid, left = self.rigid(moment.pose), moment.left
         face = retarget(
             self.landmarks,
@@ -108,7 +109,7 @@ class Singer:
         return rigid, face
 
     def reach(self, performance: Performance) -> FaceBox:
-        """The box in pixels that holds the head at all times of the clip."""
+        """Return the box in pixels that holds the head at all times of the clip."""
         head = [*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]
         return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in performance.poses))
 
@@ -165,23 +166,26 @@ class MeshAnimator:
     ) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
         length = max(len(performance.poses) for performance in performances.values())
-        films = {clip: _film(clip, show, length) for clip, show in performances.items()}
-        first = {clip: next(film) for clip, film in films.items()}
+        with ExitStack() as decoders:  # they end with the stream, also where an error is kept
+            films = {
+                clip: decoders.enter_context(closing(_film(clip, show, length))) for clip, show in performances.items()
+            }
+            first = {clip: next(film) for clip, film in films.items()}
 
-        def rehearse(part: tuple[Role, Landmarks]) -> Singer:
-            role, mesh = part
-            return self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
+            def rehearse(part: tuple[Role, Landmarks]) -> Singer:
+                role, mesh = part
+                return self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
 
-        singers = list(in_parallel(rehearse, zip(roles, meshes, strict=True)))
-        reaches = [singer.reach(performances[singer.clip]) for singer in singers]
-        scene = set_scene(photo, [singer.rig for singer in singers], reaches)
-        frame = self._frame(scene)
+            singers = list(in_parallel(rehearse, zip(roles, meshes, strict=True)))
+            reaches = [singer.reach(performances[singer.clip]) for singer in singers]
+            scene = set_scene(photo, [singer.rig for singer in singers], reaches)
+            frame = self._frame(scene)
 
-        def draw(moments: tuple[Moment, ...]) -> Image:
-            picture = sing(scene, singers, dict(zip(films, moments, strict=True)))
-            return picture if frame is None else _enlarged(picture[frame])
+            def draw(moments: tuple[Moment, ...]) -> Image:
+                picture = sing(scene, singers, dict(zip(films, moments, strict=True)))
+                return picture if frame is None else _enlarged(picture[frame])
 
-        yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
+            yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
 
     def _rehearse(
         self, photo: Image, role: Role, landmarks: Landmarks, first: Moment, performance: Performance
@@ -201,7 +205,7 @@ class MeshAnimator:
         )
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
-        """The square that is shown of the photo, as an index; None when all of it is."""
+        """Return the square that is shown of the photo, as an index; None when all of it is."""
         if self.acting.framing == "photo":
             return None
         height, width = scene.photo.shape[:2]
@@ -239,13 +243,13 @@ def _is_muffled(role: Role, landmarks: Landmarks) -> bool:
     return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
 
 
-def _film(clip: Video, performance: Performance, length: int) -> Iterator[Moment]:
-    """What a driver does frame by frame, followed by the return to rest, `length` moments in all."""
+def _film(clip: Video, performance: Performance, length: int) -> Generator[Moment, None, None]:
+    """Yield what a driver does frame by frame, followed by the return to rest, `length` moments in all."""
     last = None
-    frames = clip.frames(max_side=DRIVING_SIDE)
-    for frame, landmarks, pose in zip(frames, performance.landmarks, performance.poses, strict=False):
-        last = Moment(frame, landmarks, pose, 1.0)
-        yield last
+    with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
+        for frame, landmarks, pose in zip(frames, performance.landmarks, performance.poses, strict=False):
+            last = Moment(frame, landmarks, pose, 1.0)
+            yield last
     if last is not None:
         for late in range(1, length - len(performance.landmarks) + 1):
             yield last._replace(left=eased(late, float(clip.fps)))

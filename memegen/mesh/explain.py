@@ -47,6 +47,7 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0)
     stage = set_stage(photo, rig, points_box(rigid))
     cells = deformation(stage, follow(stage, rigid, moved))
+    # Rotation and scale since the photo, without the depth: the affine map that all landmarks share
     turn = fit_pose(moved)
     jacobian = turn.scale / mine.scale * (turn.rotation @ mine.rotation.T)[:2, :2]
     return MeshInternals(landmarks, moved, jacobian, _whole(cells, stage.corner, stage.step, photo.shape[1::-1]))
@@ -54,6 +55,7 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
 
 def _whole(cells: Floats, corner: tuple[int, int], step: int, size: tuple[int, ...]) -> Floats:
     """Lay the deformation of a region, shifts in pixels (gh, gw, 2), over the whole photo (W, H), in [-1, 1]."""
+    # Every pixel comes from its own place, but in the region, whose cells are scaled up to pixels
     (width, height), (left, top) = size, corner
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     places = np.dstack([x, y])
