@@ -1,11 +1,11 @@
-"""Speed, error and memory of the learned engine against the original code, on the same weights and frames.
+"""Compare the learned engine with the original code on the same weights and frames: speed, error and memory.
 
     python benchmarks/fomm_speed.py --peer DIR [--device cpu] [--rounds 5] [--frames 24] [--memory]
 
 DIR is a checkout of https://github.com/AliaksandrSiarohin/first-order-model. Its own modules and its own
-`make_animation` run in turn with ours, so that what else the machine does hits both alike; the ratio is the median over
-the rounds, and the load of other processes is printed beside it. Weights are full-size and seeded: He-initialised
-filters whose batch norms are then given the statistics of the benchmark's own frames, as training would.
+`make_animation` take turns with ours, so that other work on the machine slows both alike. The ratio is the median over
+the rounds; the load of other processes is printed beside it. Weights are full-size and seeded: He-initialised filters,
+and batch norms with the statistics of the benchmark's own frames, as training would give them.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def seeded_states(peer: Peer, frames: Frames) -> States:
 
 
 class Peer:
-    """The original code, imported from its checkout; modules it needs only to read and write files are stood in for."""
+    """The original code, imported from its checkout; modules needed for files alone are replaced by empty ones."""
 
     def __init__(self, folder: Path) -> None:
         sys.path.insert(0, str(folder))
@@ -125,7 +125,7 @@ class Peer:
 
 
 class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Stands in for the modules of the original's imports that are not installed and that its networks do not use."""
+    """Replaces modules that the original imports and its networks do not use by empty ones."""
 
     NAMES = (
         "torchvision",
@@ -155,7 +155,7 @@ class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def foreign_load() -> Callable[[], float]:
-    """Starts to watch; the result says how many processors others kept busy meanwhile."""
+    """Start to watch; the result returns how many processors others kept busy since."""
 
     def busy() -> float:
         fields = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
@@ -180,7 +180,7 @@ def compare(got: Frames, want: Frames) -> str:
 
 
 def rows(states: States, device: str) -> Iterator[tuple[str, FommModel]]:
-    """The ways to compute that this machine offers, with align_corners as today's torch runs the original."""
+    """Yield the ways to compute that this machine has, with align_corners as a recent torch runs the original."""
     best = choose_compute(device=device)  # type: ignore[arg-type]
     exact = choose_compute(device=device, precision="float32")  # type: ignore[arg-type]
     for compute in dict.fromkeys([exact, best]):
@@ -214,7 +214,7 @@ def speed(peer: Peer, *, device: str, rounds: int, frames: int, clock: Callable[
 
 
 def memory(folder: Path, *, device: str, frames: int) -> None:
-    """Peak memory of a process of its own that loads a checkpoint and animates a short clip, and a long one."""
+    """Print the peak memory of separate processes that load a checkpoint and animate a short clip, or a long one."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "seeded.safetensors"
         slim_copy(seeded_states(Peer(folder), clip(4)), path)
@@ -228,7 +228,7 @@ def memory(folder: Path, *, device: str, frames: int) -> None:
 
 
 def peak(folder: Path, label: str, path: Path, *, device: str, frames: int) -> int:
-    """Megabytes this process took at most to animate a clip."""
+    """Return the peak memory of this process, MB, after it has animated a clip."""
     began = time.perf_counter()
     if label == "original":
         peer = Peer(folder)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memegen.meme import make_meme
     from memegen.provenance.inspection import inspect
     from memegen.templates import TEMPLATES, Template, load_template
+    from memegen.widgets import MemeForm
 
 _HOMES = {  # public name: module, imported at first use so that `import memegen` and `memegen --help` are instant
     **dict.fromkeys(["Animator", "load_animator"], "animator"),
@@ -44,6 +45,7 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     "make_batch": "batch",
     "read_image": "media.images",
     "make_meme": "meme",
+    "MemeForm": "widgets",
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
     **dict.fromkeys(["Video", "open_video", "write_video"], "media.video"),
 }
@@ -54,6 +56,7 @@ __all__ = [
     "DownloadError",
     "FaceBox",
     "InputError",
+    "MemeForm",
     "MemegenError",
     "NoFaceError",
     "OutputError",

@@ -88,6 +88,10 @@ def _load_fomm(name: str | Path, acting: Acting, options: FommOptions, progress:
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel
 
+    if options.landmarks == "face-alignment":
+        from memegen.face.landmarks68 import obtain_weights
+
+        obtain_weights(progress)
     compute = choose_compute(device=options.device, precision=options.precision)
     networks = load_networks(name, progress=progress)
     return FommAnimator(FommModel(networks, compute=compute), acting, options, progress)

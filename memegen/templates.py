@@ -1,4 +1,4 @@
-"""The registry of driving clips, as data, and the way from what a user typed to a clip on this machine."""
+"""The registry of driving clips, as data; and how a name, path or address becomes a clip on this machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from memegen.base.downloads import Mirror, asset, fetch, fetch_url
+from memegen.base.downloads import Mirror, asset, cache_file, fetch, fetch_url
 from memegen.base.errors import InputError
 from memegen.base.files import expanded
+from memegen.base.progress import Progress
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
 
@@ -24,14 +25,14 @@ class Template:
         name: What the user types.
         title: What people call it.
         credit: Whose performance and song it is.
-        licence: What may be done with it, or that nobody cleared it.
-        mirrors: Where to get a clip that does not travel with memegen, best first.
-        bundled: The asset's name, for a clip that does.
+        licence: What may be done with it, or that it is not cleared.
+        mirrors: Where to download a clip that is not bundled, best first.
+        bundled: The asset's name of a bundled clip.
         start: Where the performance begins in the clip, in seconds.
         end: Where it ends, in seconds; None is the clip's own end.
         crop: Left, top, right and bottom of the square around the performer, in pixels; None is to find the face.
         path: The clip on this machine; None until the template is loaded.
-        own: Whether it is a user's own clip, whose name is told to nobody.
+        own: Whether it is a user's own clip; its name is private.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Template:
 
     @property
     def lyrics(self) -> Path | None:
-        """The timed words that lie beside the clip under its name, .lrc or .srt; None if there are none."""
+        """The timed words beside the clip, under its name with .lrc or .srt; None if there are none."""
         words = (self.local_path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES)
         return next((file for file in words if file.is_file()), None)
 
@@ -83,7 +84,7 @@ TEMPLATES: tuple[Template, ...] = (
         title="Baka Mitai (Dame Da Ne)",
         credit='Song: "Baka Mitai" from the game series Ryu ga Gotoku (Yakuza) by SEGA. '
         "Performance: the well-known Dame Da Ne template clip. Both belong to their makers.",
-        licence="not cleared: fetched at your word",
+        licence="not cleared: downloaded on request",
         mirrors=(
             Mirror(
                 "https://raw.githubusercontent.com/FuouM/ComfyUI-FirstOrderMM/"
@@ -100,16 +101,16 @@ TEMPLATES: tuple[Template, ...] = (
 )
 
 
-def load_template(name: str, *, progress: bool = True) -> Template:
-    """Give a known template with its clip on this machine, fetching the clip at first use if it is not bundled.
+def load_template(name: str, *, progress: Progress | None = None) -> Template:
+    """Return a known template with its clip on this machine; one that is not bundled is downloaded at first use.
 
     Args:
         name: One of the names in `TEMPLATES`.
-        progress: Whether to draw a progress bar on stderr while fetching.
+        progress: Told how far a download is, see `Progress`.
 
     Raises:
         InputError: There is no such template; the message lists those there are.
-        DownloadError: The clip could not be fetched.
+        DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     template = next((template for template in TEMPLATES if template.name == name), None)
@@ -118,17 +119,17 @@ def load_template(name: str, *, progress: bool = True) -> Template:
     return _located(template, progress=progress)
 
 
-def resolve_driving(source: str | Path | Template, *, progress: bool = True) -> Template:
-    """Turn whatever the user gave as the driving clip into a template with a local path.
+def resolve_driving(source: str | Path | Template, *, progress: Progress | None = None) -> Template:
+    """Return the template, with a local path, that a user's driving clip stands for.
 
     Args:
         source: A template's name, the path or http(s) address of any video, or a `Template`. A name goes before a file
             of the same name in the current folder: write `./daisy-bell` for the file.
-        progress: Whether to draw a progress bar on stderr while fetching.
+        progress: Told how far a download is, see `Progress`.
 
     Raises:
-        InputError: It is no template, no file and no http(s) address.
-        DownloadError: The clip could not be fetched.
+        InputError: It is not a template, a file or an http(s) address.
+        DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     if isinstance(source, Template):
@@ -160,13 +161,13 @@ def read_duet(parts: Sequence[str]) -> dict[int, str]:
     return songs
 
 
-def _located(template: Template, *, progress: bool) -> Template:
-    """Give the template with its clip's path on this machine."""
+def _located(template: Template, *, progress: Progress | None) -> Template:
+    """Return the template with its clip's path on this machine."""
     if template.path is not None:
         return template
     if template.bundled is not None:
         return dataclasses.replace(template, path=asset(template.bundled))
-    path = fetch(f"{template.name}.mp4", template.mirrors, folder="templates", progress=progress)
+    path = fetch(cache_file("templates", f"{template.name}.mp4"), template.mirrors, progress=progress)
     return dataclasses.replace(template, path=path)
 
 
@@ -186,7 +187,7 @@ def _existing_file(source: str | Path) -> Path:
 
 
 def _known(name: str = "") -> str:
-    """List the templates, after the one that `name` may have been meant to be."""
+    """List the templates, first the one that `name` may stand for."""
     names = [template.name for template in TEMPLATES]
     close = difflib.get_close_matches(name.lower(), names, n=1)
     question = f"Did you mean {close[0]!r}? " if close else ""

@@ -20,8 +20,8 @@ class Resource:
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    ranges: bool = True  # honour Range and If-Range
-    etag: str | None = '"v1"'
+    ranges: bool = True  # honour Range
+    cookie: str | None = None  # answer only with this cookie; without it, set it and redirect to the same address
     cut_after: int | None = None  # send at most so many bytes of the body, then close the connection
     cuts: int = 1_000_000  # how many answers are cut before it behaves
     length: bool = True  # announce Content-Length
@@ -48,12 +48,12 @@ class HttpServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def add(self, path: str, body: bytes = b"", **options: object) -> str:
-        """Serve `body` at `path` and give the address of it."""
+        """Serve `body` at `path` and return its address."""
         self.resources[path] = Resource(body, **options)  # type: ignore[arg-type]
         return self.url + path
 
     def find(self, path: str) -> Resource | None:
-        """Give what is served at a path, with or without its query; how characters are escaped makes no difference."""
+        """Return what is served at a path, with or without its query; escaped characters match plain ones."""
         known = {unquote(name): resource for name, resource in self.resources.items()}
         return known.get(unquote(path)) or known.get(unquote(urlsplit(path).path))
 
@@ -87,6 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
         resource = self.owner.find(self.path)
         if resource is None:
             resource = Resource(b"<html>no such page</html>", status=404, headers={"Content-Type": "text/html"})
+        if resource.cookie and resource.cookie not in self.headers.get("Cookie", ""):
+            again = {"Location": self.path, "Set-Cookie": resource.cookie}
+            resource = Resource(status=302, headers=again)
         if resource.hang:
             self.owner.closing.wait()
             return
@@ -98,8 +101,6 @@ class _Handler(BaseHTTPRequestHandler):
         if status in (206, 416):
             span = f"{start}-{len(resource.body) - 1}" if status == 206 else "*"
             self.send_header("Content-Range", f"bytes {span}/{len(resource.body)}")
-        if resource.etag:
-            self.send_header("ETag", resource.etag)
         for name, value in ({"Content-Type": "application/octet-stream"} | resource.headers).items():
             self.send_header(name, value)
         self.end_headers()
@@ -107,8 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _where(self, resource: Resource) -> tuple[int, int]:
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        unchanged = self.headers.get("If-Range") in (None, resource.etag, resource.headers.get("Last-Modified"))
-        if not asked or not resource.ranges or not unchanged or resource.status != 200:
+        if not asked or not resource.ranges or resource.status != 200:
             return resource.status, 0
         start = int(asked[1])
         return (206, start) if start < len(resource.body) else (416, start)
@@ -123,4 +123,4 @@ class _Handler(BaseHTTPRequestHandler):
             if cut and resource.stall:
                 self.owner.closing.wait()
         except OSError:
-            pass  # the client had enough
+            pass  # the client has closed the connection

@@ -366,7 +366,7 @@ def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pyte
         (["--start", "60"], "The start, 60 s, is past the end of"),
         (["--start", "nan"], "The start is nan: give 0 or more seconds."),
         (["--duration", "0"], "The duration is 0.0 s: it has to be more than 0."),
-        (["--duration", "0.01"], "Less than two frames"),
+        (["--duration", "0.01"], "has fewer than two frames"),
         (["--expression", "9"], "The expression is 9: give 0 to 3 times the driver's own."),
         (["--motion", "nan"], "The motion is nan: give 0 to 3 times"),
         (["--engine", "magic"], "'magic'"),

@@ -237,7 +237,7 @@ def test_the_label_says_what_it_is_told(small_portrait: np.ndarray) -> None:
     own, usual = (boxes(Look(label=label), (400, 400))[0] for label in ("AI meme", True))
     assert own[2] - own[0] < usual[2] - usual[0]
     assert boxes(Look(label=False), (400, 400)) == []
-    with pytest.raises(InputError, match="The label is too long to be read"):
+    with pytest.raises(InputError, match="The label is too long to read"):
         composed([small_portrait], Look(label="made with AI " * 30))
 
 
@@ -250,7 +250,7 @@ def test_where_there_is_no_room_the_label_says_ai() -> None:
 def test_captions_too_long_or_without_a_font_are_refused_before_anything_is_drawn(small_portrait: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"No font here has .*U\+10FFFD"):
         compose(iter(()), Look(bottom="\U0010fffd"), photo=small_portrait, fps=25)
-    with pytest.raises(InputError, match="The bottom caption is too long to be read"):
+    with pytest.raises(InputError, match="The bottom caption is too long to read"):
         composed([small_portrait], Look(bottom="word " * 500))
 
 

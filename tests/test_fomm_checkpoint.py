@@ -195,8 +195,9 @@ def test_without_torch_nothing_is_fetched_and_the_way_on_is_told(
 ) -> None:
     register(monkeypatch, server.url + "/vox", body=b"")
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UnavailableError, match=r"memegen\[fomm\].*engine='mesh'"):
-        load_networks("vox", progress=False)
+    with pytest.raises(UnavailableError, match=r"memegen\[fomm\]") as caught:
+        load_networks("vox")
+    assert caught.value.remedy == {"engine": "mesh"}
     assert server.requests == []
 
 
@@ -206,8 +207,9 @@ def test_the_registry_needs_no_torch() -> None:
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(InputError, match="vox, vox-adv, taichi, taichi-adv, fashion, mgif, nemo, bair"):
+    with pytest.raises(InputError, match="vox, vox-adv, taichi, taichi-adv, fashion, mgif, nemo, bair") as caught:
         load_networks("voxx")
+    assert caught.value.remedy == {"engine": "mesh"}
 
 
 def test_a_file_goes_before_a_name_and_a_folder_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,13 +251,16 @@ def test_first_use_fetches_and_slims_and_the_next_needs_no_network(
     cut = server.add("/cut", body, cut_after=len(body) // 2, cuts=1)
     entry = register(monkeypatch, server.url + "/404", quota, cut, body=body)
     assert entry.cached_bytes == 0
-    same(load_networks("vox", progress=False), states)
+    told: list[tuple[str, int, int]] = []
+    same(load_networks("vox", progress=lambda *step: told.append(step)), states)
     assert server.ranges[-1] is not None
+    assert {stage for stage, _, _ in told} == {"Downloading vox-cpk.pth.tar"}
+    assert told[-1][1] == told[-1][2]
     assert entry.original.read_bytes() == body
     assert entry.cached_bytes == len(body) + entry.slim.stat().st_size
     asked = len(server.requests)
     assert drop_originals() == len(body)
-    same(load_networks("vox", progress=False), states)
+    same(load_networks("vox"), states)
     assert len(server.requests) == asked
     assert not entry.original.exists()
     assert drop_originals() == 0
@@ -267,7 +272,7 @@ def test_a_file_put_into_the_cache_by_hand_is_used(
     entry = register(monkeypatch, server.url + "/vox", body=b"")
     entry.original.parent.mkdir(parents=True)
     entry.original.write_bytes(published(states))
-    same(load_networks("vox", progress=False), states)
+    same(load_networks("vox"), states)
     assert server.requests == []
 
 
@@ -297,10 +302,11 @@ def test_when_no_mirror_serves_it_each_reason_is_told_and_the_way_on(
     quota = server.add("/quota", QUOTA_PAGE, headers={"Content-Type": "text/html"})
     entry = register(monkeypatch, server.url + "/gone", wrong, quota, body=body)
     with pytest.raises(DownloadError) as caught:
-        obtain(entry, progress=False)
+        obtain(entry)
     message = str(caught.value)
-    for expected in (f"{server.url}/gone", "404", wrong, "checksum", quota, "--engine mesh"):
+    for expected in (f"{server.url}/gone", "404", wrong, "checksum", quota):
         assert expected in message
+    assert caught.value.remedy == {"engine": "mesh"}
     assert not entry.original.exists()
     assert not entry.slim.exists()
 

@@ -16,9 +16,8 @@ from memegen.fomm.checkpoint import build_networks
 from memegen.fomm.compute import Compute, choose_compute
 from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.model import FommModel
-from memegen.fomm.options import FommOptions
 
-EXACT = Compute("cpu", torch.float32, batch=2, decode=1, winograd=True)
+EXACT = Compute(device="cpu", dtype=torch.float32, batch=2, decode=1, winograd=True)
 ONE_GREY_LEVEL = 1
 
 
@@ -98,7 +97,7 @@ def test_frames_come_while_the_driver_is_still_running(arrays: dict[str, np.ndar
 
 
 def test_bfloat16_stays_close(arrays: dict[str, np.ndarray]) -> None:
-    half = animator(Compute("cpu", torch.bfloat16, batch=8, decode=2, winograd=False))
+    half = animator(Compute(device="cpu", dtype=torch.bfloat16, batch=8, decode=2, winograd=False))
     frames = np.stack(list(half.animate_crops(arrays["source"], arrays["driving"], relative=False)))
     error = (frames - expected(arrays, "absolute")) / 255
     assert -10 * np.log10((error**2).mean()) > 30
@@ -133,14 +132,19 @@ def test_frames_that_are_not_numbers_name_the_checkpoint(arrays: dict[str, np.nd
     states = golden("tiny_vox_aligned")[1]
     states["generator"]["final.bias"] = torch.full((3,), torch.nan)
     engine = FommModel(build_networks(states, name="broken.pth.tar"), compute=EXACT)
-    with pytest.raises(InputError, match=r"broken\.pth\.tar gives frames that are not numbers"):
+    with pytest.raises(InputError, match=r"broken\.pth\.tar gives frames that are not numbers: its file is damaged\.$"):
         next(engine.animate_crops(arrays["source"], arrays["driving"]))
+    half = Compute(device="cpu", dtype=torch.bfloat16, batch=2, decode=1)
+    engine = FommModel(build_networks(states, name="broken.pth.tar"), compute=half)
+    with pytest.raises(InputError, match="bfloat16 is too coarse") as refused:
+        next(engine.animate_crops(arrays["source"], arrays["driving"]))
+    assert refused.value.remedy == {"precision": "float32"}
 
 
 def test_out_of_memory_is_met_with_smaller_batches(
     arrays: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = animator(Compute("cpu", torch.float32, batch=4, decode=4))
+    engine = animator(Compute(device="cpu", dtype=torch.float32, batch=4, decode=4))
     want = list(engine.animate_crops(arrays["source"], arrays["driving"]))
     drawn, sizes = engine._drawn, []
 
@@ -165,8 +169,9 @@ def test_too_little_memory_for_one_frame_says_so(
         raise torch.cuda.OutOfMemoryError
 
     monkeypatch.setattr(engine, "_drawn", full)
-    with pytest.raises(UnavailableError, match="Or use device='cpu'"):
+    with pytest.raises(UnavailableError, match="too little free memory") as refused:
         list(engine.animate_crops(arrays["source"], arrays["driving"]))
+    assert refused.value.remedy == {"device": "cpu"}
 
 
 def test_compute_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,21 +181,22 @@ def test_compute_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (chosen.dtype, chosen.winograd) == (getattr(torch, dtype), winograd)
     assert choose_compute(device="cpu", precision="float32").dtype == torch.float32
     monkeypatch.setattr(compute_module, "_devices", lambda: ["cuda", "cpu"])
-    assert choose_compute() == Compute("cuda", torch.float16, batch=16, decode=16)
+    assert choose_compute() == Compute(device="cuda", dtype=torch.float16, batch=16, decode=16)
     assert choose_compute(precision="float32").dtype == torch.float32
 
 
 def test_compute_refuses_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute_module, "_devices", lambda: ["cpu"])
-    with pytest.raises(UnavailableError, match="no cuda"):
+    with pytest.raises(UnavailableError, match="no cuda") as refused:
         choose_compute(device="cuda")
-    with pytest.raises(InputError, match="The device is 'tpu': choose auto, cpu, cuda or mps"):
-        FommOptions(device="tpu")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="The precision is 'int4': choose auto or float32"):
-        FommOptions(precision="int4")  # type: ignore[arg-type]
+    assert refused.value.remedy == {"device": "cpu"}
+    with pytest.raises(InputError, match="tpu"):
+        choose_compute(device="tpu")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="int4"):
+        choose_compute(precision="int4")  # type: ignore[arg-type]
 
 
-# Looking inside
+# Explanations
 
 
 @pytest.mark.parametrize(
@@ -231,6 +237,6 @@ def test_the_deformation_is_the_sparse_motions_shared_out_by_the_masks(arrays: d
     np.testing.assert_allclose(inside.sparse_motion[:, 0], np.stack([x, y], -1)[None].repeat(5, 0), atol=1e-6)
 
 
-def test_looking_inside_beyond_the_end_is_refused(arrays: dict[str, np.ndarray]) -> None:
+def test_explaining_a_frame_beyond_the_end_is_refused(arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(InputError, match="best frame 9 is beyond"):
         animator().explain(arrays["source"], arrays["driving"], best_frame=9)

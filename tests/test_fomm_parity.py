@@ -19,7 +19,7 @@ from fomm_states import full_size, golden
 from memegen.fomm.dense_motion import Motion
 from memegen.fomm.generator import Generator
 from memegen.fomm.keypoint_detector import KeypointDetector
-from memegen.fomm.keypoints import Keypoints, movement_scale, relative_motion
+from memegen.fomm.keypoints import Keypoints, MovementScale, transfer_motion
 from memegen.fomm.layers import AntiAliasDownsample
 from memegen.fomm.speedups import fuse
 
@@ -46,11 +46,11 @@ def close(got: Any, want: np.ndarray, *, within: float = STAGE) -> None:
 
 
 def move(still: Keypoints[Any], driving: Keypoints[Any], motion: str) -> Keypoints[Any]:
-    if motion == "absolute":
-        return driving
+    still, driving = (Keypoints(*(part.numpy() for part in keypoints)) for keypoints in (still, driving))
     initial = Keypoints(driving.value[:1], driving.jacobian[:1])
-    scale = movement_scale(still, initial) if motion == "relative_scaled" else 1.0
-    return relative_motion(still, driving, initial=initial, scale=scale)
+    scale: MovementScale = "auto" if motion == "relative_scaled" else 1.0
+    moved = transfer_motion(still, driving, initial=initial, relative=motion != "absolute", scale=scale)
+    return Keypoints(*map(torch.from_numpy, moved))
 
 
 @CASES
@@ -108,11 +108,11 @@ def test_end_to_end(name: str, align_corners: bool, motion: str, fused: bool) ->
     if fused:
         detector, generator = fuse(detector), fuse(generator, winograd=True)
     photo = image(arrays["source"][None])
-    still = detector(photo)
-    moved = move(still, detector(image(arrays["driving"])), motion)
-    source = generator.encode(photo, still)
-    dense = generator.dense_motion_network(source.small, still, moved)
-    close(generator.render(generator.warp(source.features, dense)), arrays[f"{motion}/prediction"], within=END_TO_END)
+    source = generator.encode(photo, detector(photo))
+    moved = move(source.keypoints, detector(image(arrays["driving"])), motion)
+    dense = generator.dense_motion_network(source.small, source.keypoints, moved)
+    prediction = generator.render(generator.warp(source.features, dense))
+    close(prediction, arrays[f"{motion}/prediction"], within=END_TO_END)
 
 
 def test_align_corners_is_the_convention_of_training_by_default() -> None:

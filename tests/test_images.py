@@ -17,6 +17,7 @@ from http_server import HttpServer
 from PIL import Image
 
 from memegen.animator import load_animator
+from memegen.base import downloads
 from memegen.base.errors import DownloadError, InputError, UnavailableError
 from memegen.base.files import check_file
 from memegen.face.detection import detect_faces, face_mesh, pick_face
@@ -321,46 +322,66 @@ def server() -> Iterator[HttpServer]:
         yield running
 
 
-def test_a_photo_from_an_address(server: HttpServer) -> None:
+def test_a_photo_from_an_address(server: HttpServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for page in ("/me.png", "/my photo ü.png?size=1&a=%20"):
         assert_same(read_image(server.add(page, saved(UPRIGHT))))
+    assert list(tmp_path.iterdir()) == []  # nothing is kept
+
+
+def test_a_photo_behind_a_cookie_and_a_redirect(server: HttpServer) -> None:
+    address = server.add("/me.png", saved(UPRIGHT), cookie="seen=1")
+    assert_same(read_image(address))
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (404, r"nothing at this address \(404\)"),
-        (429, r"too many requests \(429\)"),
-        (403, r"server refuses \(403\)"),
-        (500, "error 500"),
+        (404, r"the file is not there \(HTTP 404\)"),
+        (429, r"too many requests at the moment, try again later \(HTTP 429\)"),
+        (403, r"this file is not public \(HTTP 403\)"),
+        (500, r"the server has a problem, try again later \(HTTP 500\)"),
     ],
 )
 def test_addresses_that_refuse(server: HttpServer, status: int, message: str) -> None:
     address = server.add("/me.png", status=status)
-    with pytest.raises(DownloadError, match=message) as caught:
+    with pytest.raises(DownloadError, match=f"{message}. Save the file with a browser and give its path") as caught:
         read_image(address)
     assert address in str(caught.value)
 
 
 def test_addresses_that_are_no_photo(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="is a web page"):
+    with pytest.raises(DownloadError, match="a web page came instead of the file"):
         read_image(server.add("/page", b"<html>Sign in</html>"))
-    with pytest.raises((DownloadError, InputError)):
+    with pytest.raises(InputError, match="is not a picture that can be read"):
+        read_image(server.add("/song", b"la la la"))
+    with pytest.raises(DownloadError, match="the connection was cut after"):
         read_image(server.add("/half.png", saved(UPRIGHT), cut_after=60))
     monkeypatch.setattr(images, "MAX_BYTES", 20)
-    with pytest.raises(InputError, match="is larger than"):
+    with pytest.raises(DownloadError, match="is larger than"):
         read_image(server.add("/me.png", saved(UPRIGHT)))
 
 
 def test_a_server_that_says_nothing(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "TIMEOUT", 0.1)
-    with pytest.raises(DownloadError, match="timed out"):
+    monkeypatch.setattr(downloads, "TIMEOUT", (30.0, 0.1))
+    with pytest.raises(DownloadError, match="the server does not answer"):
         read_image(server.add("/me.png", hang=True))
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:1/me.png", "http://", "http://[", "https://127.0.0.1:x/"])
-def test_addresses_that_do_not_answer(address: str) -> None:
-    with pytest.raises(DownloadError, match="check the address"):
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [("http://127.0.0.1:1/me.png", "is this machine online"), ("https://127.0.0.1:x/", "not a usable address")],
+)
+def test_addresses_that_do_not_answer(address: str, message: str) -> None:
+    with pytest.raises(DownloadError, match=message):
+        read_image(address)
+
+
+@pytest.mark.parametrize("address", ["http://", "http://["])
+def test_addresses_that_name_no_server(address: str) -> None:
+    with pytest.raises(InputError, match="only http:// and https:// addresses"):
         read_image(address)
 
 

@@ -1,9 +1,9 @@
-"""Motion arithmetic in numpy; in torch the same functions are held to the original's numbers by test_fomm_parity.py."""
+"""Motion arithmetic in numpy; test_fomm_parity.py holds it to the original's numbers."""
 
 import numpy as np
 import pytest
 
-from memegen.fomm.keypoints import Keypoints, movement_scale, relative_motion, with_gains
+from memegen.fomm.keypoints import Keypoints, movement_scale, transfer_motion, with_gains
 
 
 def random_keypoints(frames: int, *, seed: int) -> Keypoints[np.ndarray]:
@@ -18,7 +18,7 @@ def frame(keypoints: Keypoints[np.ndarray], index: int) -> Keypoints[np.ndarray]
 
 def test_the_initial_frame_leaves_the_source_as_it_is() -> None:
     source, driving = random_keypoints(1, seed=0), random_keypoints(5, seed=1)
-    moved = relative_motion(source, driving, initial=frame(driving, 2), scale=1.7)
+    moved = transfer_motion(source, driving, initial=frame(driving, 2), scale=1.7)
     np.testing.assert_allclose(moved.value[2], source.value[0])
     np.testing.assert_allclose(moved.jacobian[2], source.jacobian[0])
 
@@ -27,7 +27,7 @@ def test_a_shift_and_a_turn_of_the_driver_become_the_source_s() -> None:
     source, initial = random_keypoints(1, seed=0), random_keypoints(1, seed=1)
     turn = np.array([[0.0, -1.0], [1.0, 0.0]])
     driving = Keypoints(initial.value + np.array([0.1, -0.2]), turn @ initial.jacobian)
-    moved = relative_motion(source, driving, initial=initial, scale=0.5)
+    moved = transfer_motion(source, driving, initial=initial, scale=0.5)
     np.testing.assert_allclose(moved.value, source.value + np.array([0.05, -0.1]))
     np.testing.assert_allclose(moved.jacobian, turn @ source.jacobian)
 

@@ -17,7 +17,7 @@ from memegen.base.errors import DownloadError, InputError, NoFaceError, Unavaila
 from memegen.face import landmarks68
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import pick_face
-from memegen.face.landmarks68 import WEIGHTS, align_clip, align_face, alignment_box
+from memegen.face.landmarks68 import WEIGHTS, align_clip, align_face, alignment_box, obtain_weights
 from memegen.face.tracking import crop_video
 
 ANGLES = np.linspace(0, 2 * np.pi, 68, endpoint=False)
@@ -206,8 +206,9 @@ def test_a_track_of_68_points_can_be_cropped(package: SimpleNamespace) -> None:
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "face_alignment", None)
     landmarks68._aligner.cache_clear()
-    with pytest.raises(UnavailableError, match=r'pip install "memegen\[landmarks\]".*--landmarks mesh'):
+    with pytest.raises(UnavailableError, match=r'not available .*run pip install "memegen\[landmarks\]"') as caught:
         align_face(picture(LARGE))
+    assert caught.value.remedy == {"landmarks": "mesh"}
 
 
 def test_unusable_weights(package: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -218,8 +219,9 @@ def test_unusable_weights(package: SimpleNamespace, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DownloadError) as caught:
         align_face(picture(LARGE))
     message = str(caught.value)
-    for part in ("(unexpected EOF)", "delete s3fd-619a316812.pth and 2DFAN4-11f355bf06.pth.tar", "--landmarks mesh"):
+    for part in ("(unexpected EOF)", "delete s3fd-619a316812.pth and 2DFAN4-11f355bf06.pth.tar"):
         assert part in message
+    assert caught.value.remedy == {"landmarks": "mesh"}
     assert str(tmp_path / "checkpoints") in message
 
 
@@ -235,7 +237,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "hub" / "checkpoints"
 
 
-@pytest.mark.parametrize(("body", "reason"), [(None, "404"), (b"not the weights", "invalid hash value")])
+@pytest.mark.parametrize(("body", "reason"), [(None, "HTTP 404"), (b"not the weights", "not the expected one")])
 def test_a_failed_download_says_what_to_do(
     hub: Path, monkeypatch: pytest.MonkeyPatch, body: bytes | None, reason: str
 ) -> None:
@@ -247,9 +249,11 @@ def test_a_failed_download_says_what_to_do(
             server.add("/s3fd-619a316812.pth", body)
         with pytest.raises(DownloadError) as caught:
             align_face(picture(LARGE))
-    for part in (f"{server.url}/s3fd-619a316812.pth", reason, str(hub / "s3fd-619a316812.pth"), "--landmarks mesh"):
+    for part in (f"{server.url}/s3fd-619a316812.pth", reason, f"save it as {hub / 's3fd-619a316812.pth'}."):
         assert part in str(caught.value)
-    assert not list(hub.iterdir())
+    assert "MEMEGEN_CACHE" not in str(caught.value)  # it does not move torch's folder
+    assert caught.value.remedy == {"landmarks": "mesh"}
+    assert [path.name for path in hub.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_a_download_is_kept(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,9 +266,11 @@ def test_a_download_is_kept(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in WEIGHTS:
             server.add(f"/{name}", name.encode())
             monkeypatch.setitem(WEIGHTS, name, hashlib.sha256(name.encode()).hexdigest())
-        align_face(picture(LARGE))
-    assert {path.name: path.read_bytes() for path in hub.iterdir()} == {name: name.encode() for name in WEIGHTS}
-    landmarks68._aligner.cache_clear()
+        told: list[tuple[str, int, int]] = []
+        assert obtain_weights(lambda *step: told.append(step)) == hub
+        assert [step for step in told if step[1] == step[2]] == [(f"Downloading {name}", 1, 1) for name in WEIGHTS]
+    kept = {path.name: path.read_bytes() for path in hub.iterdir() if path.suffix != ".lock"}
+    assert kept == {name: name.encode() for name in WEIGHTS}
     assert align_face(picture(LARGE)).shape == (68, 2)  # the server is gone
 
 

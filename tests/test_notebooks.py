@@ -84,8 +84,7 @@ def test_they_import_the_public_package_only(path: Path) -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             own = {name for name in names if name.startswith("memegen")}
-            assert own <= {"memegen", "memegen.preview", "memegen.widgets"}, cell.source
-            assert "memegen.widgets" not in own or path.name.startswith("01"), cell.source
+            assert own <= {"memegen", "memegen.preview"}, cell.source
 
 
 @each

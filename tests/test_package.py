@@ -41,7 +41,7 @@ ROOMS = {
     "batch": "base media animator templates meme",
     "cli": "base media face fomm animator templates look provenance meme batch",
     "widgets": "base media face fomm animator templates look provenance preview meme batch",
-    "__init__": "base media face animator templates look provenance meme batch",
+    "__init__": "base media face animator templates look provenance meme batch widgets",
     "__main__": "cli",
 }
 PROCESSES = {"subprocess", "multiprocessing", "pty"}

@@ -73,7 +73,7 @@ def test_baka_mitai_mirror_has_the_clip_at_hand(server: HttpServer, monkeypatch:
         pytest.skip("the clip is not on this machine")
     url = server.add("/damedane.mp4", BAKA_MITAI.read_bytes(), cut_after=500_000, cuts=1)
     serve(monkeypatch, "baka-mitai", Mirror(server.url + "/gone", OTHER_CUT.sha256), Mirror(url, MAIN.sha256))
-    path = load_template("baka-mitai", progress=False).path
+    path = load_template("baka-mitai").path
     assert path is not None
     assert path.read_bytes() == BAKA_MITAI.read_bytes()
 
@@ -92,7 +92,7 @@ def test_bundled_template_is_a_real_file_and_makes_no_cache(cache: Path) -> None
 
 def test_fetched_template_is_fetched_once(server: HttpServer, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     serve(monkeypatch, "baka-mitai", Mirror(server.add("/a.mp4", CLIP), hashlib.sha256(CLIP).hexdigest()))
-    template = load_template("baka-mitai", progress=False)
+    template = load_template("baka-mitai")
     assert template.path == cache / "templates" / "baka-mitai.mp4"
     assert template.path.read_bytes() == CLIP
     assert dataclasses.replace(template, path=None) == templates.TEMPLATES[1]
@@ -105,7 +105,7 @@ def test_template_that_cannot_be_fetched_says_where_to_put_it(
 ) -> None:
     serve(monkeypatch, "baka-mitai", Mirror(server.url + "/gone", "0" * 64))
     with pytest.raises(DownloadError, match=r"HTTP 404") as caught:
-        load_template("baka-mitai", progress=False)
+        load_template("baka-mitai")
     assert str(cache / "templates" / "baka-mitai.mp4") in str(caught.value)
 
 
@@ -148,9 +148,22 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert resolve_driving("~/clip.mp4").path == tmp_path / "clip.mp4"
 
 
+def test_progress_of_a_download_is_told(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, "baka-mitai", Mirror(server.add("/a.mp4", CLIP), hashlib.sha256(CLIP).hexdigest()))
+    own = server.add("/dance.mp4", CLIP)
+    told: list[tuple[str, int, int]] = []
+    load_template("baka-mitai", progress=lambda *step: told.append(step))
+    assert told[-1] == ("Downloading baka-mitai.mp4", 1, 1)
+    resolve_driving(own, progress=lambda *step: told.append(step))
+    assert told[-1][0].startswith("Downloading dance-")
+    told.clear()
+    resolve_driving(own, progress=lambda *step: told.append(step))  # it is there already
+    assert told == []
+
+
 def test_address_is_downloaded_and_credited_to_itself(server: HttpServer, cache: Path) -> None:
     url = server.add("/dance.mp4", CLIP)
-    template = resolve_driving(url, progress=False)
+    template = resolve_driving(url)
     assert template.path is not None
     assert template.path.read_bytes() == CLIP
     assert template.path.parent == cache / "downloads"
@@ -159,7 +172,7 @@ def test_address_is_downloaded_and_credited_to_itself(server: HttpServer, cache:
 
 def test_dead_address_is_a_download_error(server: HttpServer) -> None:
     with pytest.raises(DownloadError, match="HTTP 404"):
-        resolve_driving(server.url + "/gone.mp4", progress=False)
+        resolve_driving(server.url + "/gone.mp4")
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://example.org/clip.mp4", "https://"])
@@ -190,7 +203,7 @@ def test_template_of_ones_own_is_located(server: HttpServer, tmp_path: Path) -> 
     assert resolve_driving(ready) is ready
     mirror = Mirror(server.add("/a.mp4", CLIP), hashlib.sha256(CLIP).hexdigest())
     remote = Template(name="theirs", title="Theirs", credit="they", licence="theirs", mirrors=(mirror,))
-    located = resolve_driving(remote, progress=False)
+    located = resolve_driving(remote)
     assert located.path is not None
     assert located.path.read_bytes() == CLIP
 

@@ -29,7 +29,7 @@ PIXEL = 2 / 255  # in the keypoints' unit
 
 @pytest.fixture(scope="module")
 def animator() -> FommModel:
-    return FommModel(load_networks(TINY), compute=Compute("cpu", torch.float32, batch=8, decode=1))
+    return FommModel(load_networks(TINY), compute=Compute(device="cpu", dtype=torch.float32, batch=8, decode=1))
 
 
 @pytest.fixture(scope="module")

@@ -741,7 +741,7 @@ def test_the_photos_of_a_folder(page: Page, sung: Maker, me: bytes, tmp_path: Pa
     where = next(widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("photos/"))
     where.value = str(tmp_path / "nowhere")
     assert (
-        f"There is no folder {tmp_path / 'nowhere'}: write the path of one that this notebook can see." in page.alerts
+        f"There is no folder {tmp_path / 'nowhere'}: type the path of one on the computer that runs this notebook." in page.alerts
     )
     for name in ("ben.jpg", "ann.jpg", "names.txt"):
         (tmp_path / name).write_bytes(me)

@@ -37,7 +37,7 @@ from memegen.fomm.dense_motion import DenseMotion, Motion
 from memegen.fomm.generator import Generator
 from memegen.fomm.keypoint_detector import KeypointDetector
 from memegen.fomm.keypoints import Keypoints
-from memegen.fomm.layers import coordinate_grid
+from memegen.fomm.layers import Hourglass, coordinate_grid
 from memegen.media.images import read_image
 from memegen.media.video import open_video
 
@@ -164,10 +164,11 @@ class ThinPlate:
 def untrained() -> tuple[KeypointDetector, Generator]:
     """The two networks, with jacobians that begin as identities."""
     down, up = (16, 32, 48, 64, 64), (64, 48, 32, 16, 8)
-    detector = KeypointDetector(channels=3, down=down, up=up, keypoints=10, jacobian_maps=10, blur=13)
+    detector = KeypointDetector(Hourglass(3, down=down, up=up), keypoints=10, jacobian_maps=10, blur=13)
     nn.init.zeros_(detector.jacobian.weight)
     detector.jacobian.bias.data.copy_(torch.eye(2).flatten().repeat(10))  # type: ignore[union-attr]
-    motion = DenseMotion(channels=3, down=down, up=up, keypoints=10, blur=13, align_corners=True)
+    # The dense motion network sees a heatmap and three colours for each of ten keypoints and the background.
+    motion = DenseMotion(Hourglass(11 * 4, down=down, up=up), keypoints=10, blur=13, align_corners=True)
     return detector, Generator(motion, channels=3, first=12, down=(24, 48), up=(24, 12), bottleneck=2)
 
 

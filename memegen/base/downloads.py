@@ -1,14 +1,16 @@
-"""Getting files once and keeping them: the cache folder, bundled assets, and downloads that resume and are checked."""
+"""Files from the web, downloaded once, checked and kept in a cache folder; and the files bundled with memegen."""
 
 from __future__ import annotations
 
 import errno
 import glob
 import hashlib
+import inspect
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,40 +18,47 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
 from memegen.base.files import expanded
+from memegen.base.progress import Progress, Stage
 
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = (10.0, 60.0)
-"""Seconds to wait for a connection, and for the next bytes of a file."""
-
-ATTEMPTS = 3
-"""How often a mirror is asked again, in one run, after its connection was cut."""
+TIMEOUT = (10.0, 60.0)  # seconds to wait for a connection, and for the next bytes of a file
+ATTEMPTS = 3  # how often a mirror is asked in one run when its connection is cut
 
 _CHUNK = 64 * 1024
 _DRIVE_ADDRESS = re.compile(r"https?://(?:drive|docs)(?:\.usercontent)?\.google\.com/(?:.*?[?&]id=|.*?/d/)([\w-]{10,})")
 _HASH = re.compile(r"[0-9a-f]{16,64}")
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)\b", re.IGNORECASE)
 _QUOTA = re.compile(r"too many users|quota|daily limit", re.IGNORECASE)
 _QUOTA_REASON = "Google Drive's daily limit for this file was reached, try again tomorrow"
-_KEPT = "what came is kept and the next try goes on from there"
+_CUT = "the connection was cut"
+_NETWORK_REASONS = {  # by the names of what requests raises
+    "ChunkedEncodingError": _CUT,
+    "ConnectTimeout": "the server does not answer",
+    "Timeout": "the server does not answer",
+    "SSLError": "no secure connection could be made",
+    "ConnectionError": "no connection to it: is this machine online?",
+    "TooManyRedirects": "too many redirects",
+}
 _STATUS_REASONS = {
     401: "it asks for a password",
-    403: "it does not give this file to everybody",
+    403: "this file is not public",
     404: "the file is not there",
-    410: "the file is gone for good",
-    429: "too many people ask it for files just now, try again later",
+    410: "the file was removed",
+    429: "too many requests at the moment, try again later",
 }
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """One place a file can be had from.
+    """One place to get a file from.
 
     Mirrors of one file may hold different bytes (another cut of a clip, a slimmer copy), each with its own checksum.
 
     Attributes:
         url: An http(s) address, a Google Drive address, or a bare Google Drive id.
-        sha256: The checksum in lower-case hexadecimal, or its first 16 digits or more; None where nobody published it.
+        sha256: The checksum in lower-case hexadecimal, or its first 16 digits or more; None if it is unknown.
     """
 
     url: str
@@ -61,26 +70,30 @@ class Mirror:
 
 
 def cache_dir() -> Path:
-    """Give the folder that downloads are kept in: MEMEGEN_CACHE, or the platform's own cache folder.
-
-    The folder may not exist yet.
+    """Return the folder that keeps downloads: MEMEGEN_CACHE, or the platform's own cache folder. It may not exist yet.
 
     Raises:
-        OutputError: The user has no home.
+        OutputError: The user has no home folder.
     """
     chosen = os.environ.get("MEMEGEN_CACHE")
     if chosen:
         return expanded(chosen).absolute()
-    import pooch
+    import platformdirs
 
-    try:
-        return Path(pooch.os_cache("memegen"))
-    except RuntimeError as error:  # a user without a home, as in some containers
-        raise OutputError("There is no home folder for the cache: name a folder in MEMEGEN_CACHE.") from error
+    with suppress(RuntimeError):  # there is no home, as in some containers; older versions then return a bare "~/..."
+        folder = platformdirs.user_cache_path("memegen")
+        if folder.is_absolute():
+            return folder
+    raise OutputError("There is no home folder for the cache: name a folder in MEMEGEN_CACHE.")
+
+
+def cache_file(folder: str, name: str) -> Path:
+    """Return the path of a file in a folder of the cache, whatever characters the names have. It may not exist yet."""
+    return cache_dir() / _plain(folder) / _plain(name)
 
 
 def asset(name: str) -> Path:
-    """Give the path of a file that travels with memegen, such as `models/face_landmark.tflite`.
+    """Return the path of a file that is bundled with memegen, such as `models/face_landmark.tflite`.
 
     Raises:
         UnavailableError: The installation lacks the file.
@@ -92,52 +105,74 @@ def asset(name: str) -> Path:
     raise UnavailableError(f"The bundled file {name} is missing from this installation: reinstall memegen.")
 
 
-def fetch(name: str, mirrors: Sequence[Mirror], *, folder: str, progress: bool = True) -> Path:
-    """Give the local path of a known file, downloading it from the first mirror that serves it whole.
+def fetch(
+    target: Path, mirrors: Sequence[Mirror], *, limit: int | None = None, progress: Progress | None = None
+) -> Path:
+    """Download a file, unless it is there, from the first mirror that has all of it.
 
-    A file gets its name only once it is complete and its checksum is right, so one that is there is used as it is,
-    without touching the network: a file put there by hand works too. What a cut connection left is kept beside it,
-    apart for each mirror, and the next try goes on from there. Processes wanting the same file wait for each other.
+    The file appears only when it is complete and its checksum is right. One that is there already, even one put there
+    by hand, is used without a connection. Processes that want the same file wait for each other. After a cut
+    connection what came is kept for the next try if the checksum is known.
 
     Args:
-        name: The file's name in the cache.
+        target: Where the file is to be; returned.
         mirrors: Where to get it, best first.
-        folder: The folder inside the cache, such as "templates" or "checkpoints".
-        progress: Whether to draw a progress bar on stderr.
+        limit: The most bytes to accept from a user's own address.
+        progress: Told how many megabytes have come; what it raises ends the download.
 
     Raises:
-        DownloadError: No mirror gave the file, with the reason for each, or the cache can't be written.
+        DownloadError: No mirror gave the file (the message has the reason for each), or it can't be written.
     """
-    target = cache_dir() / _plain(folder) / _plain(name)
-    return _obtain(target, mirrors, limit=None, progress=progress)
+    import filelock
+
+    tried: list[tuple[str, str]] = []
+    try:
+        if target.is_file():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(target.with_name(f"{target.name}.lock")):
+            if target.is_file():  # another process has just downloaded it
+                return target
+            for mirror in mirrors:
+                try:
+                    return _download(_Part(mirror, target, limit, progress))
+                except _MirrorError as error:
+                    tried.append((mirror.url, str(error)))
+    except OSError as error:
+        raise DownloadError(_disk_message(target, error)) from error
+    except _CallbackError as wrapped:
+        raise wrapped.error from wrapped.error.__cause__
+    raise DownloadError(_failure_message(target, tried, own=limit is not None))
 
 
-def fetch_url(url: str, *, folder: str = "downloads", max_bytes: int = 2 * 1024**3, progress: bool = True) -> Path:
-    """Give the local path of a file at an address of the user's own, downloading it at most once.
+def fetch_url(
+    url: str, *, folder: Path | None = None, limit: int = 2 * 1024**3, progress: Progress | None = None
+) -> Path:
+    """Download a file from an address of the user's own, unless it is there; return a path named after the address.
 
     Args:
-        url: An http(s) address of a clip, song or photo; a Google Drive share link works too.
-        folder: The folder inside the cache.
-        max_bytes: The largest file accepted.
-        progress: Whether to draw a progress bar on stderr.
+        url: An http(s) address, written as in a browser; a Google Drive share link works too.
+        folder: Where to keep the file; in the cache when None.
+        limit: The most bytes to accept.
+        progress: Told how many megabytes have come; what it raises ends the download.
 
     Raises:
         InputError: The address is not an http(s) address.
-        DownloadError: The file could not be had, with the reason, or the cache can't be written.
+        DownloadError: The file can't be downloaded or written; the message has the reason.
     """
     url = urldefrag(url.strip()).url
-    target = cache_dir() / _plain(folder) / _name_for(url)
-    return _obtain(target, [Mirror(url)], limit=max_bytes, progress=progress)
+    name = _name_for(url)
+    return fetch((folder or cache_dir() / "downloads") / name, [Mirror(url)], limit=limit, progress=progress)
 
 
 def _plain(name: str) -> str:
-    """Make a file name that stays inside its folder out of any text."""
+    """Return a file name, made from any text, that stays inside its folder."""
     last = re.split(r"[/\\]", name)[-1]
     return re.sub(r"[^\w.+-]+", "_", last).lstrip(".")[:80] or "file"
 
 
 def _name_for(url: str) -> str:
-    """Name the cached file of an address: readable, with the address's extension, and different for each address."""
+    """Return a file name for an address: readable, with the address's extension, and different for each address."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -152,63 +187,29 @@ def _name_for(url: str) -> str:
     return f"{_plain(path.stem)[:40]}-{hashlib.sha256(url.encode()).hexdigest()[:12]}{suffix}"
 
 
-def _obtain(target: Path, mirrors: Sequence[Mirror], *, limit: int | None, progress: bool) -> Path:
-    """Give `target`, trying the mirrors in order under a lock where it is not there yet."""
-    import filelock
-
-    tried: list[tuple[Mirror, str]] = []
-    try:
-        if target.is_file():
-            return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(target.with_name(f"{target.name}.lock")):
-            for mirror in mirrors:
-                if target.is_file():  # another process was quicker, or the mirror before was good
-                    break
-                part = _Part.of(mirror, target, limit=limit, progress=progress)
-                try:
-                    _receive_checked(part)
-                except _MirrorError as error:
-                    tried.append((mirror, str(error)))
-                else:
-                    part.path.replace(target)
-                    _sweep(target)
-    except OSError as error:
-        raise DownloadError(_disk_message(target, error)) from error
-    if not target.is_file():
-        raise DownloadError(_failure_message(target, tried, own=limit is not None))
-    return target
-
-
-def _sweep(target: Path) -> None:
-    """Remove what unfinished downloads of `target` left behind."""
-    for leftover in target.parent.glob(f"{glob.escape(target.name)}.????????.part*"):
-        leftover.unlink(missing_ok=True)
+def _is_cached(target: Path) -> bool:
+    with suppress(OutputError):  # without a home there is no cache
+        return target.is_relative_to(cache_dir())
+    return False
 
 
 def _disk_message(target: Path, error: OSError) -> str:
+    advice = "set MEMEGEN_CACHE to another folder" if _is_cached(target) else "check that folder"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"{target.name} does not fit: the disk of {target.parent} is full. "
-            "Make room, or set MEMEGEN_CACHE to a folder on another disk; what came so far is kept."
-        )
-    return (
-        f"{target.name} can't be kept in {target.parent} ({error.strerror or error}): "
-        "set MEMEGEN_CACHE to a folder you can write to."
-    )
+        kept = "; what came so far is kept" if _pieces(target) else ""
+        return f"{target.name} does not fit: the disk of {target.parent} is full. Make room, or {advice}{kept}."
+    return f"{target.name} can't be kept in {target.parent} ({error.strerror or error}): {advice}."
 
 
-def _failure_message(target: Path, tried: Sequence[tuple[Mirror, str]], *, own: bool) -> str:
+def _failure_message(target: Path, tried: Sequence[tuple[str, str]], *, own: bool) -> str:
     if own:
-        [(mirror, reason)] = tried
-        return (
-            f"{mirror.url} could not be downloaded: {reason}. Save the file with a browser and give its path instead."
-        )
-    reasons = "".join(f"\n  - {mirror.url}: {reason}" for mirror, reason in tried)
+        [(url, reason)] = tried
+        return f"{url} could not be downloaded: {reason}. Save the file with a browser and give its path instead."
+    reasons = "".join(f"\n  - {url}: {reason}" for url, reason in tried)
+    more = ", or give its path instead of the name. The environment variable MEMEGEN_CACHE moves that folder"
     return (
         f"{target.name} could not be downloaded. What was tried:{reasons}\n"
-        f"If you have the file, save it as {target}, or give its path instead of the name. "
-        "The environment variable MEMEGEN_CACHE moves that folder."
+        f"If you have the file, save it as {target}{more if _is_cached(target) else ''}."
     )
 
 
@@ -216,98 +217,101 @@ class _MirrorError(Exception):
     """Why one mirror gave nothing, in plain words."""
 
 
-class _CutError(_MirrorError):
-    """The connection ended before the file did."""
+class _CallbackError(BaseException):
+    """Carries what the progress callback raised past all handlers of network and disk errors."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
-@dataclass(frozen=True)
 class _Part:
-    """The unfinished copy of one mirror's file; `mark` holds the server's own name for that version of it."""
+    """The unfinished copy of one mirror's file, named after mirror and checksum, so that different bytes never mix."""
 
-    mirror: Mirror
-    path: Path
-    title: str
-    limit: int | None
-    progress: bool
-
-    @classmethod
-    def of(cls, mirror: Mirror, target: Path, *, limit: int | None, progress: bool) -> _Part:
-        """Name the part after the mirror and its checksum, so that different bytes never meet in one file."""
-        key = hashlib.sha256(f"{mirror.url} {mirror.sha256}".encode()).hexdigest()[:8]
-        return cls(mirror, target.with_name(f"{target.name}.{key}.part"), target.name, limit, progress)
-
-    @property
-    def mark(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.mark")
+    def __init__(self, mirror: Mirror, target: Path, limit: int | None, progress: Progress | None) -> None:
+        self.mirror, self.target, self.limit, self.progress = mirror, target, limit, progress
+        self.key = hashlib.sha256(f"{mirror.url} {mirror.sha256}".encode()).hexdigest()[:8]
+        self.path = target.with_name(f"{target.name}.{self.key}.part")
+        self.resumable = mirror.sha256 is not None  # only a checksum tells whether a later end fits this beginning
 
     @property
     def size(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
+        return sum(piece.stat().st_size for piece in _pieces(self.target, self.key))
 
-    @property
-    def resumable(self) -> bool:
-        """Whether a later end can be trusted to fit this beginning: by a checksum, or by the server's word."""
-        return self.mirror.sha256 is not None or self.mark.is_file()
+    def arrived(self, done: int, total: int | None) -> None:
+        """Report how many bytes are here, and refuse a file that is larger than the limit."""
+        if self.limit is not None and max(done, total or 0) > self.limit:
+            reason = f"the file is larger than the {self.limit / 1e6:.0f} MB accepted here"
+            raise DownloadError(_failure_message(self.target, [(self.mirror.url, reason)], own=True))
+        megabytes = done // 10**6
+        whole = megabytes + 1 if total is None else -(-total // 10**6)  # rounded up: only the end reaches it
+        try:
+            if self.progress is not None:
+                stage = Stage(f"Downloading {self.target.name}", "MB")
+                self.progress(stage, whole if done == total else megabytes, whole)
+        except Exception as error:
+            raise _CallbackError(error) from error
 
-    def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.mark.unlink(missing_ok=True)
+    def cut(self, total: int | None = None) -> _MirrorError:
+        """Return an error that says how much of the file came."""
+        of_total = f" of {total / 1e6:.1f}" if total is not None else ""
+        kept = "; what came is kept and the next try continues from there" if self.resumable and self.size else ""
+        return _MirrorError(f"{_CUT} after {self.size / 1e6:.1f}{of_total} MB{kept}")
 
 
-def _receive_checked(part: _Part) -> None:
-    """Complete the part and check it; a wrong file that began in an earlier run is given one fresh start."""
-    wanted = part.mirror.sha256
-    for earlier in (part.size > 0, False):
+def _pieces(target: Path, key: str = "????????") -> list[Path]:
+    """List what unfinished downloads left beside a file; gdown has pieces of its own, named after the part."""
+    return list(target.parent.glob(f"{glob.escape(target.name)}.{key}.part*"))
+
+
+def _discard(target: Path, key: str = "????????") -> None:
+    for piece in _pieces(target, key):
+        piece.unlink(missing_ok=True)
+
+
+def _download(part: _Part) -> Path:
+    """Complete a part, check it and give it its final name; a part that can't be continued later is removed."""
+    try:
         _receive(part)
-        _refuse_unusable(part)
-        if wanted is None:
-            return
-        found = _sha256(part.path)
-        if found.startswith(wanted):
-            return
-        part.discard()
-        if not earlier:
-            raise _MirrorError(
-                f"the file there is not the expected one (checksum {found[:16]}, expected {wanted[:16]})"
-            )
-
-
-def _sha256(path: Path) -> str:
-    import pooch
-
-    return str(pooch.file_hash(str(path), alg="sha256"))
-
-
-def _refuse_unusable(part: _Part) -> None:
-    """Raise for a complete part that is empty, too large, or a web page."""
-    with part.path.open("rb") as file:
-        head = file.read(_CHUNK)
-    reason = None
-    if not head:
-        reason = "the file there is empty"
-    elif _is_page(head):
-        reason = _page_reason(head)
-    elif part.limit is not None and part.size > part.limit:
-        reason = _too_large(part.limit)
-    if reason:
-        part.discard()
-        raise _MirrorError(reason)
+        part.path.replace(part.target)
+    finally:
+        if not part.resumable:
+            _discard(part.target, part.key)
+    _discard(part.target)  # what other mirrors left
+    return part.target
 
 
 def _receive(part: _Part) -> None:
-    """Complete the part from Google Drive or the web, going on at once after a cut that brought something."""
+    """Complete and check a part; try again after a cut that brought something, or if its pieces don't fit together."""
     drive_id = _drive_id(part.mirror.url)
-    for attempt in range(1, ATTEMPTS + 1):
+    for last in (*[False] * (ATTEMPTS - 1), True):
+        if not part.resumable:
+            _discard(part.target, part.key)
         before = part.size
         try:
-            if drive_id:
-                _from_drive(drive_id, part)
-            else:
-                _from_web(part)
-            break
-        except _CutError:
-            if attempt == ATTEMPTS or not part.resumable or part.size <= before:
+            _from_drive(drive_id, part) if drive_id else _from_web(part)
+            return _check(part)
+        except _MirrorError:
+            if last or part.size == before:
                 raise
+
+
+def _check(part: _Part) -> None:
+    """Discard a complete part that is not the file it should be, and say why."""
+    with part.path.open("rb") as file:
+        head = file.read(_CHUNK)
+        file.seek(0)
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = part.mirror.sha256 or ""
+    if not head:
+        reason = "the file there is empty"
+    elif _PAGE.match(head):
+        reason = _page_reason(head)
+    elif not found.startswith(wanted):
+        reason = f"the file there is not the expected one (checksum {found[:16]}, expected {wanted[:16]})"
+    else:
+        return
+    _discard(part.target, part.key)
+    raise _MirrorError(reason)
 
 
 def _drive_id(url: str) -> str | None:
@@ -318,128 +322,75 @@ def _drive_id(url: str) -> str | None:
 
 
 def _from_drive(drive_id: str, part: _Part) -> None:
-    """Download from Google Drive; gdown keeps its own unfinished file beside the part and goes on from it."""
-    import inspect
-
+    """Complete a part with gdown, which continues an unfinished file of its own."""
     import gdown
     import requests
 
-    options: dict[str, Any] = {"quiet": not part.progress, "resume": True, "use_cookies": False}
-    if "timeout" in inspect.signature(gdown.download).parameters:  # gdown 6
-        options["timeout"] = TIMEOUT
+    options: dict[str, Any] = {"quiet": True, "resume": part.resumable, "use_cookies": False}
+    known = inspect.signature(gdown.download).parameters  # gdown 5 has neither of these two
+    options |= {name: value for name, value in (("timeout", TIMEOUT), ("progress", part.arrived)) if name in known}
+    part.arrived(part.size, None)
     try:
-        got = gdown.download(id=drive_id, output=str(part.path), **options)
+        reason = "" if gdown.download(id=drive_id, output=str(part.path), **options) else "Google Drive gave no file"
     except requests.RequestException as error:
-        _close_files(error)
-        raise _MirrorError(_network_reason(error)) from error
-    except OSError:  # the disk's, as those of the network are above
+        reason = _network_reason(error)
+    except (DownloadError, OSError):  # what `arrived` raises, and the disk
         raise
     except Exception as error:  # gdown 5 lets the errors of its page parser through
-        _close_files(error)
-        raise _MirrorError(_drive_reason(str(error))) from error
-    if got is None or not part.path.is_file():
-        raise _MirrorError("Google Drive gave no file")
-
-
-def _close_files(error: Exception) -> None:
-    """Close the unfinished file that gdown 5 leaves open when a download breaks off, by letting go of its variables."""
-    import traceback
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        traceback.clear_frames(error.__traceback__)
+        reason = _drive_reason(str(error))
+    # Not raised inside `except`, where the error would hold on to the file that gdown 5 leaves open.
+    if reason:
+        raise part.cut() if reason == _CUT else _MirrorError(reason)
+    part.arrived(part.size, part.size)
 
 
 def _from_web(part: _Part) -> None:
-    """Complete the part over http(s), from where it ends if the server can."""
+    """Complete a part over http(s), from where it ends if the server can."""
     import requests
 
-    offset = part.size if part.resumable else 0
-    try:
-        answer = requests.get(part.mirror.url, headers=_request_headers(part, offset), stream=True, timeout=TIMEOUT)
-    except requests.RequestException as error:
-        raise _MirrorError(_network_reason(error)) from error
-    with answer:
-        if offset and answer.status_code in (206, 416):
-            start, total = _content_range(answer.headers)
-            if answer.status_code == 416 and total == offset:
-                return  # an earlier run got it all and ended before it was checked
-            if start != offset:
-                part.discard()
-                return _from_web(part)
-        elif answer.status_code == 200:
-            offset = 0
-        else:
-            raise _MirrorError(_status_reason(answer.status_code))
-        _save(part, answer, offset=offset)
-
-
-def _request_headers(part: _Part, offset: int) -> dict[str, str]:
+    offset = part.size
     headers = {"User-Agent": "memegen", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        if part.mark.is_file():
-            headers["If-Range"] = part.mark.read_text(encoding="latin-1")
-    return headers
-
-
-def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Read where an answer starts and how long the whole file is, each None if not told."""
-    found = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", headers.get("Content-Range", ""))
-    if not found:
-        return None, None
-    start, total = found.groups()
-    return (int(start) if start else None), (int(total) if total != "*" else None)
+    try:
+        answer = requests.get(part.mirror.url, headers=headers, stream=True, timeout=TIMEOUT)
+    except requests.RequestException as error:
+        raise _MirrorError(_network_reason(error)) from error
+    with answer:
+        status, span = answer.status_code, answer.headers.get("Content-Range", "")
+        if status == 200:
+            _save(part, answer, offset=0)
+        elif offset and status == 206 and span.startswith(f"bytes {offset}-"):
+            _save(part, answer, offset=offset)
+        elif not offset or status not in (206, 416):
+            raise _MirrorError(_status_reason(status))
+        # Otherwise nothing follows this part: the checksum tells whether it is complete or belongs to another file.
 
 
 def _save(part: _Part, answer: requests.Response, *, offset: int) -> None:
-    """Write an answer's body to the part, from byte `offset` on."""
+    """Write an answer's body to a part, from byte `offset` on."""
     import requests
 
-    plain = answer.headers.get("Content-Encoding", "identity") == "identity"
     length = answer.headers.get("Content-Length", "")
-    total = offset + int(length) if plain and length.isdigit() else None
-    if part.limit is not None and total is not None and total > part.limit:
-        raise _MirrorError(_too_large(part.limit))
+    total = offset + int(length) if length.isdigit() and "Content-Encoding" not in answer.headers else None
+    part.arrived(offset, total)
     chunks = answer.iter_content(_CHUNK)
     try:
         first = next(chunks, b"")
-        if offset == 0 and (_is_page(first) or answer.headers.get("Content-Type", "").startswith("text/html")):
+        # Some servers call pictures and clips text, too, but text has no zeros.
+        called_page = answer.headers.get("Content-Type", "").startswith("text/html") and b"\0" not in first
+        if offset == 0 and (called_page or _PAGE.match(first)):  # before anything that is kept is written over
             raise _MirrorError(_page_reason(first))
-        if offset == 0:
-            _write_mark(part, answer.headers if plain else {})
-        _write(part, itertools.chain([first], chunks), offset=offset, total=total)
+        with part.path.open("ab" if offset else "wb") as file:
+            for chunk in itertools.chain([first], chunks):
+                file.write(chunk)
+                part.arrived(file.tell(), total)
     except requests.RequestException as error:
-        raise _CutError(_cut_reason(part, total)) from error
-    if total is not None and part.size < total:
-        raise _CutError(_cut_reason(part, total))
-
-
-def _write(part: _Part, chunks: Iterable[bytes], *, offset: int, total: int | None) -> None:
-    """Append the chunks to the first `offset` bytes of the part, stopping once it is larger than allowed."""
-    import tqdm
-
-    bar = tqdm.tqdm(total=total, initial=offset, desc=part.title, unit="B", unit_scale=True, disable=not part.progress)
-    with bar, part.path.open("ab" if offset else "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            bar.update(len(chunk))
-            if part.limit is not None and file.tell() > part.limit:
-                break
-
-
-def _write_mark(part: _Part, headers: Mapping[str, str]) -> None:
-    """Note the server's name for this version of the file, or that it has none to go by."""
-    tag = headers.get("ETag", "")
-    mark = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
-    part.discard()
-    if mark:
-        part.mark.write_text(mark, encoding="latin-1")
-
-
-def _is_page(head: bytes) -> bool:
-    return re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)\b", head, re.IGNORECASE) is not None
+        raise part.cut(total) from error
+    if total is None:
+        part.arrived(part.size, part.size)
+    elif part.size < total:
+        raise part.cut(total)
 
 
 def _page_reason(head: bytes) -> str:
@@ -449,45 +400,21 @@ def _page_reason(head: bytes) -> str:
 
 
 def _drive_reason(text: str) -> str:
-    """Say in plain words what gdown's message means."""
+    """Return what gdown's message means, in plain words."""
     if _QUOTA.search(text):
         return _QUOTA_REASON
     if "Anyone with the link" in text:
-        return "Google Drive gave a page instead of the file: it is not shared with everybody, or too many asked for it"
-    if "incomplete" in text:
-        return f"the connection was cut; {_KEPT}"
-    return f"Google Drive did not hand the file over ({' '.join(text.split())[:160]})"
-
-
-def _status_reason(status: int) -> str:
-    known = "the server has a problem of its own, try again later" if status >= 500 else "the server refuses"
-    return f"{_STATUS_REASONS.get(status, known)} (HTTP {status})"
+        return "Google Drive gave a page instead of the file: it is not shared publicly, or too many asked for it"
+    return _CUT if "incomplete" in text else f"Google Drive did not give the file ({' '.join(text.split())[:160]})"
 
 
 def _network_reason(error: requests.RequestException) -> str:
-    import requests
-
-    if isinstance(error, requests.HTTPError) and error.response is not None:
+    if error.response is not None and error.response.status_code >= 400:
         return _status_reason(error.response.status_code)
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return f"the connection was cut; {_KEPT}"
-    if isinstance(error, requests.Timeout):
-        return "the server does not answer"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "no secure connection could be made"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection to it: is this machine online?"
-    if isinstance(error, requests.TooManyRedirects):
-        return "its addresses lead round in a circle"
-    return "it is not a usable address"
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((_NETWORK_REASONS[name] for name in names if name in _NETWORK_REASONS), "it is not a usable address")
 
 
-def _cut_reason(part: _Part, total: int | None) -> str:
-    """Tell how far the download came."""
-    of_total = f" of {total / 1e6:.1f}" if total is not None else ""
-    kept = f"; {_KEPT}" if part.size and part.resumable else ""
-    return f"the connection was cut after {part.size / 1e6:.1f}{of_total} MB{kept}"
-
-
-def _too_large(limit: int) -> str:
-    return f"the file is larger than the {limit / 1e6:.0f} MB accepted here"
+def _status_reason(status: int) -> str:
+    other = "the server has a problem, try again later" if status >= 500 else "the server refused"
+    return f"{_STATUS_REASONS.get(status, other)} (HTTP {status})"

@@ -1,9 +1,9 @@
-"""Paths as people type them, and files that appear only when they are whole."""
+"""Paths as people type them, and files that appear only when they are complete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,7 @@ from memegen.base.errors import InputError
 
 
 def expanded(path: str | Path) -> Path:
-    """Return a path in which `~` stands for the home folder, and for itself where there is no such home."""
+    """Return a path with `~` replaced by the home folder, or unchanged if there is no such home."""
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
@@ -44,13 +44,23 @@ def check_file(path: str | Path, *, kind: str) -> Path:
 
 
 @contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
+def whole_file(
+    file: Path, *, guard: Callable[[Path], AbstractContextManager[object]] = nullcontext
+) -> Iterator[Path]:
     """Yield a name in a new folder beside a file; what is there at the end of the block becomes the file.
 
+    Args:
+        file: The file, or the folder, to write.
+        guard: Called with the file for a context around the steps that the system may refuse: making the new folder
+            and giving the file its name. It can turn an OSError into another error, and sees none from the block.
+
     Raises:
-        OSError: The folder can't be made, or the file not replaced.
+        OSError: The folder can't be made, or the file can't be replaced.
     """
-    with TemporaryDirectory(dir=file.parent, prefix=".memegen-", ignore_cleanup_errors=True) as folder:
-        part = Path(folder, f"part{file.suffix}")
+    with guard(file):
+        folder = TemporaryDirectory(dir=file.parent, prefix=".memegen-", ignore_cleanup_errors=True)
+    with folder:
+        part = Path(folder.name, f"part{file.suffix}")
         yield part
-        part.replace(file)
+        with guard(file):
+            part.replace(file)

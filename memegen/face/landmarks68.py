@@ -6,9 +6,7 @@ and 3D face alignment problem?"): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47,
 
 from __future__ import annotations
 
-import http.client
 import pickle
-import urllib.error
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -19,7 +17,9 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Image
+from memegen.base.downloads import Mirror, fetch
 from memegen.base.errors import DownloadError, UnavailableError
+from memegen.base.progress import Progress
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import pick_face
 from memegen.face.topology import Landmarks
@@ -131,54 +131,54 @@ def _align(image: Image, box: FaceBox) -> tuple[Landmarks, float]:
     return np.asarray(points[0], np.float32), float(np.mean(scores[0]))
 
 
-@lru_cache(maxsize=1)
-def _aligner() -> Any:
-    """Load both networks, on the GPU if there is one."""
+def obtain_weights(progress: Progress | None = None) -> Path:
+    """Download the weights of both networks to where face-alignment looks for them, unless they are there.
+
+    Args:
+        progress: Told how far a download is, see `Progress`.
+
+    Returns:
+        The folder that holds them.
+
+    Raises:
+        UnavailableError: The package face-alignment is not installed.
+        DownloadError: A file could not be downloaded.
+    """
     try:
-        import face_alignment
+        import face_alignment  # noqa: F401
         import torch
     except ImportError as error:
         raise UnavailableError(
-            f"The landmarks of face-alignment are not at hand ({error}): "
-            'run pip install "memegen[landmarks]", or use --landmarks mesh.'
+            f'face-alignment is not available ({error}): run pip install "memegen[landmarks]".',
+            remedy={"landmarks": "mesh"},
         ) from error
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    for name in WEIGHTS:
-        _obtain(folder / name)
+    folder = Path(torch.hub.get_dir(), "checkpoints")
+    for name, sha256 in WEIGHTS.items():
+        try:
+            fetch(folder / name, [Mirror(f"{SITE}/{name}", sha256)], progress=progress)
+        except DownloadError as error:
+            raise DownloadError(error.message, remedy={"landmarks": "mesh"}) from error
+    return folder
+
+
+@lru_cache(maxsize=1)
+def _aligner() -> Any:
+    """Load both networks, on the GPU if there is one."""
+    folder = obtain_weights()
+    import face_alignment
+    import torch
+
     try:
         return face_alignment.FaceAlignment(
             face_alignment.LandmarksType.TWO_D,
             device="cuda" if torch.cuda.is_available() else "cpu",
             compile=False,  # takes longer than a clip
-            face_detector_kwargs={
-                "path_to_detector": str(folder / next(iter(WEIGHTS)))
-            },  # not unpickled, as it is else
+            face_detector_kwargs={"path_to_detector": str(folder / next(iter(WEIGHTS)))},  # else it is unpickled
         )
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        what = (str(error).splitlines() or [type(error).__name__])[0]
         raise DownloadError(
-            f"The weights of face-alignment in {folder} can't be used ({_first_line(error)}): "
-            f"delete {' and '.join(WEIGHTS)} there and try again, or use --landmarks mesh."
+            f"The weights of face-alignment in {folder} can't be used ({what}): delete {' and '.join(WEIGHTS)} there "
+            "and try again.",
+            remedy={"landmarks": "mesh"},
         ) from error
-
-
-def _obtain(path: Path) -> None:
-    """Download a file of weights, checked, to where face-alignment looks for it, unless it is there."""
-    import torch
-
-    if path.is_file():
-        return
-    url = f"{SITE}/{path.name}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=WEIGHTS[path.name])
-    except (OSError, RuntimeError, http.client.HTTPException) as error:  # RuntimeError: a wrong checksum
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it holds the connection
-        raise DownloadError(
-            f"{path.name}, which face-alignment needs, could not be downloaded from {url} ({_first_line(error)}): "
-            f"try again later, or save the file as {path}, or use --landmarks mesh, which needs no download."
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

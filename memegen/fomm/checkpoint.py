@@ -1,4 +1,4 @@
-"""Checkpoints of the First Order Motion Model: which there are, where to get them, and files made into networks."""
+"""Checkpoints of the First Order Motion Model: the published ones, their downloads, and networks built from them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from memegen.base.downloads import Mirror, asset, cache_dir, fetch
+from memegen.base.downloads import Mirror, asset, cache_file, fetch
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
 from memegen.base.files import expanded, whole_file
+from memegen.base.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PARTS = ("generator", "kp_detector")
 FOLDER = "checkpoints"
-TINY = "tiny"  # the name of the small networks that travel with the package, for lessons
+TINY = "tiny"  # the name of the small bundled networks, for lessons
 RELEASE = "https://github.com/graphemecluster/first-order-model-demo/releases/download/checkpoints"
 
 _log = logging.getLogger(__name__)
@@ -52,13 +53,13 @@ class Published:
 
     @property
     def original(self) -> Path:
-        """Where the published file is kept once fetched; it may not exist."""
-        return cache_dir() / FOLDER / self.file
+        """Where the published file is kept once downloaded; it may not exist."""
+        return cache_file(FOLDER, self.file)
 
     @property
     def slim(self) -> Path:
         """Where its slim copy is kept once made; it may not exist."""
-        return cache_dir() / FOLDER / f"{self.name}.safetensors"
+        return cache_file(FOLDER, f"{self.name}.safetensors")
 
     @property
     def cached_bytes(self) -> int:
@@ -116,7 +117,7 @@ class Networks(NamedTuple):
 
 
 def find_checkpoint(name: str) -> Published:
-    """The published checkpoint of that name.
+    """Return the published checkpoint of that name.
 
     Raises:
         InputError: there is none; the message lists the names.
@@ -126,13 +127,13 @@ def find_checkpoint(name: str) -> Published:
             return checkpoint
     names = ", ".join(checkpoint.name for checkpoint in CHECKPOINTS)
     raise InputError(
-        f"There is no checkpoint or file {name}: give one of {names}, or the path of a file you have; "
-        "the engine mesh needs none."
+        f"There is no checkpoint or file {name}: give one of {names}, or the path of a file you have.",
+        remedy={"engine": "mesh"},
     )
 
 
 def locate(checkpoint: str | Path) -> Published | Path:
-    """Tell whether a name or a file is meant; `TINY` is a name for a file. A file of that name goes before it.
+    """Return the published checkpoint or the file that a user means; a file goes before a checkpoint of its name.
 
     Raises:
         InputError: it looks like a name, and there is none such.
@@ -147,7 +148,7 @@ def locate(checkpoint: str | Path) -> Published | Path:
 
 
 def cached_or_tiny(name: str = "vox") -> str:
-    """The name of a published checkpoint if it was fetched before, otherwise `TINY`: for lessons, without a download.
+    """Return the name of a published checkpoint if it is cached, otherwise `TINY`: for lessons, without a download.
 
     Raises:
         InputError: there is no such checkpoint.
@@ -156,13 +157,14 @@ def cached_or_tiny(name: str = "vox") -> str:
     return name if published.slim.is_file() or published.original.is_file() else TINY
 
 
-def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: bool = True) -> Networks:
-    """Build the networks of a published checkpoint, fetched at its first use, or of a file the user has.
+def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: Progress | None = None
+) -> Networks:
+    """Build the networks of a published checkpoint, downloaded at its first use, or of the user's own file.
 
     Args:
         checkpoint: a name of `CHECKPOINTS`, `TINY`, or the path of a `.pth.tar` or `.safetensors` file, slim or not.
         align_corners: the convention of warps, see `Generator`.
-        progress: whether to draw a progress bar while fetching.
+        progress: told how far the download is, see `Progress`.
 
     Raises:
         InputError: no such name or file, or the file can't be used; the message says why.
@@ -189,20 +191,21 @@ def check_installed() -> None:
             )
 
 
-def obtain(published: Published, *, progress: bool = True) -> Path:
-    """The slim copy of a published checkpoint, fetched and made if it is not there yet.
+def obtain(published: Published, *, progress: Progress | None = None) -> Path:
+    """Return the slim copy of a published checkpoint, downloaded and made if it is not there yet.
 
     The published file stays beside it until `drop_originals`.
     """
     if not published.slim.is_file():
         try:
-            original = fetch(published.file, published.mirrors, folder=FOLDER, progress=progress)
+            original = fetch(published.original, published.mirrors, progress=progress)
         except DownloadError as error:
-            raise DownloadError(f"{error}\nTo go on without it, use --engine mesh, which downloads nothing.") from error
+            raise DownloadError(error.message, remedy={"engine": "mesh"}) from error
         slim_copy(read_states(original), published.slim)
         _log.warning(
-            "Kept a slim copy of %s; its original, %.0f MB, can go: memegen checkpoints --drop-originals.",
+            "Kept a slim copy of %s; its original, %s (%.0f MB), is not needed any more and can be deleted.",
             published.name,
+            original,
             original.stat().st_size / 1e6,
         )
     return published.slim
@@ -218,7 +221,7 @@ def drop_originals() -> int:
 
 
 def build_networks(states: Mapping[str, Mapping[str, Tensor]], *, name: str, align_corners: bool = True) -> Networks:
-    """Networks of the architecture and with the weights of two state dicts, named as in `PARTS`.
+    """Build the networks of two state dicts, named as in `PARTS`.
 
     Raises:
         InputError: they belong to another model.
@@ -261,7 +264,7 @@ def read_states(path: Path) -> States:
 
 
 def slim_copy(states: States, target: Path) -> Path:
-    """Write what animation needs of a checkpoint, a sixth of its size, under its name only once it is whole.
+    """Write what animation needs of a checkpoint, a sixth of its size; the file appears only when it is complete.
 
     Filters are stored in half precision; biases and batch norms, 1 % of the numbers but of any magnitude, as they are.
 
@@ -327,7 +330,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> Any:
-    """What a file saved by torch holds, as long as that is numbers and plain containers."""
+    """Return what a file saved by torch holds, if that is only numbers and plain containers."""
     import torch
 
     if not _head(path).startswith((b"PK\x03\x04", b"\x80")):
@@ -340,7 +343,7 @@ def _read_torch(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} was not opened: it asks for more than numbers and could run a stranger's program. "
+            f"{path} was not opened: it holds more than numbers and could run code. "
             "Get the checkpoint from its authors."
         ) from error
     except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
@@ -348,7 +351,7 @@ def _read_torch(path: Path) -> Any:
 
 
 def _split(content: Mapping[str, Any]) -> States:
-    """State dicts by part, from a dict of dicts or from one flat dict with the parts as prefixes."""
+    """Return the state dict of each part, from nested dicts or from one flat dict with the parts as prefixes."""
     states: States = {}
     for part in PARTS:
         nested = content.get(part)
@@ -359,6 +362,6 @@ def _split(content: Mapping[str, Any]) -> States:
 
 
 def _first_line(error: BaseException) -> str:
-    """The telling line of an error: torch puts what is wrong on the second."""
+    """Return the line of an error that says what is wrong; torch puts it second."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[min(1, len(lines) - 1)].strip()[:160]

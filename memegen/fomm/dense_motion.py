@@ -1,13 +1,13 @@
 """The network that turns sparse keypoints into motion for every pixel, and tells what the source cannot show."""
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memegen.fomm.keypoints import Keypoints
-from memegen.fomm.layers import AntiAliasDownsample, Hourglass, State, coordinate_grid, joined_heads
+from memegen.fomm.layers import AntiAliasDownsample, Hourglass, coordinate_grid, joined_heads
 
 SPREAD = 0.02  # twice the variance of the bumps of Eq. 6; the same in all published configurations
 
@@ -44,16 +44,6 @@ class DenseMotion(nn.Module):
         self.down = AntiAliasDownsample(hourglass.inputs // (keypoints + 1) - 1, kernel=blur)
         self.align_corners = align_corners
 
-    @classmethod
-    def shaped_like(cls, state: State, prefix: str, *, align_corners: bool) -> Self:
-        """Return a network with the architecture, not the weights, of the state dict's part below `prefix`."""
-        return cls(
-            Hourglass.shaped_like(state, f"{prefix}.hourglass"),
-            keypoints=state[f"{prefix}.mask.weight"].shape[0] - 1,
-            blur=state[f"{prefix}.down.weight"].shape[-1],
-            align_corners=align_corners,
-        )
-
     def forward(self, small: Tensor, source: Keypoints[Tensor], driving: Keypoints[Tensor]) -> Motion:
         """Combine the keypoints' motions (Eq. 7).
 
@@ -65,23 +55,19 @@ class DenseMotion(nn.Module):
         Returns:
             `Motion` of N frames at the height and width of `small`.
         """
-        h, w = small.shape[2:]
-        # The network sees, for each keypoint, where it moves and the source as that motion alone would change it.
-        motions = sparse_motion(source, driving, height=h, width=w)
-        features = torch.stack([_heatmaps(source, driving, like=small), *self._moved(small, motions)], dim=2)
-        logits, occlusion = joined_heads(self.hourglass(features.flatten(1, 2)), self.mask, self.occlusion)
+        height, width = small.shape[2:]
+        motions = sparse_motion(source, driving, height=height, width=width)
+        n, k, h, w, _ = motions.shape
+        # The source as each motion alone would change it, sampled at once from one tall grid of all motions.
+        grid = motions.reshape(n, k * h, w, 2)
+        moved = F.grid_sample(small.expand(n, -1, -1, -1), grid, align_corners=self.align_corners)
+        # The network sees, for each motion, its heatmap and then the colours of its picture.
+        seen = torch.stack([_heatmaps(source, driving, like=small), *moved.reshape(n, -1, k, h, w).unbind(1)], dim=2)
+        logits, occlusion = joined_heads(self.hourglass(seen.flatten(1, 2)), self.mask, self.occlusion)
         # Eq. 7: each pixel's motion is the mean of all sparse motions, weighted by masks that add up to one.
         masks = logits.softmax(dim=1)
         deformation = (masks[..., None] * motions).sum(dim=1)
         return Motion(deformation, occlusion.sigmoid(), masks)
-
-    def _moved(self, small: Tensor, motions: Tensor) -> tuple[Tensor, ...]:
-        """Move the source by each sparse motion; C channels of (N, K + 1, H, W)."""
-        n, k, h, w, _ = motions.shape
-        batch = small.expand(n, -1, -1, -1)
-        # One sampling for all motions, stacked into one tall image.
-        moved = F.grid_sample(batch, motions.reshape(n, k * h, w, 2), align_corners=self.align_corners)
-        return moved.reshape(n, -1, k, h, w).unbind(1)
 
 
 def sparse_motion(source: Keypoints[Tensor], driving: Keypoints[Tensor], *, height: int, width: int) -> Tensor:

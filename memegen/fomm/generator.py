@@ -1,5 +1,6 @@
 """The network that renders: it moves the source's features and paints what the source cannot show."""
 
+from collections import OrderedDict
 from typing import NamedTuple, Self
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from memegen.fomm.dense_motion import DenseMotion, Motion
 from memegen.fomm.keypoints import Keypoints
-from memegen.fomm.layers import ConvBlock, DownBlock, ResBlock, State, UpBlock, Widths, block_widths
+from memegen.fomm.layers import ConvBlock, DownBlock, Hourglass, ResBlock, State, UpBlock, Widths, block_widths
 
 
 class EncodedSource(NamedTuple):
@@ -37,11 +38,9 @@ class Generator(nn.Module):
         bottleneck: number of residual blocks between them.
 
     `align_corners` of `from_state` sets what -1 and 1 mean to `grid_sample`: the centres of the outermost pixels (True)
-    or their outer edges (False). The default is True because the published checkpoints were trained that way: the
-    original code pins torch 1.0, which had no other convention, and its coordinate grid puts -1 and 1 on pixel centres,
-    so that the identity motion leaves the source in place only with True. torch 1.3 changed the default to False:
-    the original code on a newer torch shrinks the source by one pixel in 64 in every warp and adds a dark rim. False
-    reproduces that.
+    or their outer edges (False). The published checkpoints were trained with True, the only convention of torch 1.0,
+    and only with it does the identity motion leave the source in place. torch 1.3 changed the default to False, with
+    which the original code shrinks the source by one pixel in 64 in every warp and adds a dark rim.
     """
 
     def __init__(
@@ -50,11 +49,9 @@ class Generator(nn.Module):
         super().__init__()
         self.dense_motion_network = dense_motion
         self.first = ConvBlock(channels, first, kernel=7)
-        self.down_blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip((first, *down), down, strict=False))
-        self.up_blocks = nn.ModuleList(UpBlock(i, o) for i, o in zip((down[-1], *up), up, strict=False))
-        self.bottleneck = nn.Sequential()
-        for index in range(bottleneck):
-            self.bottleneck.add_module(f"r{index}", ResBlock(down[-1]))
+        self.down_blocks = nn.ModuleList(map(DownBlock, (first, *down), down))
+        self.up_blocks = nn.ModuleList(map(UpBlock, (down[-1], *up), up))
+        self.bottleneck = nn.Sequential(OrderedDict((f"r{index}", ResBlock(down[-1])) for index in range(bottleneck)))
         self.final: nn.Module = nn.Conv2d(up[-1], channels, 7, padding=3)
 
     @classmethod
@@ -66,8 +63,14 @@ class Generator(nn.Module):
             RuntimeError: other names or shapes do not fit.
         """
         with torch.device("meta"):  # shapes alone: no memory and no time for weights that are replaced below
+            motion = DenseMotion(
+                Hourglass.shaped_like(state, "dense_motion_network.hourglass"),
+                keypoints=state["dense_motion_network.mask.weight"].shape[0] - 1,
+                blur=state["dense_motion_network.down.weight"].shape[-1],
+                align_corners=align_corners,
+            )
             network = cls(
-                DenseMotion.shaped_like(state, "dense_motion_network", align_corners=align_corners),
+                motion,
                 channels=state["final.weight"].shape[0],
                 first=state["first.conv.weight"].shape[0],
                 down=block_widths(state, "down_blocks"),
@@ -80,8 +83,7 @@ class Generator(nn.Module):
     @property
     def step(self) -> int:
         """What an image's height and width must be multiples of."""
-        motion = self.dense_motion_network
-        return int(motion.down.step << len(motion.hourglass.encoder.down_blocks))  # each block halves the size
+        return self.dense_motion_network.down.step * self.dense_motion_network.hourglass.step
 
     def set_decoder_dtype(self, dtype: torch.dtype) -> None:
         """Let everything after the warp compute in `dtype`; the source's features and the motion stay in float32."""
@@ -108,13 +110,14 @@ class Generator(nn.Module):
         if field.shape[1:3] != size:
             field = F.interpolate(field.movedim(-1, 1), size=size, mode="bilinear").movedim(1, -1)
             occlusion = F.interpolate(occlusion, size=size, mode="bilinear")
+        # Eq. 8: the features move, then fade where the source shows nothing of use and the decoder must invent.
         batch = features.expand(len(field), -1, -1, -1)
         return F.grid_sample(batch, field, align_corners=self.dense_motion_network.align_corners) * occlusion
 
     def render(self, features: Tensor) -> Tensor:
         """Decode (N, C, H/4, W/4) features as `warp` returns them to (N, 3, H, W) float32 RGB in [0, 1]."""
-        out = features.to(next(self.final.parameters()).dtype, memory_format=torch.channels_last)
-        out = self.bottleneck(out)
+        dtype = next(self.final.parameters()).dtype
+        out = self.bottleneck(features.to(dtype, memory_format=torch.channels_last))
         for block in self.up_blocks:
             out = block(out)
         return torch.sigmoid(self.final(out).float())

@@ -1,4 +1,4 @@
-"""Keypoints with local affine maps: how the First Order Motion Model describes motion and transfers it to a photo."""
+"""Keypoints with local affine maps, which describe motion, and the arithmetic that transfers it to a photo."""
 
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
@@ -25,14 +25,7 @@ class Keypoints(NamedTuple, Generic[Array]):
 
 
 class Transfer(TypedDict, total=False):
-    """How a driver's motion is transferred to the photo.
-
-    Attributes:
-        relative: transfer the movement since the initial frame (default); otherwise use the driver's own keypoints.
-        scale: factor on relative shifts; "auto" (default) compensates for subjects of different size.
-        expression: gain of the expression since the initial frame; 1 (default) is as driven.
-        motion: gain of the head motion since the initial frame; 1 (default) is as driven.
-    """
+    """The optional keywords of `transfer_motion`, for functions that pass them on."""
 
     relative: bool
     scale: MovementScale
@@ -56,28 +49,19 @@ def transfer_motion(
         source: keypoints of the photo, N = 1.
         driving: keypoints of N driving frames.
         initial: keypoints of the driving frame whose pose is taken to be the photo's, N = 1; movements start there.
-        relative: as in `Transfer`, like the rest.
-        scale: factor on relative shifts, or "auto".
-        expression: gain of the expression.
-        motion: gain of the head motion.
+        relative: transfer the movement since the initial frame; otherwise use the driver's own keypoints.
+        scale: factor on relative shifts; "auto" compensates for subjects of different size.
+        expression: gain of the expression since the initial frame; 1 is as driven.
+        motion: gain of the head motion since the initial frame; 1 is as driven.
     """
     if (expression, motion) != (1.0, 1.0):
         driving = with_gains(driving, initial=initial, expression=expression, motion=motion)
     if not relative:
         return driving
+    # Sec. 3.3, relative motion: points take over the driver's shift, scaled by the ratio of the subjects' sizes.
     factor = movement_scale(source, initial) if scale == "auto" else float(scale)
-    return relative_motion(source, driving, initial=initial, scale=factor)
-
-
-def relative_motion(
-    source: Keypoints[Floats], driving: Keypoints[Floats], *, initial: Keypoints[Floats], scale: float = 1.0
-) -> Keypoints[Floats]:
-    """Transfer the driver's motion since its initial frame to the source (Sec. 3.3, relative motion transfer).
-
-    `scale` is a factor on the shifts; the other arguments are those of `transfer_motion`.
-    """
-    # Points take over the driver's shift; local maps its change, read from right to left: source, undo initial, drive.
-    value = source.value + scale * (driving.value - initial.value)
+    value = source.value + factor * (driving.value - initial.value)
+    # Local maps take over its change. Read from right to left: the source's map, undo the initial one, apply the new.
     jacobian = driving.jacobian @ np.linalg.inv(initial.jacobian) @ source.jacobian
     return Keypoints(value, jacobian)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import count, takewhile
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ class ConvBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, kernel: int = 3) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.norm: Any = nn.BatchNorm2d(outputs)  # until `speedups.fuse` folds it into the convolution
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(x)), inplace=True)
@@ -46,7 +46,7 @@ class ResBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.norm1 = nn.BatchNorm2d(channels)
-        self.norm2: nn.Module = nn.BatchNorm2d(channels)
+        self.norm2: Any = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(F.relu(self.norm1(x), inplace=True))
@@ -54,38 +54,8 @@ class ResBlock(nn.Module):
         return torch.add(x, out)
 
 
-class Encoder(nn.Module):
-    """`DownBlock`s; returns the input and every block's output, finest first."""
-
-    def __init__(self, channels: int, widths: Widths) -> None:
-        super().__init__()
-        inputs = (channels, *widths)
-        self.down_blocks = nn.ModuleList(DownBlock(i, o) for i, o in zip(inputs, widths, strict=False))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        maps = [x]
-        for block in self.down_blocks:
-            maps.append(block(maps[-1]))
-        return maps
-
-
-class Decoder(nn.Module):
-    """`UpBlock`s; each block's output is joined with the encoder's map of the same size."""
-
-    def __init__(self, skips: Widths, widths: Widths) -> None:
-        super().__init__()
-        inputs = (skips[-1], *(up + skip for up, skip in zip(widths, skips[-2::-1], strict=False)))
-        self.up_blocks = nn.ModuleList(UpBlock(i, o) for i, o in zip(inputs, widths, strict=False))
-
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        out = maps[-1]
-        for block, skip in zip(self.up_blocks, maps[-2::-1], strict=True):
-            out = torch.cat([block(out), skip], dim=1)
-        return out
-
-
 class Hourglass(nn.Module):
-    """U-Net of an `Encoder` and a `Decoder`; (N, channels, H, W) to (N, up[-1] + channels, H, W).
+    """U-Net: the encoder's maps are joined with the decoder's; (N, channels, H, W) to (N, up[-1] + channels, H, W).
 
     Args:
         channels: channels of the input.
@@ -95,9 +65,11 @@ class Hourglass(nn.Module):
 
     def __init__(self, channels: int, *, down: Widths, up: Widths) -> None:
         super().__init__()
-        self.encoder = Encoder(channels, down)
-        self.decoder = Decoder((channels, *down), up)
-        self.inputs, self.outputs = channels, up[-1] + channels
+        maps = (channels, *down)
+        joined = (down[-1], *(block + skip for block, skip in zip(up, maps[-2::-1], strict=True)))
+        self.encoder = nn.ModuleDict({"down_blocks": nn.ModuleList(map(DownBlock, maps, down))})
+        self.decoder = nn.ModuleDict({"up_blocks": nn.ModuleList(map(UpBlock, joined, up))})
+        self.inputs, self.outputs, self.step = channels, joined[-1], 2 ** len(down)
 
     @classmethod
     def shaped_like(cls, state: State, prefix: str) -> Self:
@@ -107,7 +79,12 @@ class Hourglass(nn.Module):
         return cls(channels, down=down, up=block_widths(state, f"{prefix}.decoder.up_blocks"))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.decoder(self.encoder(x))
+        maps = [x]
+        for block in self.encoder["down_blocks"].children():
+            maps.append(block(maps[-1]))
+        out = maps.pop()
+        for block in self.decoder["up_blocks"].children():
+            out = torch.cat([block(out), maps.pop()], dim=1)
         return out
 
 

@@ -28,7 +28,7 @@ SIZE = 256
 
 
 class FommInternals(NamedTuple):
-    """What the networks compute for N frames: K keypoints, and motion of height h = H/4 and width w = W/4.
+    """What the networks compute on the way to N frames; K keypoints, h and w of the motion are H/4 and W/4.
 
     Attributes:
         source: float32 keypoints of the photo, N = 1.
@@ -76,7 +76,7 @@ class FommModel:
 
     @property
     def keypoints_key(self) -> str:
-        """16 hexadecimal digits that identify the checkpoint, for naming files of stored `keypoints`."""
+        """16 hexadecimal digits that differ from checkpoint to checkpoint, to name files of stored `keypoints` by."""
         head: Tensor = self._detector.kp.weight
         return sha256(head.cpu().numpy().tobytes()).hexdigest()[:16]
 
@@ -109,7 +109,7 @@ class FommModel:
             source_crop: the photo, uint8 RGB (H, W, 3); checkpoints were trained on `SIZE` squared.
             driving_crops: the driver's frames, of the same kind.
             best_frame: index of the driving frame whose pose is nearest the photo's; movements are counted from it.
-            **transfer: how the motion is transferred, see `Transfer`.
+            **transfer: how the motion is transferred, see `transfer_motion`.
 
         Yields:
             uint8 RGB frames of the photo's size, one for each driving frame.
@@ -132,7 +132,7 @@ class FommModel:
     def explain(
         self, source_crop: Image, driving_crops: Iterable[Image], *, best_frame: int = 0, **transfer: Unpack[Transfer]
     ) -> FommInternals:
-        """Return everything that `animate_crops` computes; for a few frames, as all of it stays in memory.
+        """Return all that `animate_crops` computes on the way; for a few frames, as all of it is held in memory.
 
         Raises:
             InputError: as `animate_crops`.
@@ -164,13 +164,14 @@ class FommModel:
         batches: Iterable[ArrayKeypoints],
         **transfer: Unpack[Transfer],
     ) -> Iterator[Image]:
+        # Keypoints are transferred on the CPU in batches as they come, and drawn in parts that fit the device.
         still = _to_arrays(source.keypoints)
         moved = (transfer_motion(still, batch, initial=initial, **transfer) for batch in batches)
         for frames in _in_parts(moved, self.compute.batch, lambda *part: self._drawn(source, Keypoints(*part))):
             yield from frames
 
     def _detected(self, crops: Iterable[Image]) -> Iterator[ArrayKeypoints]:
-        """Return the crops' keypoints, batch by batch."""
+        """Keypoints of the crops, batch by batch as they come."""
         checked = map(self._checked, crops)
         stacks = iter(lambda: list(islice(checked, self.compute.batch)), [])
         return _in_parts(((np.stack(crops),) for crops in stacks), self.compute.batch, self._found)
@@ -204,14 +205,20 @@ class FommModel:
     @torch.inference_mode()
     def _drawn(self, source: EncodedSource, driving: ArrayKeypoints) -> Image:
         motion = self._motion(source, self._tensors(driving))
-        # Motion is cheap in large batches; on CPUs the decoder is fastest when its maps, of few frames, fit the cache.
+        # Motion is cheap in large batches; on CPUs the decoder is fastest when few frames' maps fill the cache.
         parts = zip(*(torch.split(part, self.compute.decode) for part in motion), strict=True)
         warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
         picture = torch.cat([self._generator.render(features) for features in warped])
         if not bool(torch.isfinite(picture).all()):
-            raise _not_numbers(self.name, self.compute.dtype)
-        frames: Image = (picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
-        return frames
+            raise self._not_numbers()
+        return np.asarray((picture * 255).round().to(torch.uint8).movedim(1, -1).contiguous().cpu())
+
+    def _not_numbers(self) -> InputError:
+        name = f"The checkpoint {self.name} gives frames that are not numbers: its file is damaged"
+        if self.compute.dtype == torch.float32:
+            return InputError(f"{name}.")
+        coarse = str(self.compute.dtype).removeprefix("torch.")
+        return InputError(f"{name}, or {coarse} is too coarse for it.", remedy={"precision": "float32"})
 
     def _tensors(self, keypoints: ArrayKeypoints) -> Keypoints[Tensor]:
         return Keypoints(*(torch.from_numpy(part).float().to(self.compute.device) for part in keypoints))
@@ -222,9 +229,9 @@ class FommModel:
 
 
 def _in_parts(batches: Iterable[tuple[Any, ...]], size: int, step: Callable[..., Result]) -> Iterator[Result]:
-    """Return the results of a step for `size` frames at a time, or for fewer once the device's memory is too small.
+    """Results of a step for `size` frames at a time, for fewer from the first time the device's memory is too small.
 
-    A batch holds the step's arguments: arrays of N frames each.
+    A batch is the step's arguments, arrays of as many frames each.
     """
     for batch in batches:
         start = 0
@@ -237,6 +244,7 @@ def _in_parts(batches: Iterable[tuple[Any, ...]], size: int, step: Callable[...,
                         "The GPU has too little free memory for even a single frame: close other programs that use it.",
                         remedy={"device": "cpu"},
                     ) from error
+                # Results so far are kept; only the part that failed is computed again.
                 size //= 2
                 torch.cuda.empty_cache()
                 continue
@@ -249,19 +257,8 @@ def _exact() -> Any:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
-def _not_numbers(name: str, dtype: torch.dtype) -> InputError:
-    """Explain frames with infinities or NaN; half precision reaches them earlier."""
-    if dtype == torch.float32:
-        return InputError(f"The checkpoint {name} gives frames that are not numbers: its file is damaged.")
-    coarse = f"its file is damaged, or {str(dtype).removeprefix('torch.')} is too coarse for it"
-    return InputError(
-        f"The checkpoint {name} gives frames that are not numbers: {coarse}.", remedy={"precision": "float32"}
-    )
-
-
 def _to_array(values: Tensor) -> Array:
-    array: Array = values.float().cpu().numpy()
-    return array
+    return np.asarray(values.float().cpu())
 
 
 def _to_arrays(keypoints: Keypoints[Tensor]) -> ArrayKeypoints:
@@ -273,7 +270,8 @@ def _joined(batches: list[ArrayKeypoints]) -> ArrayKeypoints:
 
 
 def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoints, Iterator[ArrayKeypoints]]:
-    """Return the keypoints of one frame of a stream, and the whole stream again."""
+    """Keypoints of one frame of a stream, and the stream again from its beginning."""
+    # What comes before that frame is held as keypoints, 240 bytes a frame; what follows stays a stream.
     seen: list[ArrayKeypoints] = []
     count = 0
     for batch in batches:
@@ -282,8 +280,6 @@ def _initial(batches: Iterator[ArrayKeypoints], index: int) -> tuple[ArrayKeypoi
         if count > index:
             value, jacobian = _joined(seen)
             return Keypoints(value[index : index + 1], jacobian[index : index + 1]), chain(seen, batches)
-    raise InputError(
-        f"The best frame {index} is beyond the driving clip's end: it has {count} frames."
-        if count
-        else "The driving clip has no frames."
-    )
+    if not seen:
+        raise InputError("The driving clip has no frames.")
+    raise InputError(f"The best frame {index} is beyond the driving clip's end: it has {count} frames.")

@@ -37,21 +37,16 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
         elif isinstance(child, nn.Conv2d) and name == "final":
             network.add_module(name, split_head(child))
         elif isinstance(child, ConvBlock):
-            child.conv, child.norm = _folded(child.conv, child.norm), nn.Identity()
+            child.conv, child.norm = fuse_conv_bn_eval(child.conv, child.norm), nn.Identity()
         elif isinstance(child, ResBlock):
             # Only the norm between the two convolutions follows one directly; the first norm comes before a ReLU.
-            child.conv1, child.norm2 = _folded(child.conv1, child.norm2), nn.Identity()
+            child.conv1, child.norm2 = fuse_conv_bn_eval(child.conv1, child.norm2), nn.Identity()
             if winograd:
                 child.add_module("conv1", Winograd(child.conv1))
                 child.add_module("conv2", Winograd(child.conv2))
         else:
             fuse(child, winograd=winograd)
     return network.requires_grad_(False)
-
-
-def _folded(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """Return a convolution that also does the work of the batch norm behind it."""
-    return fuse_conv_bn_eval(conv, cast("nn.BatchNorm2d", norm))
 
 
 def _transformed(conv: nn.Conv2d, matrix: Tensor) -> Tensor:
@@ -67,7 +62,7 @@ class SubpixelUp(nn.Module):
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
-        fused = _folded(block.conv, block.norm)
+        fused = fuse_conv_bn_eval(block.conv, block.norm)
         weight = _transformed(fused, REPEAT_THEN_FILTER).movedim(0, -1)
         self.conv = nn.ConvTranspose2d(fused.in_channels, fused.out_channels, 4, stride=2, padding=1)
         self.conv.load_state_dict({"weight": weight.reshape(self.conv.weight.shape), "bias": fused.bias})
@@ -107,12 +102,10 @@ class Winograd(nn.Module):
         super().__init__()
         inputs, filters, outputs = toom_cook(self.POINTS)
         self.weight = nn.Parameter(_transformed(conv, filters), requires_grad=False)
-        self.bias = cast("Tensor", conv.bias)
-        self.before: Tensor
-        self.after: Tensor
+        self.bias = cast(Tensor, conv.bias)
         # Rows and columns in one product: the Kronecker product of a transform with itself acts on flat tiles.
-        self.register_buffer("before", torch.kron(inputs, inputs).float())
-        self.register_buffer("after", torch.kron(outputs, outputs).float())
+        self.before = nn.Parameter(torch.kron(inputs, inputs).float(), requires_grad=False)
+        self.after = nn.Parameter(torch.kron(outputs, outputs).float(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Image
+from memegen.look.captions import Box
 from memegen.look.options import Format, read_colour
 
 Size = tuple[int, int]
-Box = tuple[int, int, int, int]
 
 SIZES: dict[str, Size] = {
     "square": (1080, 1080),

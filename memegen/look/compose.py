@@ -16,8 +16,8 @@ import numpy as np
 
 from memegen.base.errors import InputError
 from memegen.base.threads import in_parallel
-from memegen.look.canvas import Box, Size, beside, canvas_size, lay_out, safe_area
-from memegen.look.captions import Block, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
+from memegen.look.canvas import Size, beside, canvas_size, lay_out, safe_area
+from memegen.look.captions import Block, Box, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
 from memegen.look.lyrics import Line, read_lyrics
 from memegen.look.options import Look
 

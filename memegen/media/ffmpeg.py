@@ -1,4 +1,4 @@
-"""Running ffmpeg: the only module that starts a process, and the sentences for what went wrong in it."""
+"""Runs ffmpeg: the only module that starts a process, and the messages for its failures."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import IO, Self, cast
 
 import numpy as np
 
-from memegen.base.errors import UnavailableError
+from memegen.base.errors import OutputError, UnavailableError
 
-SEEK_LEAD = 3  # seconds; a seek in a stream without an index may land late, on a picture that needs an earlier one
-EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # else every round trip darkens the picture by a grey level
+SEEK_LEAD = 3  # seconds; without an index a seek may land late, on a frame that needs an earlier one
+EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # without it every round trip darkens the picture by a grey level
 
 _AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
 
 
 class Ffmpeg:
-    """One ffmpeg process fed or read frame by frame; it ends with its `with` block.
+    """One ffmpeg process that is written to or read from frame by frame; it ends with its `with` block.
 
-    Its messages are read as they come, so that it never stalls on them; the last few are kept.
+    A thread reads its messages, so that a full pipe never stops it; the last few are kept.
     """
 
     def __init__(self, *arguments: str) -> None:
@@ -45,7 +45,7 @@ class Ffmpeg:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        if sys.is_finalizing():  # a generator that outlived its readers: joining a thread would abort Python
+        if sys.is_finalizing():  # joining a thread now would abort Python
             return
         self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -53,29 +53,41 @@ class Ffmpeg:
                 cast(IO[bytes], pipe).close()
 
     def read_into(self, frame: np.ndarray) -> int:
-        """Fill a frame and return how many bytes came; fewer than it holds at the end of the stream."""
+        """Fill a frame and return the number of bytes read: fewer than it holds at the end of the stream."""
         stream = cast(io.BufferedReader, self._process.stdout)
         return stream.readinto(frame.data.cast("B"))
 
     def write(self, frame: np.ndarray) -> None:
-        """Feed a frame without copying it; OSError when ffmpeg has gone."""
+        """Write a frame without copying it.
+
+        Raises:
+            OSError: ffmpeg has ended.
+        """
         cast(IO[bytes], self._process.stdin).write(np.ascontiguousarray(frame).data.cast("B"))
 
     def finish(self) -> None:
-        """Tell ffmpeg that all frames are there and wait for it; OSError if it did not succeed."""
+        """Close ffmpeg's input and wait for it to end.
+
+        Raises:
+            OSError: It failed.
+        """
         cast(IO[bytes], self._process.stdin).close()
         if self._process.wait():
             raise OSError(self.complaint())
 
     def complaint(self) -> str:
-        """Return why it stopped, in its own words, once it has."""
+        """Wait for ffmpeg to end and return its last messages."""
         self._process.wait()
         self._reader.join()
         return last_words(b"".join(self._messages))
 
 
 def ffmpeg_exe() -> str:
-    """Return the ffmpeg that travels with imageio-ffmpeg."""
+    """Return the path of the ffmpeg in imageio-ffmpeg.
+
+    Raises:
+        UnavailableError: There is none.
+    """
     import imageio_ffmpeg
 
     with suppress(RuntimeError):
@@ -90,7 +102,7 @@ def _command(arguments: Iterable[str], *, level: str) -> list[str]:
 
 
 def run(*arguments: str, level: str = "error") -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end, on its own so that Ctrl-C reaches only us."""
+    """Run ffmpeg to its end, in its own session, so that Ctrl-C stops Python first."""
     return subprocess.run(
         _command(arguments, level=level),
         stdin=subprocess.DEVNULL,
@@ -100,30 +112,42 @@ def run(*arguments: str, level: str = "error") -> subprocess.CompletedProcess[by
     )
 
 
+def make(*arguments: str, name: Path, level: str = "error") -> str:
+    """Run ffmpeg on temporary files and return its messages.
+
+    Raises:
+        OutputError: It failed; the message is about the file called `name`, which is made of them.
+    """
+    done = run(*arguments, level=level)
+    if done.returncode:
+        raise OutputError(output_problem(name, last_words(done.stderr)))
+    return done.stderr.decode("utf-8", "replace")
+
+
 def reading(file: Path) -> list[str]:
-    """Return the arguments that read a local file, whatever its name looks like, and nothing from the network."""
+    """Return the arguments that read a local file of any name, and nothing from the network."""
     return ["-protocol_whitelist", "file", "-i", f"file:{file}"]
 
 
 def last_words(messages: bytes) -> str:
-    """Return the most telling of ffmpeg's messages, without its memory addresses."""
+    """Return the last two useful messages of ffmpeg, without memory addresses."""
     lines = [re.sub(r"^\[[^\]]*\] ", "", line) for line in messages.decode("utf-8", "replace").splitlines()]
     telling = [line for line in lines if line.strip() and not line.startswith("Error opening input file")]
     return "; ".join(telling[-2:])[:300] or "ffmpeg gave no reason"
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return what ffmpeg said of its input, and not of its output."""
+    """Return the part of ffmpeg's messages that describes its input."""
     return done.stderr.decode("utf-8", "replace").partition("Stream mapping:")[0]
 
 
 def output_problem(file: Path, error: object) -> str:
-    """Return a sentence for a failure to write."""
+    """Return the message for a file that can't be written."""
     if "no space left" in str(error).lower():
         return f"The disk is full, so {file} was not written: free some space, or write to another disk."
     return f"{file} can't be written ({error}): write to another folder."
 
 
 def tells_of_sound(words: str) -> bool:
-    """Tell whether what ffmpeg said of a file names a sound in it."""
+    """Return whether ffmpeg's description of a file lists a sound stream."""
     return _AUDIO.search(words) is not None

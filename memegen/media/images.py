@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import io
 import math
-import string
 import struct
-import urllib.error
-import urllib.parse
-import urllib.request
+import tempfile
 import warnings
-from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from memegen.base.errors import DownloadError, InputError, UnavailableError
+from memegen.base.downloads import fetch_url
+from memegen.base.errors import InputError, UnavailableError
 from memegen.base.files import check_file
 
 PhotoSource = str | Path | bytes | np.ndarray | Image.Image
 
 MAX_PIXELS = 100_000_000  # a decoded picture of 300 MB; a larger JPEG still passes when it can be decoded smaller
 MAX_BYTES = 200 * 2**20
-TIMEOUT = 30.0  # seconds without an answer from a server
 BACKGROUND = (255, 255, 255)  # what shows through transparent parts
 
 _FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
@@ -58,7 +54,7 @@ def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
 
     Raises:
         InputError: If there is no such file, or it is not a picture, damaged, or far too large.
-        DownloadError: If the address can't be fetched.
+        DownloadError: If the photo at the address can't be downloaded.
         UnavailableError: If it is a HEIC photo and the extra for it is not installed.
     """
     if max_side < 1:
@@ -141,34 +137,9 @@ def _register_heif(name: str) -> None:
 
 
 def _download(url: str) -> bytes:
-    """Return what is at an http(s) address, at most MAX_BYTES."""
-    try:
-        address = urllib.parse.quote(url, safe=string.punctuation)  # spaces and letters like ü, as browsers do
-        request = urllib.request.Request(address, headers={"User-Agent": "memegen"})  # noqa: S310 - http(s) only
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
-            data: bytes = response.read(MAX_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise DownloadError(f"The photo at {url} can't be fetched: {_http_reason(error.code)}") from error
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DownloadError(
-            f"The photo at {url} can't be fetched ({reason}): check the address and the connection."
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"The photo at {url} is larger than {MAX_BYTES >> 20} MB: use a smaller one.")
-    return data
-
-
-def _http_reason(code: int) -> str:
-    """Return in plain words what a server's refusal means."""
-    if code in (404, 410):
-        return f"there is nothing at this address ({code}); check it in a browser."
-    if code in (401, 403):
-        return f"the server refuses ({code}); download it with a browser and give the file."
-    if code == 429:
-        return "the server has had too many requests (429); wait a while, or give the file itself."
-    return f"the server answered with error {code}; try later, or give the file itself."
+    """Return what is at an http(s) address, at most MAX_BYTES; nothing is kept in the cache."""
+    with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
+        return fetch_url(url, folder=Path(folder), limit=MAX_BYTES).read_bytes()
 
 
 def _from_array(array: np.ndarray, *, name: str) -> Image.Image:

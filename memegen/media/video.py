@@ -1,4 +1,4 @@
-"""Clips in and out: streams of frames at one constant, rational frame rate."""
+"""Reads and writes clips: streams of frames at one constant, rational frame rate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import mimetypes
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -18,29 +19,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from memegen.base.arrays import Image
 from memegen.base.errors import InputError, OutputError
-from memegen.base.files import check_file, expanded
+from memegen.base.files import check_file, expanded, whole_file
 from memegen.base.html import data_address
-from memegen.media.encoders import (
-    MOVIES,
-    SUFFIXES,
-    Finish,
-    Parcel,
-    limit_for,
-    pack,
-    parse_size,
-    record,
-    replacing,
-    webp_frames,
-    webp_times,
-    writing,
-)
+from memegen.media.animations import is_animation, read_animation
+from memegen.media.encoders import MOVIES, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
 from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, reading, run, said, tells_of_sound
-from memegen.media.sound import SoundOptions, SoundSpan, check_options, check_sound, soundtrack
+from memegen.media.options import Sound
+from memegen.media.sound import SoundSpan, check_sound, soundtrack
 
-LONGEST = 1e9  # seconds; a longer span is asked for without telling ffmpeg, which counts no further than 1e13
+LONGEST = 1e9  # seconds; ffmpeg gets no limit for a longer span, as it counts no further than 1e13
 MAX_FPS = 60  # a faster clip is halved until it fits: nobody sees more, and each frame costs the animator
-SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, whatever its own times
+SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, however uneven the clip
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
 
 _log = logging.getLogger(__name__)
@@ -78,8 +69,8 @@ class Video:
         """How many frames `frames` yields."""
         return round(self.duration * self.fps)
 
-    def frames(self, *, max_side: int | None = None) -> Iterator[np.ndarray]:
-        """Decode the span with a decoder of its own, which ends with the generator.
+    def frames(self, *, max_side: int | None = None) -> Generator[Image, None, None]:
+        """Decode the span with a new decoder, which ends when the generator is closed.
 
         Args:
             max_side: Longest side in pixels of the frames; a larger picture is scaled down while it is decoded.
@@ -88,11 +79,11 @@ class Video:
             `frame_count` upright frames, uint8 RGB (height, width, 3), each a new array.
 
         Raises:
-            InputError: If the file breaks off; the message names the time that was reached.
+            InputError: The file breaks off; the message names the time that was reached.
         """
         width, height = _fit(self.width, self.height, max_side=max_side)
-        if webp_times(self.path):
-            yield from self._webp_frames(width, height)
+        if is_animation(self.path):
+            yield from self._animated(width, height)
             return
         with Ffmpeg(*self._decoding(width, height)) as ffmpeg:
             for index in range(self.frame_count):
@@ -108,9 +99,9 @@ class Video:
     def _decoding(self, width: int, height: int) -> list[str]:
         """Return ffmpeg's arguments for the span as raw RGB frames of a size.
 
-        A seek lands some seconds early, as streams without an index need, and half a frame off the grid with the
-        rate rounding down, so that jitter in the file's times never drops or doubles a frame. A file that ends a
-        little early is filled with its last frame.
+        The seek goes some seconds before the span, as streams without an index need. It goes half a frame off the
+        grid and the rate rounds down, so that jitter in the file's times never drops or doubles a frame. Where a file
+        ends a little early, its last frame is repeated.
         """
         first = round(self.start * self.fps)
         lead = min(first, round(SEEK_LEAD * self.fps))
@@ -123,26 +114,29 @@ class Video:
         count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
         return [*seek, *reading(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
 
-    def _webp_frames(self, width: int, height: int) -> Iterator[np.ndarray]:
-        """Decode the span of an animated WebP, which not every ffmpeg can."""
+    def _animated(self, width: int, height: int) -> Generator[Image, None, None]:
+        """Decode the span of an animated picture: each frame shows what the file shows at the middle of its time."""
         import cv2
 
         left, top = self.corner or (0, 0)
-        index = 0
-        for end, picture in zip(webp_times(self.path) or (), webp_frames(self.path), strict=False):
-            while index < self.frame_count and self.start + (index + 0.5) / self.fps < end:
-                part = picture[top : top + self.height, left : left + self.width]
-                yield np.array(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
-                index += 1
+        shown, ends = np.empty((height, width, 3), np.uint8), -math.inf
+        with closing(read_animation(self.path)) as pictures:
+            for index in range(self.frame_count):
+                middle = self.start + (index + 0.5) / self.fps
+                while middle >= ends and (following := next(pictures, None)):
+                    ends, picture = following
+                    part = picture[top : top + self.height, left : left + self.width]
+                    shown = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+                yield shown.copy()
 
     def cropped(self, box: tuple[float, float, float, float]) -> Video:
-        """Show a part of the picture only.
+        """Return the same clip with a part of the picture only.
 
         Args:
             box: Left, top, right and bottom, in pixels; what lies outside the picture is cut off.
 
         Raises:
-            InputError: If nothing of the picture is in the box.
+            InputError: Nothing of the picture is in the box.
         """
         left, top = (max(round(value), 0) for value in box[:2])
         right, bottom = min(round(box[2]), self.width), min(round(box[3]), self.height)
@@ -152,15 +146,15 @@ class Video:
         return replace(self, width=right - left, height=bottom - top, corner=(x + left, y + top))
 
     def save(self, path: str | Path, *, max_size: str | int | None = None) -> Path:
-        """Write the clip to a file of its own: copied where possible, encoded again if it is a span or another kind.
+        """Write the clip to a new file: copied where possible, encoded again if it is a span or another kind.
 
         Args:
             path: The file to write; its ending decides the kind, as in `write_video`.
             max_size: The most that the file may take, such as "10MB".
 
         Raises:
-            InputError: If the clip can't be read.
-            OutputError: If the file can't be written there or not that small; an existing one is then kept.
+            InputError: The clip can't be read.
+            OutputError: The file can't be written there, or not that small; an existing one is then kept.
         """
         limit = parse_size(max_size)
         file = check_output(path, inputs=[self.path])
@@ -170,16 +164,16 @@ class Video:
             sound = self if self.has_audio else None
             clip = write_video(file, self.frames(), fps=self.fps, audio=sound, max_size=max_size, finish=self.finish)
             return clip.path
-        with replacing(file) as part, writing(file):
+        with writing(file), whole_file(file) as part:
             shutil.copyfile(self.path, part)
         return file
 
     def _is_cut_short(self) -> bool:
-        """Tell whether the file goes on after the span."""
-        return _scan(self.path).length(self.fps) > self.duration + 0.75 / self.fps
+        """Return whether the file goes on after a span that begins with it."""
+        return _scan(self.path, until=self.duration).length(self.fps) > self.duration + 0.75 / self.fps
 
     def _repr_html_(self) -> str:
-        """Play inline in a notebook."""
+        """Return HTML that plays the clip in a notebook."""
         name = html.escape(self.path.name, quote=True)
         if not self.path.is_file():
             return f"<p>{name} is no longer there.</p>"
@@ -198,16 +192,16 @@ Audio = Video | str | Path
 
 
 def open_video(path: str | Path, *, start: float = 0.0, duration: float | None = None) -> Video:
-    """Look at a clip, or a span of it, decoding no more than its first frame.
+    """Open a clip, or a span of it, and find out its size, rate and length.
 
     Args:
-        path: Any video file that ffmpeg reads.
+        path: Any video file that ffmpeg reads, or an animated GIF, WebP or PNG.
         start: Where the span begins, in seconds; moved to the nearest frame.
         duration: Length of the span in seconds; it ends with the clip at the latest. None: to the end.
 
     Raises:
-        InputError: If there is no such file, it is no video, breaks off, has fewer than two frames, or the span is
-            not within it.
+        InputError: There is no such file, it is not a video, it breaks off, it has fewer than two frames, or the span
+            is not within it.
     """
     if not 0 <= start < math.inf:
         raise InputError(f"The start is {start} s: it has to be 0 or more.")
@@ -230,23 +224,23 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     if first >= round(length * fps):
         raise InputError(f"The start, {start:g} s, is past the end of {path}, which is {length:.2f} s long.")
     if last - first < 2:
-        raise InputError(f"Less than two frames of {path} are in the part asked for: make it longer.")
+        raise InputError(f"The selected part of {path} has fewer than two frames: make it longer.")
     span = float((last - first) / fps)
     return Video(file, fps, picture.width, picture.height, span, picture.has_audio, float(first / fps))
 
 
 def write_video(
     path: str | Path,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[Image],
     *,
     fps: Fraction | float,
     audio: Audio | Sequence[Audio] | None = None,
-    sound: SoundOptions | None = None,
+    sound: Sound | None = None,
     max_size: str | int | None = None,
     comment: str | None = None,
     finish: Finish | None = None,
 ) -> Video:
-    """Encode frames as they come; the file appears only when it is whole.
+    """Encode frames as they come; the file appears only when it is complete.
 
     The ending decides the kind: .mp4, .mov and .m4v hold H.264 and AAC, which every player knows; .gif and .webp move
     without sound, at most 480 and 720 pixels long and at 15 and 30 frames a second; a .webp of 512 x 512 is a sticker
@@ -260,44 +254,44 @@ def write_video(
             are heard together. It is cut to the length of the picture, or followed by silence. A Video without sound
             gives a silent clip.
         sound: What is done to it; nothing when None.
-        max_size: The most that the file may take: "10MB", "500 kB", "8MiB" or bytes. Bit rate, size, frame rate and
+        max_size: The most that the file may take: "10MB", "500 kB", "8MiB" or bytes. Quality, size, frame rate and
             colours go down until it fits.
         comment: Text for the comment that a movie or a GIF carries.
-        finish: Called with the path of the whole file before it gets its name, to change it in place; more than once,
-            with a new file each time, where one turns out too large. The limit holds for what it leaves.
+        finish: Called with the path of the complete file before it gets its name, to change it in place; again with a
+            new file where one turns out too large. The limit holds for the changed file.
 
     Raises:
-        InputError: If there are no frames, they don't fit together, the sound can't be read, or a setting is wrong.
-        OutputError: If the file can't be written there, or not that small; an existing one is then kept.
+        InputError: There are no frames, they differ in size, the sound can't be read, or a value can't be used.
+        OutputError: The file can't be written there, or not that small; an existing one is then kept.
     """
     several = [] if audio is None else [audio] if isinstance(audio, Video | str | Path) else list(audio)
-    limit, options = parse_size(max_size), check_options(sound)
+    limit = parse_size(max_size)
     file = check_output(path, inputs=[one.path if isinstance(one, Video) else one for one in several])
     rate = fps if isinstance(fps, Fraction) else _rational(fps)
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     spans = [span for one in several if (span := _span(one))]
-    with replacing(file) as part:
+    with whole_file(file, guard=writing) as part:
         folder = part.parent
         picture = record(frames, fps=rate, name=file, folder=folder)
         track = None
         if spans and file.suffix.lower() in MOVIES:
-            track = soundtrack(spans, length=picture.length, options=options, folder=folder, name=file)
-        parcel = Parcel(file, folder, track, comment, finish, limit_for(file, picture, limit))
+            track = soundtrack(spans, length=picture.length, sound=sound, folder=folder, name=file)
+        parcel = Parcel(file, folder, track=track, comment=comment, finish=finish, limit=limit)
         whole = pack(picture, parcel)
         whole.path.replace(part)
     return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
 
 
 def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path:
-    """Return the absolute path of a clip to write, after making sure that it can be written there.
+    """Return the absolute path of a clip to write, after checking that it can be written there.
 
     Args:
         path: The file to write.
         inputs: Files that are still to be read and must not be overwritten.
 
     Raises:
-        OutputError: If its ending is unknown, its folder is missing or read-only, or it is one of the inputs.
+        OutputError: Its ending is unknown, its folder is missing or read-only, or it is one of the inputs.
     """
     file = expanded(path).absolute()
     if file.suffix.lower() not in SUFFIXES:
@@ -318,7 +312,7 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
 
 
 def _is_same(file: Path, other: Path) -> bool:
-    """Tell whether two names stand for one file; an address stands for none."""
+    """Return whether two names are the same file; an address is none."""
     try:
         return file.samefile(other)
     except (OSError, ValueError):
@@ -326,7 +320,7 @@ def _is_same(file: Path, other: Path) -> bool:
 
 
 class _Probe(NamedTuple):
-    """What ffmpeg says of a file, and what its first frame shows; fps is None and duration 0 where not said."""
+    """What a file says of itself, and the size of its first frame; fps is None and duration 0 where it does not say."""
 
     width: int
     height: int
@@ -336,9 +330,9 @@ class _Probe(NamedTuple):
 
 
 class _Packets(NamedTuple):
-    """The packets of a picture stream: how many, their average rate, when the last one ends (0: not said).
+    """The packets of a picture stream: how many, their average rate, when the last one ends (0: unknown).
 
-    The peak is the rate of the quickest tenth.
+    The peak is the rate of the shortest tenth.
     """
 
     number: int
@@ -354,8 +348,9 @@ class _Packets(NamedTuple):
 
 def _look(file: Path) -> _Probe:
     """Decode the first frame: its size is that of all, turned upright and with square pixels."""
-    if webp_times(file):
-        width, height = next(webp_frames(file)).shape[1::-1]
+    if is_animation(file):
+        with closing(read_animation(file)) as pictures:
+            height, width = next(pictures)[1].shape[:2]
         return _Probe(width, height, None, 0.0, has_audio=False)
     square = "scale=trunc(iw*sar+0.5):ih,setsar=1,format=rgb24"
     shot = run(
@@ -368,22 +363,20 @@ def _look(file: Path) -> _Probe:
         if tells_of_sound(words) and not re.search(r"Video:(?!.*attached pic)", words):
             raise InputError(f"{file} has sound but no picture: use it as the sound, and a video as the clip.")
         raise InputError(
-            f"{file} can't be read as a video ({last_words(shot.stderr)}): it is damaged, incomplete or no video; "
+            f"{file} can't be read as a video ({last_words(shot.stderr)}): it is damaged, incomplete or not a video; "
             "get it again or use another."
         )
     stream = re.search(r"^\s*Stream #\S+ Video:(?!.*attached pic).*?([\d.]+)(k?) fps", words, re.MULTILINE)
     clock = re.search(r"Duration: (\d+):(\d+):([\d.]+)", words)
     fps = _rational(float(stream[1]) * (1000 if stream[2] else 1)) if stream else None
-    if "Video: gif" in words:  # delays of 7, 7 and 6 hundredths are 15 frames a second, not the 16.67 that ffmpeg says
-        fps = None
     duration = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
     return _Probe(int(size[1]), int(size[2]), fps, duration, tells_of_sound(words))
 
 
 def _scan(file: Path, *, until: float = math.inf) -> _Packets:
-    """Count a clip's packets and read their times, without decoding, up to a time in seconds."""
-    if times := webp_times(file):
-        return _webp_packets(times)
+    """Count a clip's packets and read their times, without decoding a movie, up to a time in seconds."""
+    if is_animation(file):
+        return _scan_animation(file, until=until + 1)
     limit = ["-t", f"{until + 1:.3f}"] if until < LONGEST else []
     listing = run(*limit, *reading(file), "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-", level="warning")
     lines = listing.stdout.decode("ascii", "replace").splitlines()
@@ -401,15 +394,20 @@ def _scan(file: Path, *, until: float = math.inf) -> _Packets:
     return _Packets(len(packets), rate, float((last + (length or step)) * base), broken, peak)
 
 
-def _webp_packets(times: Sequence[float]) -> _Packets:
-    """Return the same of an animated WebP; frames that are alike are one there, so the shortest give the rate."""
-    lengths = [end - begin for begin, end in zip((0.0, *times), times, strict=False)]
-    short = [length for length in lengths if length <= min(lengths) + 0.0015]
-    return _Packets(len(times), len(short) / max(sum(short), 1e-3), times[-1], broken=False)
+def _scan_animation(file: Path, *, until: float) -> _Packets:
+    """Return the same of an animated picture, where equal frames may be stored as one: the shortest give the rate."""
+    times = [0.0]
+    with closing(read_animation(file)) as pictures:
+        while times[-1] < until and (following := next(pictures, None)):
+            times.append(following[0])
+    lengths = sorted(end - begin for begin, end in pairwise(times))
+    # A GIF counts hundredths of a second: delays of 7, 7 and 6 are 15 frames a second.
+    short = [length for length in lengths if length < lengths[len(lengths) // 10] + 0.0105]
+    return _Packets(len(lengths), len(short) / sum(short), times[-1], broken=False)
 
 
 def _rate(picture: _Probe, packets: _Packets) -> Fraction:
-    """Return the rate of a clip; where it changes and is slow on average, that of its quick parts.
+    """Return the rate of a clip; where it changes and is slow on average, that of its fast parts.
 
     A frame is then shown at most 20 ms early or late.
     """
@@ -418,7 +416,7 @@ def _rate(picture: _Probe, packets: _Packets) -> Fraction:
 
 
 def _rational(fps: float) -> Fraction:
-    """Return the exact rate that a rounded one stands for: 29.97 is 30000/1001."""
+    """Return the exact rate of a rounded one: 29.97 is 30000/1001."""
     if not 0 < fps < math.inf:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     whole = round(fps)
@@ -441,7 +439,7 @@ def _fit(width: int, height: int, *, max_side: int | None) -> tuple[int, int]:
 
 
 def _span(audio: Audio) -> SoundSpan | None:
-    """Return the sound that a source stands for, after making sure that it is there; None for a silent clip."""
+    """Return the sound of a source, after checking that it is there; None for a silent clip."""
     if not isinstance(audio, Video):
         return SoundSpan(check_sound(audio))
     if audio.has_audio:

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets
 
-from memegen.base.downloads import cache_dir
+from memegen.base.downloads import cache_file
 from memegen.media.video import open_video
 from memegen.templates import TEMPLATES, Template, resolve_driving
 from memegen.widgets import elements
@@ -88,7 +88,7 @@ def _card(template: Template, button: Any) -> Any:
 
 def _cached(template: Template) -> Path | None:
     """Return the clip of a template that was downloaded before."""
-    path = cache_dir() / "templates" / f"{template.name}.mp4"
+    path = cache_file("templates", f"{template.name}.mp4")
     return path if path.is_file() else None
 
 
@@ -103,7 +103,7 @@ def _own_card(source: str | Path) -> str:
     """Show a clip of the user's own; one from the web is downloaded when it is needed."""
     if re.match(r"\w+://", str(source)):
         return elements.figure(elements.card("Your clip", "downloaded when it is needed"), "Chosen: your own")
-    clip = resolve_driving(source, progress=False)
+    clip = resolve_driving(source)
     return elements.figure(
         _thumbnail(clip.local_path, clip.title), f"Chosen: {clip.title}", style=f"width: {elements.CARD}"
     )

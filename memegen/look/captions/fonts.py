@@ -1,4 +1,4 @@
-"""Which font has a letter: the bundled ones, in order, then those of the machine."""
+"""The font of each letter: from the bundled fonts in their order, then from those of the machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError
+from memegen.base.files import expanded
 
 Style = Literal["caption", "label"]
 
-# In the order they are asked for a letter, with what makes their letters as tall as Anton's.
+# In the order they are tried, each with the scale that makes its letters as tall as Anton's.
 FONTS = {
     "Anton-Regular": 1.0,
     "SofiaSansExtraCondensed-Black": 1.22,
@@ -29,17 +30,18 @@ FONTS = {
     "TwemojiMozilla": 1.0,
 }
 EMOJI = "TwemojiMozilla"
-PLAIN = "NotoSans-SemiBold"  # asked first for small print
+PLAIN = "NotoSans-SemiBold"  # tried first for small print
 
-EM = 4096  # units to the letter size in which text is measured before its size is known
+EM = 4096  # units per letter size, in which text is measured before its size is known
+# Letters without ink that no font needs to have: spaces of no width, marks of direction, variation selectors, tags.
 INVISIBLE = {0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10), *range(0xE0020, 0xE0080)}
 
 
 def choose_fonts(parts: Sequence[str], style: Style) -> list[tuple[str, str]]:
-    """Choose a font for each cluster; spaces and marks stay in the font of the letters before them.
+    """Choose a font for each cluster; spaces and punctuation stay in the font of the letters before them.
 
     Raises:
-        InputError: No font has some of them.
+        InputError: No font has some of the letters.
     """
     chosen: list[tuple[str, str]] = []
     missing: list[str] = []
@@ -47,7 +49,7 @@ def choose_fonts(parts: Sequence[str], style: Style) -> list[tuple[str, str]]:
     last = order[0]
     for part in parts:
         whole = _font_for(part, last, order)
-        for piece in (part,) if whole else part:  # a pile of marks may need a font for each
+        for piece in (part,) if whole else part:  # stacked accents may each need another font
             last = whole or _font_for(piece, last, order) or ""
             chosen.append((piece, last))
             missing += [] if last else [piece]
@@ -60,7 +62,8 @@ def choose_fonts(parts: Sequence[str], style: Style) -> list[tuple[str, str]]:
 
 
 def _font_for(part: str, last: str, order: Sequence[str]) -> str | None:
-    """Choose the font of a cluster that follows letters of another font."""
+    """Choose the font of a cluster that follows letters of the font `last`."""
+    # Emoji begin at U+1F000; older symbols become emoji by a variation selector or a keycap.
     emoji = ord(part[0]) >= 0x1F000 or "\ufe0f" in part or "\u20e3" in part
     follows = [last] if unicodedata.category(part[0])[0] in "ZPM" and last != EMOJI else []
     wanted = [EMOJI, *order] if emoji else [*follows, *order]
@@ -68,7 +71,7 @@ def _font_for(part: str, last: str, order: Sequence[str]) -> str | None:
 
 
 def _named(missing: Sequence[str]) -> str:
-    """Name letters with their codes, the first few of them."""
+    """Name the first eight letters with their codes."""
     names = []
     for part in dict.fromkeys(missing):
         codes = " ".join(f"U+{ord(char):04X}" for char in part)
@@ -84,7 +87,7 @@ def _covers(name: str, part: str) -> bool:
 
 @cache
 def open_font(name: str) -> Any:
-    """Open a bundled font by its name, or any other by its path; its letters are measured in `EM`."""
+    """Open a bundled font by its name, or another by its path; its letters are measured in units of 1 / EM."""
     import uharfbuzz as hb
 
     path = asset(f"fonts/{name}.ttf") if name in FONTS else Path(name)
@@ -96,13 +99,13 @@ def open_font(name: str) -> Any:
 
 @cache
 def _system_font(part: str) -> str | None:
-    """Find a font of the machine that has what the bundled ones lack, a bold one if there is one."""
+    """Return a font of the machine that has what the bundled ones lack, preferably a bold one."""
     return next((path for path in system_fonts() if _usable(path) and _covers(path, part)), None)
 
 
 @cache
 def _usable(path: str) -> bool:
-    """Tell whether a font can be opened and has outlines."""
+    """Return whether a font can be opened and has outlines, not only bitmaps."""
     try:
         return {"glyf", "CFF ", "CFF2"} & set(open_font(path).face.table_tags) != set()
     except (OSError, ValueError, RuntimeError):
@@ -112,18 +115,12 @@ def _usable(path: str) -> bool:
 @cache
 def system_fonts() -> tuple[str, ...]:
     """Return the paths of the fonts installed on this machine, bold ones first."""
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without one, as in some containers
-        home = Path("/nonexistent")
+    windows = Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts")
     folders = {
-        "win32": [
-            Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"),
-            home / "AppData/Local/Microsoft/Windows/Fonts",
-        ],
-        "darwin": [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"],
-    }.get(sys.platform, [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".local/share/fonts"])
-    found = [path for folder in folders if folder.is_dir() for path in folder.rglob("*")]
+        "win32": (windows, "~/AppData/Local/Microsoft/Windows/Fonts"),
+        "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
+    }.get(sys.platform, ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts"))
+    found = [path for folder in folders for path in expanded(folder).rglob("*")]
     fonts = [path for path in found if path.suffix.lower() in (".ttf", ".otf", ".ttc", ".otc")]
     bold = ("Black", "Bold", "Heavy")
     return tuple(map(str, sorted(fonts, key=lambda path: (not any(word in path.name for word in bold), path.name))))

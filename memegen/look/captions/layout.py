@@ -1,7 +1,8 @@
-"""Text on rows: wrapped, as large as fits, and no smaller than can be read."""
+"""Text in rows: wrapped, as large as fits, and never too small to read."""
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,13 +11,14 @@ import numpy as np
 
 from memegen.base.errors import InputError
 from memegen.look.captions.fonts import Style, choose_fonts
-from memegen.look.captions.shaping import Glyph, Row, clusters, row_width, shape_row, tidy
+from memegen.look.captions.shaping import Glyph, Row, clusters, shape_row, tidy
 
-MAX_LETTERS = 1000  # nothing longer is even tried
+MAX_LETTERS = 1000  # a longer text is refused without trying
 
-_STEP = 0.95  # from one size tried to the next
-_LEADING = 1.12  # from line to line, in letter sizes
-_GAP = 0.16  # least space between the ink of two lines, in letter sizes: room for their outlines
+_STEP = 0.95  # ratio of one size that is tried to the one before
+_LEADING = 1.12  # from row to row, in letter sizes
+_GAP = 0.16  # least space between the ink of two rows, in letter sizes: room for their outlines
+# Where Japanese and Chinese rows may not begin or end (kinsoku shori, JIS X 4051).
 _NOT_FIRST = set("、。，．・：；？！）］｝」』】〉》〕…‥ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.;:?!)]}%°")
 _NOT_LAST = set("（［｛「『【〈《〔([{")
 
@@ -32,25 +34,18 @@ class Block:
 
 
 def caption(
-    text: str,
-    *,
-    width: int,
-    height: int,
-    size: float,
-    smallest: float,
-    what: str = "caption",
-    style: Style = "caption",
+    text: str, *, width: int, height: int, size: float, smallest: float, what: str = "caption", style: Style = "caption"
 ) -> Block:
-    """Set text, wrapped and as large as fits, with centred lines.
+    """Set text, wrapped and as large as fits, with centred rows.
 
     Args:
-        text: What was typed, in any script; a line break in it is kept.
-        width: Of the room there is, in pixels.
-        height: Of the room there is, in pixels.
+        text: What was typed, in any script; line breaks in it are kept.
+        width: Width of the room for it, in pixels.
+        height: Height of the room for it, in pixels.
         size: Largest letter size, in pixels.
-        smallest: Smallest letter size that can still be read, in pixels.
+        smallest: Smallest letter size that is still readable, in pixels.
         what: What the text is, for messages.
-        style: Bold and condensed as memes have it, or plain, for small print.
+        style: "caption", bold and condensed as in memes, or "label", plain for small print.
 
     Raises:
         InputError: The text is too long, empty, or no font has its letters; the message says how much fits, or which
@@ -62,30 +57,30 @@ def caption(
     check_letters(words, style=style)
     block = _fitted(words, width, height, size, smallest, style) if len(words) <= MAX_LETTERS else None
     if block is None:
-        few, many = 0, min(len(words), MAX_LETTERS)  # few fit, many do not
-        while many - few > 1:
-            middle = (few + many) // 2
-            fits = _fitted(words[:middle].strip(), width, height, smallest, smallest, style) is not None
-            few, many = (middle, many) if fits else (few, middle)
+
+        def overflows(letters: int) -> bool:
+            return _fitted(words[:letters].strip(), width, height, smallest, smallest, style) is None
+
+        few = bisect.bisect_left(range(1, min(len(words), MAX_LETTERS)), True, key=overflows)
         raise InputError(
-            f"The {what} is too long to be read: of its {len(words)} letters about {few} fit on {width} x {height} "
-            "pixels, so shorten it."
+            f"The {what} is too long to read: of its {len(words)} letters, about {few} fit on {width} x {height} "
+            "pixels. Shorten it."
         )
     return block
 
 
 def check_letters(text: str, *, style: Style = "caption") -> None:
-    """Make sure that there is a font for every letter of a text.
+    """Check that there is a font for every letter of a text.
 
     Raises:
-        InputError: There is none for some; the message says for which.
+        InputError: No font has some letters; the message names them.
     """
     for row in tidy(text).split("\n"):
         choose_fonts(clusters(row), style)
 
 
 def _fitted(text: str, width: int, height: int, size: float, smallest: float, style: Style) -> Block | None:
-    """Set text at the largest size that fits; words are broken only where even the smallest size asks for it."""
+    """Set text at the largest size that fits; words are broken only if the text fits at no size without."""
     for hard in (False, True):
         tried = max(size, smallest)
         while tried >= smallest:
@@ -93,32 +88,33 @@ def _fitted(text: str, width: int, height: int, size: float, smallest: float, st
             block = rows and _stacked(_balanced(text, rows, width / tried, style, hard), tried)
             if block and block.height <= height and block.width <= width:
                 return block
+            # The last size tried is exactly the smallest.
             tried = tried * _STEP if tried * _STEP > smallest or tried == smallest else smallest
     return None
 
 
 def _wrapped(text: str, limit: float, style: Style, hard: bool) -> list[tuple[int, str]] | None:
-    """Break text into rows, each with the number of its first letter; None if a piece is wider than the limit."""
+    """Break text into rows, each with the index of its first letter; None if a piece is wider than the limit."""
     rows: list[tuple[int, str]] = []
     start = 0
     for paragraph in text.split("\n"):
         begin, end, used = start, start, 0.0
         for piece in _pieces(paragraph, hard):
-            needed = row_width(piece.rstrip(), style)
+            needed = shape_row(piece.rstrip(), style).width  # a space may hang over the end of a row
             if needed > limit:
                 return None
             if used + needed > limit:
                 rows.append((begin, text[begin:end].rstrip()))
                 begin, used = end, 0.0
             end += len(piece)
-            used += row_width(piece, style)
+            used += shape_row(piece, style).width
         rows.append((begin, text[begin:end].rstrip()))
         start += len(paragraph) + 1
     return rows
 
 
 def _balanced(text: str, rows: list[tuple[int, str]], limit: float, style: Style, hard: bool) -> list[tuple[int, Row]]:
-    """Make rows of about one length, by narrowing the limit while their number stays."""
+    """Make rows about equally long: the smallest limit that gives no more rows."""
     if len(rows) > 1 + text.count("\n"):
         for share in (0.6, 0.7, 0.8, 0.9):
             narrow = _wrapped(text, share * limit, style, hard)
@@ -129,7 +125,7 @@ def _balanced(text: str, rows: list[tuple[int, str]], limit: float, style: Style
 
 
 def _stacked(rows: Sequence[tuple[int, Row]], size: float) -> Block:
-    """Put rows under one another, centred, far enough apart for their highest and deepest letters."""
+    """Put rows below one another, centred, far enough apart for their highest and deepest letters."""
     widest = max(row.width for _, row in rows)
     baseline = rows[0][1].top
     glyphs: list[Glyph] = []
@@ -137,8 +133,7 @@ def _stacked(rows: Sequence[tuple[int, Row]], size: float) -> Block:
         if number:
             baseline += max(_LEADING, row.top - rows[number - 1][1].bottom + _GAP)
         for glyph in row.glyphs:
-            x = glyph.x + (widest - row.width) / 2
-            y = baseline - glyph.y
+            x, y = glyph.x + (widest - row.width) / 2, baseline - glyph.y  # from y upwards to y downwards
             glyphs.append(glyph._replace(x=x * size, y=y * size, letter=start + glyph.letter))
     height = baseline - rows[-1][1].bottom
     return Block(tuple(glyphs), size, int(np.ceil(widest * size)), int(np.ceil(height * size)))
@@ -146,11 +141,9 @@ def _stacked(rows: Sequence[tuple[int, Row]], size: float) -> Block:
 
 @lru_cache(64)
 def _pieces(text: str, hard: bool) -> tuple[str, ...]:
-    """Split text into what stays on one row, with the space behind it: words, or letters where scripts have no spaces.
+    """Split a paragraph into what stays on one row, each piece with the space after it: words, or single letters.
 
-    Args:
-        text: One paragraph.
-        hard: Whether words may be broken between any two letters.
+    Single letters are pieces in East Asian scripts, which have no spaces, and everywhere if breaks are `hard`.
     """
     pieces = [""]
     for cluster in clusters(text):
@@ -167,6 +160,6 @@ def _may_break(before: str, cluster: str, hard: bool) -> bool:
 
 
 def _is_east_asian(cluster: str) -> bool:
-    """Tell whether a letter is a kana or a kanji, between which rows may break."""
+    """Return whether a letter is a kana, a kanji or of full width, around which rows may break."""
     code = ord(cluster[0])
     return 0x2E80 <= code < 0xA4D0 or 0xF900 <= code < 0xFB00 or 0xFF00 <= code < 0xFFF0 or 0x20000 <= code < 0x40000

@@ -1,0 +1,56 @@
+"""Animated pictures (GIF, WebP, APNG) read as clips, one frame at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+
+from memegen.base.arrays import Image
+from memegen.base.errors import InputError
+from memegen.media.images import BACKGROUND, DAMAGE
+
+_SHORTEST, _DEFAULT = 10, 100  # milliseconds; browsers show a frame of at most 10 ms for 100 ms
+_HEADS = re.compile(rb"GIF8|\x89PNG|RIFF....WEBP", re.DOTALL)
+
+
+def is_animation(path: Path) -> bool:
+    """Return whether a file is a GIF, WebP or PNG, by its first bytes; it may still have a single frame."""
+    with path.open("rb") as file:
+        return _HEADS.match(file.read(12)) is not None
+
+
+def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:
+    """Decode an animated picture; only one frame is in memory.
+
+    Yields:
+        The time in seconds at which a frame ends, and the frame: uint8 RGB (H, W, 3), transparent parts on BACKGROUND.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    import imageio.v3 as iio
+
+    end = 0.0
+    try:
+        with path.open("rb") as file, iio.imopen(file, "r", plugin="pillow") as pictures:
+            for index, frame in enumerate(pictures.iter(mode="RGBA")):  # type: ignore[call-arg]
+                about = pictures.metadata(index=index)
+                if index == 0 and about.get("default_image"):
+                    continue  # an APNG's picture for programs that can't animate it
+                length = about.get("duration", 0)
+                end += length if length > _SHORTEST else _DEFAULT
+                yield end / 1000, _on_background(frame)
+    except DAMAGE as error:
+        raise InputError(f"{path} can't be read as a video ({error}): it is damaged; get it again.") from error
+
+
+def _on_background(frame: Image) -> Image:
+    """Return an RGBA frame as RGB."""
+    colours, alpha = frame[..., :3], frame[..., 3:]
+    if alpha.min() == 255:
+        return colours
+    mixed = colours.astype(np.uint16) * alpha + np.array(BACKGROUND, np.uint16) * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
