@@ -64,6 +64,7 @@ notebooks: $(VENV)/run
 
 assets: $(VENV)/run
 	$(PYTHON) assets/templates/daisy_bell/make.py assets/templates/daisy-bell.mp4
+	$(PYTHON) assets/templates/make_tracks.py
 	$(PYTHON) docs/make_pictures.py
 
 clean:

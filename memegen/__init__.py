@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from memegen.face.detection import detect_faces, face_mesh
     from memegen.face.tracking import crop_video, track_face
     from memegen.media.images import read_image
-    from memegen.media.video import Video, open_video, write_video
+    from memegen.media.options import Sound
+    from memegen.media.video import Video, from_moviepy, open_video, write_video
     from memegen.meme import make_meme
     from memegen.provenance.inspection import inspect
     from memegen.templates import TEMPLATES, Template, load_template
@@ -47,7 +48,8 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     "make_meme": "meme",
     "MemeForm": "widgets",
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
-    **dict.fromkeys(["Video", "open_video", "write_video"], "media.video"),
+    "Sound": "media.options",
+    **dict.fromkeys(["Video", "from_moviepy", "open_video", "write_video"], "media.video"),
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "MemegenError",
     "NoFaceError",
     "OutputError",
+    "Sound",
     "Template",
     "UnavailableError",
     "Video",
@@ -67,6 +70,7 @@ __all__ = [
     "crop_video",
     "detect_faces",
     "face_mesh",
+    "from_moviepy",
     "inspect",
     "load_animator",
     "load_template",

@@ -65,7 +65,7 @@ def test_without_resume_clips_are_made_again(small_photo: Path, tmp_path: Path) 
 
 
 def test_the_singer_is_watched_once(small_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have watched him
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))  # another test may have watched him
     stages: list[str] = []
 
     def note(stage: str, done: int, total: int) -> None:

@@ -74,7 +74,10 @@ def test_what_memegen_asks_for_colab_has() -> None:
     """Every floor is met by Colab's version, so that pip has no reason to replace it."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = [Requirement(line) for line in [*project["dependencies"], *extras["notebook"], *extras["signing"], *extras["fomm"]]]
+    asked = [
+        Requirement(line)
+        for line in [*project["dependencies"], *extras["notebook"], *extras["signing"], *extras["fomm"]]
+    ]
     here = pinned()
     met = {plain(one.name): one.specifier.contains(here[plain(one.name)]) for one in asked if plain(one.name) in here}
     assert {"numpy", "opencv-python-headless", "pillow", "imageio", "ipywidgets", "matplotlib", "moviepy"} <= met.keys()

@@ -304,7 +304,7 @@ def test_sung_lines_stand_above_the_caption_and_beside_the_label() -> None:
     lines = list(read_lyrics(asset(SONG)))
     for size in ((512, 600), (1080, 1920), (240, 240)):
         texts = _Texts(Look(bottom="the bottom caption", subtitles=True), lines, size)
-        sung: Stamp = texts._song[0]._stamps()[0]
+        sung: Stamp = texts._song[0].stamps[0]
         for stamp in texts._captions:
             assert apart(sung.box, stamp.box)
         assert sung.top > 0.5 * size[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ from memegen.face.casting import cast_roles, choose_among, eased, territory
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.media.video import Video
-from memegen.mesh.warp import lay_rings, set_scene
+from memegen.mesh.rig import lay_rings
+from memegen.mesh.warp import set_scene
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -160,7 +162,7 @@ def test_a_neighbour_is_not_wiped_out(portrait: np.ndarray, short: Video) -> Non
     scene = set_scene(photo, rigs, faces)
     first, second = (scene.within(stage)[1] for stage in scene.stages)
     assert first.stop - second.start > 0.5 * faces[0].width
-    assert np.array_equal(scene.draw([stage.rest for stage in scene.stages]), photo)
+    assert np.array_equal(scene.draw([stage.rig.rest for stage in scene.stages]), photo)
     for frame in load_animator("mesh", face="all").animate(photo, short):
         for face in faces:
             inner = face.scaled(0.8)
@@ -217,9 +219,9 @@ def test_faces_left_out_of_a_duet_keep_still(couple: np.ndarray, short: Video) -
 
 
 def test_a_clip_is_followed_once_for_all_faces(
-    couple: np.ndarray, short: Video, monkeypatch: pytest.MonkeyPatch
+    couple: np.ndarray, short: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have followed it
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))  # another test may have followed it
     stages: list[tuple[str, int]] = []
     animator = load_animator("mesh", face="all", progress=lambda stage, done, total: stages.append((stage, done)))
     list(animator.animate(couple, replace(short, duration=0.28)))

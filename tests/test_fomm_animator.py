@@ -79,8 +79,10 @@ def test_a_damaged_kept_analysis_is_made_anew(
 ) -> None:
     short = replace(singer, duration=0.2)
     first = list(engine.animate(small_portrait, short))
-    [kept] = (tmp_path / "cache" / "keypoints").glob("*.npz")
-    kept.write_bytes(kept.read_bytes()[:100])
+    kept = list((tmp_path / "cache" / "analyses").glob("*.npz"))
+    assert len(kept) == 2  # the track and the keypoints
+    for file in kept:
+        file.write_bytes(file.read_bytes()[:100])
     assert np.array_equal(list(engine.animate(small_portrait, short)), first)
 
 
@@ -89,7 +91,7 @@ def test_another_span_is_another_analysis(
 ) -> None:
     for duration in (0.2, 0.32):
         list(engine.animate(small_portrait, replace(singer, duration=duration)))
-    assert len(list((tmp_path / "cache" / "keypoints").glob("*.npz"))) == 2
+    assert len(list((tmp_path / "cache" / "analyses").glob("*.npz"))) == 4
 
 
 def test_another_rate_or_part_of_the_picture_is_another_analysis(
@@ -129,8 +131,9 @@ def test_the_best_frame_is_the_one_most_like_the_photo(singer: Video) -> None:
 def test_what_has_no_face_needs_a_box_or_no_crop(engine: FommAnimator, singer: Video) -> None:
     drawing = np.full((300, 200, 3), 200, np.uint8)
     short = replace(singer, duration=0.12)
-    with pytest.raises(NoFaceError, match="--no-crop"):
+    with pytest.raises(NoFaceError, match="For a drawing or an animal") as caught:
         next(engine.animate(drawing, short))
+    assert caught.value.remedy == {"crop": "none"}
     for crop in (FaceBox(20, 40, 180, 200), "none"):
         cropped = with_options(engine, crop=crop)
         assert next(cropped.animate(drawing, short)).shape == drawing.shape

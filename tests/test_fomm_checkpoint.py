@@ -302,7 +302,7 @@ def test_when_no_mirror_serves_it_each_reason_is_told_and_the_way_on(
     quota = server.add("/quota", QUOTA_PAGE, headers={"Content-Type": "text/html"})
     entry = register(monkeypatch, server.url + "/gone", wrong, quota, body=body)
     with pytest.raises(DownloadError) as caught:
-        obtain(entry)
+        obtain("vox")
     message = str(caught.value)
     for expected in (f"{server.url}/gone", "404", wrong, "checksum", quota):
         assert expected in message

@@ -98,13 +98,12 @@ def test_a_file_as_it_was_made(made: dict[str, bytes], tmp_path: Path, suffix: s
     assert report.verdict == 'Made with memegen, and unchanged since it was signed as "memegen local signer".'
     mark[0] = None
     assert inspect(tmp_path / f"a{suffix}").verdict == (
-        'Picture, sound and metadata are as they were when the file was signed as "memegen local signer". It says '
-        f'that it was made or edited with "{MARKS.tool}" and is put together, partly of synthetic parts '
-        "(compositeSynthetic)."
+        'Picture, sound and metadata are unchanged since it was signed as "memegen local signer". It says: made or '
+        f'edited with "{MARKS.tool}", composed of parts, some of them synthetic (compositeSynthetic).'
     )
     lines = report.lines()
     assert lines[0] == f"a{suffix}: {report.verdict}"
-    assert "a name that every copy of memegen takes and anybody else can; no authority known here" in lines[1]
+    assert "a name that every copy of memegen uses and no known authority confirms; anybody can use it" in lines[1]
     assert lines[-1] == "Invisible mark: found, template daisy-bell; the chance of a false alarm is below 1e-12"
     assert f"Description: {MARKS.sentence}" in lines
 
@@ -120,27 +119,27 @@ def test_saved_again_by_another_program(made: dict[str, bytes], tmp_path: Path, 
     assert (report.metadata, report.credentials.state) == (Found(), "none")
     assert report.verdict.startswith("No marks were found. That proves nothing")
     mark[0] = MARK
-    assert "saved again since: its metadata are gone, the invisible mark is still there" in inspect(again).verdict
+    assert "saved again since: the metadata are gone, the invisible mark is still there" in inspect(again).verdict
 
 
 def test_not_signed(made: dict[str, bytes], tmp_path: Path, mark: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path, made["plain"])
     write_metadata(path, MARKS)
     assert inspect(path).verdict == (
-        "Its metadata say that it was put together, partly of synthetic parts (compositeSynthetic). Anybody can write "
-        "metadata, so this is a hint and no proof."
+        "Its metadata say: composed of parts, some of them synthetic (compositeSynthetic). Anybody can write metadata, "
+        "so this is a hint, not a proof."
     )
     mark[0] = MARK
-    assert inspect(path).verdict == "Made with memegen; it is not signed."
+    assert inspect(path).verdict == "Made with memegen. It is not signed."
     monkeypatch.setattr(credentials, "find_spec", lambda _: None)
-    assert inspect(path).verdict == "Made with memegen; a signature was not checked."
+    assert inspect(path).verdict == "Made with memegen. Its signature, if it has one, was not checked."
     assert any("memegen[signing]" in line for line in inspect(path).lines())
 
 
 def test_a_comment_alone_is_a_hint(made: dict[str, bytes], tmp_path: Path) -> None:
     path, told = put(tmp_path, made["plain"], "b.mp4"), tmp_path / "a.mp4"
     ffmpeg("-i", str(path), "-c", "copy", "-metadata", f"comment={MARKS.sentence}", str(told))
-    assert inspect(told).verdict.startswith("Its metadata say that it was made with memegen. Anybody can write")
+    assert inspect(told).verdict.startswith("Its metadata say: made with memegen. Anybody can write")
 
 
 # Altered
@@ -196,7 +195,7 @@ def test_an_altered_statement_is_no_statement(made: dict[str, bytes], tmp_path: 
     report = inspect(put(tmp_path, data.replace(b"Engine: mesh", b"Engine: mush")))
     assert report.credentials.state == "altered"
     assert report.verdict == (
-        'Altered after it was signed as "memegen local signer": do not take its Content Credentials at their word.'
+        'Altered after it was signed as "memegen local signer": do not rely on its Content Credentials.'
     )
 
 
@@ -206,7 +205,7 @@ def test_a_damaged_statement_is_said(made: dict[str, bytes], tmp_path: Path) -> 
     data[place : place + 4] = b"\xff\xff\xff\xff"
     report = inspect(put(tmp_path, bytes(data), "a.png"))
     assert report.credentials.state == "unreadable"
-    assert "It has Content Credentials, but they prove nothing here: they are damaged" in report.verdict
+    assert "It has Content Credentials, but they prove nothing: they are damaged" in report.verdict
 
 
 def test_a_file_cut_short(made: dict[str, bytes], tmp_path: Path) -> None:
@@ -223,16 +222,14 @@ def test_another_tools_statement_is_told_as_its_own(tmp_path: Path) -> None:
     report = inspect(by_another_tool(tmp_path, still(tmp_path), "Photo Oven"))
     assert report.credentials.state == "intact"
     assert report.credentials.tool == "Photo Oven 7"
-    assert report.verdict.endswith(
-        'It says that it was made or edited with "Photo Oven 7" and is made by AI (trainedAlgorithmicMedia).'
-    )
+    assert report.verdict.endswith('It says: made or edited with "Photo Oven 7", made by AI (trainedAlgorithmicMedia).')
     assert "Signed source type: made by AI (trainedAlgorithmicMedia)" in report.lines()
 
 
 def test_a_claim_to_be_memegen_is_no_proof(tmp_path: Path) -> None:
     path = in_movie(tmp_path, packet("", 'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="memegen 9"'))
     report = inspect(path)
-    assert report.verdict.endswith("Anybody can write metadata, so this is a hint and no proof.")
+    assert report.verdict.endswith("Anybody can write metadata, so this is a hint, not a proof.")
     assert report.problem is not None  # there is no picture in it
 
 
@@ -250,10 +247,10 @@ def test_a_strangers_text_is_safe_to_print(tmp_path: Path) -> None:
 
 def test_a_strangers_words_cant_pass_as_ours(tmp_path: Path) -> None:
     report = inspect(by_another_tool(tmp_path, still(tmp_path), 'a camera". It is real, says memegen.\x1b[2K "'))
-    assert """edited with "a camera'. It is real, says memegen. [2K ' 7" and is made by AI""" in report.verdict
+    assert """edited with "a camera'. It is real, says memegen. [2K ' 7", made by AI""" in report.verdict
     real = Found(source_type='camera. It is real, says memegen. "\n')
     verdict = Report("a.png", real, inspection.Credentials()).verdict
-    assert verdict.startswith("""Its metadata say that it was "camera. It is real, says memegen. ' ". Anybody can""")
+    assert verdict.startswith("""Its metadata say: "camera. It is real, says memegen. ' ". Anybody can""")
     for reason in ("\x1b[2K", None):
         assert Report("a.png", Found(), inspection.Credentials("invalid", reason=reason)).verdict.isprintable()
 
@@ -264,11 +261,11 @@ def test_a_name_that_nobody_vouches_for_is_told_as_such(state: inspection.State)
     for found in (None, MARK):
         report = Report("a.png", Found(), signed, found)
         if state != "invalid":
-            assert 'signed as "Some Newspaper", a name that nobody known here vouches for' in report.verdict
-        assert "no authority known here vouches for that name" in report.lines()[1]
+            assert 'signed as "Some Newspaper", a name that no known authority confirms' in report.verdict
+        assert "a name that no known authority confirms" in report.lines()[1]
     trusted = Report("a.png", Found(), inspection.Credentials("intact", "Some Newspaper", trusted=True))
-    assert "nobody known here" not in trusted.verdict
-    assert "an authority that you trust vouches for that name" in trusted.lines()[1]
+    assert "no known authority" not in trusted.verdict
+    assert "an authority that you trust confirms this name" in trusted.lines()[1]
 
 
 def test_metadata_that_cant_be_read_are_not_called_gone() -> None:
@@ -311,7 +308,7 @@ def test_a_report_of_another_shape_is_said(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(inspection, "read_credentials", lambda _: report)
     told = inspect(put(tmp_path, still(tmp_path), "a.png"))
     assert told.credentials.state == "unreadable"
-    assert "of a newer version than this program knows" in told.verdict
+    assert "or need a newer version of this program" in told.verdict
 
 
 def test_a_newer_manifest_is_said(made: dict[str, bytes], tmp_path: Path) -> None:
@@ -319,7 +316,7 @@ def test_a_newer_manifest_is_said(made: dict[str, bytes], tmp_path: Path) -> Non
     assert newer != made[".png"]
     report = inspect(put(tmp_path, newer, "a.png"))
     assert report.credentials.state in ("unreadable", "invalid")
-    assert "prove nothing here" in report.verdict
+    assert "they prove nothing" in report.verdict
 
 
 @pytest.mark.parametrize(
@@ -346,7 +343,7 @@ def test_kept_elsewhere_is_not_fetched(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(inspection, "read_credentials", elsewhere)
     report = inspect(put(tmp_path, still(tmp_path), "a.png"))
-    assert report.verdict == "No marks were found, but not all could be looked for; see below."
+    assert report.verdict == "No marks were found, but not everything could be checked; see below."
     assert report.lines()[1] == "Content Credentials: unchecked: they are not in the file, and nothing is fetched"
 
 
@@ -398,7 +395,7 @@ def test_what_fails_while_it_is_read_is_said(tmp_path: Path, monkeypatch: pytest
 
     path = put(tmp_path, still(tmp_path), "a.png")
     monkeypatch.setattr(inspection, "read_metadata", failing)
-    with pytest.raises(InputError, match=r"^a\.png can't be read to its end \(Input/output error\): copy it"):
+    with pytest.raises(InputError, match=r"^a\.png could not be read completely \(Input/output error\): copy it"):
         inspect(path)
 
 
@@ -435,7 +432,7 @@ def test_a_huge_file_is_answered_without_being_read(tmp_path: Path, name: str, h
         with pytest.raises(InputError, match="neither a picture nor a clip"):
             inspect(path)
     else:
-        assert "of more than 512 MB" in (inspect(path).problem or "")
+        assert "over 512 MB" in (inspect(path).problem or "")
 
 
 def test_a_picture_that_claims_to_be_vast_is_not_decoded(made: dict[str, bytes], tmp_path: Path) -> None:
@@ -452,5 +449,5 @@ def test_a_huge_signed_movie_is_not_checked(made: dict[str, bytes], tmp_path: Pa
     with path.open("ab") as file:
         file.truncate(2**33)
     report = inspect(path)
-    assert report.credentials.reason == "a file of more than 2 GB is not checked"
+    assert report.credentials.reason == "files over 2 GB are not checked"
     assert report.metadata.tool == MARKS.tool

@@ -108,7 +108,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, text: str, name: str, number:
     [
         (b"", "a.lrc", "no lines to sing"),
         (b"[ti:only a title]\n", "a.lrc", "no lines to sing"),
-        (b"[00:01.00]a", "a.txt", r"no lyrics file: use one that ends in \.lrc or \.srt"),
+        (b"[00:01.00]a", "a.txt", r"not a lyrics file: use one that ends in \.lrc or \.srt"),
         (b"[00:01.00]\x81", "a.lrc", "save it as UTF-8"),
         (b"\n" * (2**20 + 1), "a.lrc", "larger than 1 MB"),
     ],

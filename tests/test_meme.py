@@ -252,7 +252,7 @@ def test_an_error_that_is_kept_holds_no_decoder(
 
 
 def test_progress_is_told_for_each_stage(tmp_path: Path, small_photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # another test may have watched the singer
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))  # another test may have watched the singer
     told: list[tuple[str, int, int]] = []
     make_meme(
         small_photo,
@@ -286,9 +286,14 @@ def test_an_input_is_never_overwritten(tmp_path: Path, small_photo: Path, which:
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("stage", ["Watching the singer", "Singing"])
 def test_an_earlier_clip_survives_a_failure_in_the_middle(
-    tmp_path: Path, small_photo: Path, error: type[BaseException], stage: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    small_photo: Path,
+    error: type[BaseException],
+    stage: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("memegen.mesh.animator._tracks", {})  # the singer has been watched before
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path_factory.mktemp("cache")))  # the singer has been watched before
     out = tmp_path / "out.mp4"
     out.write_bytes(b"earlier")
 

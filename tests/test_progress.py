@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import tqdm.std
 
@@ -73,6 +75,24 @@ def test_a_stage_told_twice_has_two_lines(capsys: pytest.CaptureFixture[str]) ->
         with ProgressBars() as bars:
             bars("Singing", 2, 2)
     assert [row.partition("|")[0] for row in rows(capsys)] == ["Singing: 100%"] * 2
+
+
+def test_frames_are_closed_when_progress_fails() -> None:
+    closed = []
+
+    def frames() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            closed.append(True)
+
+    def fail(stage: str, done: int, total: int) -> None:
+        raise RuntimeError(stage)
+
+    with pytest.raises(RuntimeError) as kept:
+        list(counted(frames(), stage="Singing", total=3, progress=fail))
+    assert closed == [True]
+    assert kept.value.__traceback__ is not None  # it holds the frames that were not passed on
 
 
 @pytest.mark.parametrize("estimate", [1, 3, 9])

@@ -25,7 +25,7 @@ import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
-from memegen.base.progress import Stage
+from memegen.base.progress import Progress, Stage
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
@@ -362,8 +362,8 @@ def test_nothing_is_fetched_before_it_is_asked_for(
 ) -> None:
     asked: list[str] = []
 
-    def fetch(name: str, *_: Any, **__: Any) -> Path:
-        asked.append(name)
+    def fetch(target: Path, *_: Any, **__: Any) -> Path:
+        asked.append(target.name)
         return clip.path
 
     monkeypatch.setattr("memegen.templates.fetch", fetch)
@@ -606,39 +606,35 @@ def test_a_preview_is_finished_before_the_clip_is_begun(page: Page, maker: Maker
 
 
 class Mirror:
-    """Stands in for fetching a checkpoint."""
+    """Stands in for downloading a checkpoint; the download is at 3 of 729 MB until it is `done`."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.done = threading.Event()
         self.error: Exception | None = None
 
-    def __call__(self, published: Any, *, progress: bool) -> Path:
-        assert not progress
-        self.asked.append(published.name)
+    def __call__(self, engine: str, *, progress: Progress) -> Path:
+        self.asked.append(engine)
+        published = find_checkpoint(engine)
+        progress(Stage(f"Downloading {published.file}", "MB"), 3, 729)
         assert self.done.wait(SECONDS)
         if self.error is not None:
             raise self.error
-        return Path(published.slim)
+        return published.slim
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     mirror = Mirror()
     monkeypatch.setattr(checkpoint, "obtain", mirror)
-    monkeypatch.setattr(checkpoint, "check_installed", lambda _: None)
-    monkeypatch.setattr(checkpoint, "LOOK_AGAIN", 0.01)
     return mirror
 
 
 def test_a_checkpoint_is_fetched_while_the_preview_is_made(page: Page, maker: Maker, mirror: Mirror) -> None:
     form = shown(page)
     assert not mirror.asked
-    part = find_checkpoint("vox").original.with_name("vox-cpk.pth.tar.0123abcd.part")
-    part.parent.mkdir(parents=True)
-    part.write_bytes(bytes(3_000_000))
     page.find("Look").value = "vox"
-    until(lambda: "Fetching the checkpoint: 3 of 729 MB" in page.text)
+    until(lambda: "Downloading vox-cpk.pth.tar: 3 of 729 MB" in page.text)
     page.press("Make the meme")
     assert not maker.made
     mirror.done.set()
@@ -657,6 +653,19 @@ def test_stop_does_not_wait_for_a_checkpoint(page: Page, maker: Maker, mirror: M
     assert "Stopped" in page.text
     assert not maker.made
     mirror.done.set()
+
+
+def test_only_the_download_that_is_wanted_now_is_shown(mirror: Mirror) -> None:
+    fetch = checkpoint.CheckpointFetch()
+    fetch.want("vox")
+    until(lambda: "Downloading vox-cpk.pth.tar" in fetch.status.text)
+    fetch.want("mesh")
+    assert fetch.status.text == ""
+    mirror.done.set()
+    fetch._jobs["vox"].wait()
+    assert fetch.status.text == ""
+    fetch.want("vox")  # it is there now
+    until(lambda: "The checkpoint vox is on this machine." in fetch.status.text)
 
 
 def test_a_checkpoint_that_cannot_be_had_is_said_and_tried_again(page: Page, maker: Maker, mirror: Mirror) -> None:
@@ -740,9 +749,8 @@ def test_the_photos_of_a_folder(page: Page, sung: Maker, me: bytes, tmp_path: Pa
     assert page.alerts == ["There are no photos yet: upload some, or type a folder's path."]
     where = next(widget for widget in page.widgets() if getattr(widget, "placeholder", "").startswith("photos/"))
     where.value = str(tmp_path / "nowhere")
-    assert (
-        f"There is no folder {tmp_path / 'nowhere'}: type the path of one on the computer that runs this notebook." in page.alerts
-    )
+    wrong = f"There is no folder {tmp_path / 'nowhere'}: type the path of one on the computer that runs this notebook."
+    assert wrong in page.alerts
     for name in ("ben.jpg", "ann.jpg", "names.txt"):
         (tmp_path / name).write_bytes(me)
     where.value = str(tmp_path)
@@ -943,17 +951,17 @@ def test_the_bar_is_seen_only_while_something_goes_on(monkeypatch: pytest.Monkey
 
 
 def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memegen.fomm.checkpoint._installed", lambda _: False)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UnavailableError) as missing:
         check_installed()
     sentence = "The fomm engine needs torch: pip install 'memegen[fomm]'. Or choose the look “instant”."
     assert sentence in html.unescape(jobs.alert(missing.value))
+    monkeypatch.setattr("memegen.fomm.checkpoint.check_installed", lambda: None)
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)
     with pytest.raises(DownloadError) as lost:
-        obtain(find_checkpoint("vox"))
-    assert "--" in str(lost.value)
-    assert "--" not in jobs.alert(lost.value)
-    assert "choose the look “instant”, which downloads nothing" in jobs.alert(lost.value)
+        obtain("vox")
+    assert "--" not in str(lost.value)
+    assert "Or choose the look “instant”." in jobs.alert(lost.value)
 
 
 def _no_network(*_: Any, **__: Any) -> Path:

@@ -44,9 +44,7 @@ def check_file(path: str | Path, *, kind: str) -> Path:
 
 
 @contextmanager
-def whole_file(
-    file: Path, *, guard: Callable[[Path], AbstractContextManager[object]] = nullcontext
-) -> Iterator[Path]:
+def whole_file(file: Path, *, guard: Callable[[Path], AbstractContextManager[object]] = nullcontext) -> Iterator[Path]:
     """Yield a name in a new folder beside a file; what is there at the end of the block becomes the file.
 
     Args:

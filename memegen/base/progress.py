@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, nullcontext
 from typing import Self, TypeVar
 
 from tqdm import tqdm
@@ -68,13 +69,19 @@ class ProgressBars:
         self._bar.update(done - self._bar.n)
 
 
-def counted(frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None) -> Iterator[Item]:
-    """Pass frames on and report each; the total is corrected at the end if it was only an estimate."""
+def counted(
+    frames: Iterable[Item], *, stage: str, total: int, progress: Progress | None
+) -> Generator[Item, None, None]:
+    """Pass frames on and report each; the total is corrected at the end if it was only an estimate.
+
+    A generator of frames is closed at the end, also after an error: an error that is kept must hold no decoder.
+    """
     done = 0
-    for frame in frames:
-        yield frame
-        done += 1
-        if progress is not None and done < total:
-            progress(stage, done, total)
+    with closing(frames) if isinstance(frames, Generator) else nullcontext():
+        for frame in frames:
+            yield frame
+            done += 1
+            if progress is not None and done < total:
+                progress(stage, done, total)
     if progress is not None and done:
         progress(stage, done, done)

@@ -16,7 +16,7 @@ from memegen.base.arrays import Image
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box, refuse_empty
-from memegen.face.topology import LEFT_EYE, LEFT_LIDS, RIGHT_EYE, RIGHT_LIDS, Landmarks
+from memegen.face.topology import LEFT_EYE, LEFT_LIDS, POINTS, RIGHT_EYE, RIGHT_LIDS, Landmarks
 
 MESH_SIDE = 192  # input of the landmark network, pixels
 MESH_MARGIN = 1.5  # its crop over the landmarks' box
@@ -148,7 +148,7 @@ def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
         pixels, back = _cut(image, crop, EYE_SIDE)
         eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
         backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
-    contours = next(output for output in _run("iris_landmark", eyes) if output.shape[1] == 71 * 3)
+    contours = next(output for output in run_network("iris_landmark", eyes) if output.shape[1] == 71 * 3)
     refined = landmarks.copy()
     for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
         xy = contour[:16, :2] @ back[:, :2].T + back[:, 2]
@@ -159,6 +159,14 @@ def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
 def mesh_box(landmarks: Landmarks) -> FaceBox:
     """Return the box around mesh landmarks (468, 2 or 3) in pixels, with the roll of the eyes."""
     return replace(points_box(landmarks), roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
+
+
+def run_network(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
+    """Run one of the bundled networks on uint8 RGB pictures of its size; return each output as (pictures, numbers)."""
+    net = _own_network(name, lambda: _load_net(name))
+    net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
+    outputs = net.forward(net.getUnconnectedOutLayersNames())
+    return [np.array(output).reshape(len(pictures), -1) for output in outputs]
 
 
 class _Crop(NamedTuple):
@@ -174,7 +182,7 @@ def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | La
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
 
 
-def own_network(name: str, load: Callable[[], Any]) -> Any:
+def _own_network(name: str, load: Callable[[], Any]) -> Any:
     """Give the calling thread a network of its own, loaded once: two threads in one network break it."""
     nets = vars(_nets)
     if name not in nets:
@@ -198,21 +206,13 @@ def _load_net(name: str) -> Any:
     return cv2.dnn.readNetFromTFLite(path) if classic is None else cv2.dnn.readNetFromTFLite(path, classic)
 
 
-def _run(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
-    """Run a network on square pictures of its size; its outputs, flat but for the pictures."""
-    net = own_network(name, lambda: _load_net(name))
-    net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
-    outputs = net.forward(net.getUnconnectedOutLayersNames())
-    return [np.array(output).reshape(len(pictures), -1) for output in outputs]
-
-
 def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     """Detect on the picture scaled down to a long side of `side` pixels (never up)."""
     height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    detector = own_network(f"detector {threshold}", lambda: _load_detector(threshold))
+    detector = _own_network(f"detector {threshold}", lambda: _load_detector(threshold))
     detector.setInputSize(size)
     rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
@@ -254,8 +254,8 @@ def _landmark_crop(landmarks: Landmarks) -> _Crop:
 def _mesh_in(image: Image, crop: _Crop) -> tuple[Landmarks, float]:
     """Run the landmark network on a turned square; also returns the log-odds that a face is in it."""
     pixels, back = _cut(image, crop, MESH_SIDE)
-    outputs = _run("face_landmark", [pixels])
-    points = next(output for output in outputs if output.size == 468 * 3).reshape(468, 3)
+    outputs = run_network("face_landmark", [pixels])
+    points = next(output for output in outputs if output.size == POINTS * 3).reshape(POINTS, 3)
     flag = next(float(output[0, 0]) for output in outputs if output.size == 1)
     xy = points[:, :2] @ back[:, :2].T + back[:, 2]
     return np.column_stack([xy, points[:, 2] * (crop.side / MESH_SIDE)]).astype(np.float32), flag

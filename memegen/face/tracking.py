@@ -1,4 +1,4 @@
-"""One face followed through a clip: found in every frame, bridged where it is lost, steadied and lightly smoothed."""
+"""One face followed through a clip: found frame by frame, filled in where it is lost, steadied and lightly smoothed."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from memegen.base.errors import NoFaceError
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import mesh_box, refind_face, refine_lids
-from memegen.face.topology import BONE, LEFT_EYE, RIGHT_EYE, RIGID, Landmarks
+from memegen.face.topology import BONE, RIGID, Landmarks, eye_distance
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
-JITTER = 0.012  # what the landmark network trembles by at most, over the inter-ocular distance
-STEADY = 4.0  # seconds over which the optical flow is believed rather than the landmarks
-STILL = 0.01  # mean flow per frame over the inter-ocular distance up to which it is believed
+JITTER = 0.012  # the most that the landmark network trembles by, over the inter-ocular distance
+STEADY = 4.0  # seconds: faster movements of the head are taken from the optical flow, slower ones from the landmarks
+STILL = 0.01  # flow per frame, over the inter-ocular distance, up to which the flow is trusted
 FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
+AGREE = 0.6  # least part of the bony points that must follow the flow
 
 Complex = NDArray[np.complexfloating[Any, Any]]
-Sway = tuple[complex, complex]
+Sway = tuple[float, float, float]  # a growth (logarithm) and a shift (x, y in pixels)
+NO_SWAY = (0.0, 0.0, 0.0)
 
 
 class FaceTrack(NamedTuple):
@@ -34,8 +36,8 @@ class FaceTrack(NamedTuple):
 
     Attributes:
         landmarks: N arrays of shape (468, 3), float32: x and y in pixels, z in the same unit, smaller is nearer;
-            of shape (68, 2) from `alignment.align_clip`.
-        found: N booleans; False where the face was lost and its landmarks are bridged from the frames around.
+            of shape (68, 2) from `landmarks68.align_clip`.
+        found: N booleans; False where the face was lost and its landmarks come from the frames around.
     """
 
     landmarks: list[Landmarks]
@@ -43,7 +45,7 @@ class FaceTrack(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """How many frames are bridged."""
+        """In how many frames the face was lost."""
         return self.found.count(False)
 
 
@@ -57,16 +59,16 @@ def track_face(
 ) -> FaceTrack:
     """Follow the largest face through a clip.
 
-    Frames without a face borrow from those before and after, in proportion. The landmark network sways a little with
-    every syllable; the optical flow of the bony parts tells what of it is the head, and the rest is taken off. A
-    quadratic fit over five frames takes the jitter off and keeps the peaks of a singing mouth.
+    Frames without a face are interpolated from those before and after. The landmark network moves the whole face a
+    little with every syllable: the optical flow of the bony parts shows which movements are the head's, and the others
+    are removed. A quadratic fit over five frames removes the jitter and keeps the peaks of a singing mouth.
 
     Args:
         frames: uint8 RGB (H, W, 3), all of one size; consumed one by one.
         fps: Frames per second.
         start: The clip's own time of its first frame, seconds, to name times in an error.
         name: What to call the clip in an error.
-        smooth: Whether to steady and smooth; measurements of the tracker itself do without.
+        smooth: Whether to steady and smooth; turn it off to measure the tracker itself.
 
     Raises:
         NoFaceError: The face is in less than half of the frames; the message names the time span.
@@ -92,7 +94,7 @@ class _Sighting(NamedTuple):
 
 
 def _sightings(frames: Iterable[Image]) -> Iterator[_Sighting | None]:
-    """Find the face in frame after frame, each near where it was in the one before; None stands before the first."""
+    """Find the face in each frame near where it was in the frame before; None stands before the first."""
     yield None
     mesh = None
     for frame in frames:
@@ -104,17 +106,17 @@ def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landm
     """Refine the second sighting of a pair, and measure the sway since the first."""
     before, now = pair
     if now is None or now.mesh is None:
-        return None, (0j, 0j)
+        return None, NO_SWAY
     lids = refine_lids(now.frame, now.mesh)
     if before is None or before.mesh is None:
-        return lids, (0j, 0j)
+        return lids, NO_SWAY
     return lids, _sway(before.grey, now.grey, before.mesh, now.mesh)
 
 
 def bridged(
     meshes: Sequence[Landmarks | None], *, fps: float, start: float, name: str
 ) -> tuple[list[Landmarks], list[bool]]:
-    """Fill the frames without a face from those around, and tell which they are, as `FaceTrack` keeps it.
+    """Fill the frames without a face from those around, and list which they are, as `FaceTrack` keeps it.
 
     Args:
         meshes: Landmarks of one shape, None where the face is lost.
@@ -132,7 +134,7 @@ def bridged(
             f"No face was found in {name} between {start + first / fps:.1f} s and {start + end / fps:.1f} s: "
             "choose a clip, or a part of it, in which one face stays in view."
         )
-    return _bridge(meshes), found
+    return _interpolated(meshes), found
 
 
 def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
@@ -144,87 +146,85 @@ def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
     return best
 
 
-def _bridge(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
-    """Fill each None in proportion between its neighbours in time; ends repeat the nearest."""
-    known = [number for number, mesh in enumerate(meshes) if mesh is not None]
-    stack = [mesh for mesh in meshes if mesh is not None]
-    bridged = []
+def _interpolated(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
+    """Fill each None linearly between its neighbours in time; both ends repeat the nearest."""
+    numbers = [number for number, mesh in enumerate(meshes) if mesh is not None]
+    known = [mesh for mesh in meshes if mesh is not None]
+    filled = []
     for number, mesh in enumerate(meshes):
         if mesh is None:
-            place = float(np.interp(number, known, range(len(known))))
-            low, part = stack[int(place)], place % 1
-            high = stack[min(int(place) + 1, len(stack) - 1)]
+            place = float(np.interp(number, numbers, range(len(known))))
+            low, part = known[int(place)], place % 1
+            high = known[min(int(place) + 1, len(known) - 1)]
             mesh = ((1 - part) * low + part * high).astype(np.float32)
-        bridged.append(mesh)
-    return bridged
+        filled.append(mesh)
+    return filled
 
 
 def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> Sway:
-    """What the flow between two grey frames has over the landmarks' own step: the log of a growth, and a shift.
+    """Measure by how much the flow between two grey frames differs from the landmarks' own step.
 
-    Both as complex numbers, in which x + iy is a point or a shift in pixels; (0, 0) where the flow is no help.
+    Returns:
+        The growth and the shift to add to the landmarks; nothing where the flow can't be measured or trusted.
     """
-    scale = FLOW_EYES / max(float(np.linalg.norm(landmarks[RIGHT_EYE, :2] - landmarks[LEFT_EYE, :2])), 1.0)
+    # One window that holds the face in both frames, scaled so that the flow costs the same in every clip
+    scale = FLOW_EYES / max(float(eye_distance(landmarks[:, :2])), 1.0)
     box = mesh_box(landmarks).union(mesh_box(now)).scaled(1.2).clip(after.shape[1], after.shape[0])
     window = np.s_[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
     if min(after[window].shape) * scale < FLOW_EYES / 2 or after.shape != before.shape:
-        return 0j, 0j
+        return NO_SWAY
     small = [
         cv2.resize(grey[window], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for grey in (before, after)
     ]
+    # Follow the points over bone, which singing does not move (Lucas and Kanade 1981)
     corner = np.array([int(box.left), int(box.top)])
     old, new = (((mesh[BONE, :2] - corner) * scale).astype(np.float32) for mesh in (landmarks, now))
     moved, seen, _ = cv2.calcOpticalFlowPyrLK(*small, old, None, winSize=(13, 13), maxLevel=2)
     sound = seen.ravel() > 0
     old, new, moved = old[sound], new[sound], moved[sound]
-    if len(old) < 0.6 * len(BONE):
-        return 0j, 0j
+    if len(old) < AGREE * len(BONE):
+        return NO_SWAY
+    # Drop the points that do not move with the rest of the skull: hair, glasses, reflections
     matrix, kept = cv2.estimateAffinePartial2D(old, moved, ransacReprojThreshold=1.0)
-    if matrix is None or kept.sum() < 0.6 * len(BONE):
-        return 0j, 0j
-    z, flow, own = (_complex(points[kept.ravel() > 0]) for points in (old, moved, new))
+    if matrix is None or kept.sum() < AGREE * len(BONE):
+        return NO_SWAY
+    # In complex numbers x + iy, a turn with a growth is one factor and a shift is one summand.
+    z, flow, own = ((points[:, 0] + 1j * points[:, 1])[kept.ravel() > 0] for points in (old, moved, new))
+    # A head that moves fast is followed well by the landmarks, and badly by the flow
     trust = float(np.exp(-((np.abs(flow - z).mean() / (STILL * FLOW_EYES)) ** 2)))
     growth = float(np.log(abs(_turn(z, flow) / _turn(z, own))))
-    return complex(trust * growth), trust * complex(flow.mean() - own.mean()) / scale
+    shift = trust * complex(flow.mean() - own.mean()) / scale
+    return trust * growth, shift.real, shift.imag
 
 
 def _turn(z: Complex, w: Complex) -> complex:
-    """The turn and growth that takes the points z nearest to w, least squares."""
+    """Return the turn and growth that takes the points z nearest to w, least squares."""
     z = z - z.mean()
     return complex(np.vdot(z, w) / np.vdot(z, z))
 
 
-def _complex(points: Landmarks) -> Complex:
-    return np.asarray(points[:, 0] + 1j * points[:, 1])
-
-
 def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
-    """Take the sway off, in place: its sum over time, less what is slower than STEADY, for there the flow drifts."""
+    """Remove the sway, in place."""
+    # Summed over time the sway is a path. Its slow part is the flow's own drift: subtract it (a high-pass filter).
     path = np.cumsum(np.array(sway), axis=0)
-    path -= _blur(path, STEADY * fps)
-    for number, (growth, shift) in enumerate(path):
+    sigma = STEADY * fps
+    reach = 2 * min(round(3 * sigma), len(path) - 1) + 1
+    path -= cv2.GaussianBlur(path, (1, reach), sigmaX=1, sigmaY=sigma, borderType=cv2.BORDER_REFLECT_101)
+    for number, (growth, x, y) in enumerate(path):
         mesh = meshes[number]
         middle = mesh[RIGID].mean(0)
-        grown = np.exp(growth.real) * (mesh - middle)
-        meshes[number] = (grown + middle + [shift.real, shift.imag, 0]).astype(np.float32)
-
-
-def _blur(values: Complex, sigma: float) -> Complex:
-    """Gaussian blur along time (N, C), the ends mirrored."""
-    reach = min(round(3 * sigma), len(values) - 1)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="reflect")
-    return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], 1)
+        meshes[number] = (np.exp(growth) * (mesh - middle) + middle + [x, y, 0]).astype(np.float32)
 
 
 def _smooth(meshes: list[Landmarks]) -> None:
-    """Fit a quadratic to every point over five frames, in place; what that would change much is singing, and stays."""
+    """Fit a quadratic to every point over five frames, in place."""
+    # The two frames before and after each one; the ends are repeated. The window keeps what is not smoothed yet.
     window = deque([meshes[0]] * 3 + meshes[1:3] + [meshes[-1]] * (3 - len(meshes[:3])), maxlen=5)
     for number, mesh in enumerate(meshes):
         change = np.tensordot(SMOOTHING, np.stack(window), 1) - mesh
-        eyes = np.linalg.norm(mesh[RIGHT_EYE] - mesh[LEFT_EYE])
-        jitter = np.exp(-((np.linalg.norm(change, axis=1, keepdims=True) / (JITTER * eyes)) ** 2))
-        meshes[number] = (mesh + jitter * change).astype(np.float32)
+        # Small changes are jitter and are made; large ones are singing and are not.
+        size = np.linalg.norm(change, axis=1, keepdims=True) / (JITTER * eye_distance(mesh))
+        meshes[number] = (mesh + np.exp(-(size**2)) * change).astype(np.float32)
         window.append(meshes[min(number + 3, len(meshes) - 1)])
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.base.arrays import Image
-from memegen.base.downloads import cache_dir
+from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError, NoFaceError
-from memegen.base.files import whole_file
-from memegen.base.progress import Progress, counted
+from memegen.base.progress import Progress
 from memegen.face.casting import Driving, Role, cast_roles, eased, territory
 from memegen.face.cropping import FaceBox, crop_face, middle_square, points_box, whole_square
 from memegen.face.detection import face_mesh
@@ -25,13 +20,13 @@ from memegen.face.landmarks68 import align_clip, align_face
 from memegen.face.options import Acting
 from memegen.face.topology import Landmarks
 from memegen.face.tracking import crop_video, track_face
+from memegen.face.watching import DRIVING_SIDE, Arrays, read_clip, recall, watch
 from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.model import SIZE, FommModel
 from memegen.fomm.options import FommOptions
 from memegen.fomm.paste_back import PasteBack
 from memegen.media.video import Video
 
-DRIVING_SIDE = 640  # long side at which driving frames are read, pixels
 MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
 
 
@@ -41,12 +36,12 @@ class Analysis(NamedTuple):
     Attributes:
         keypoints: float32 keypoints of the N cropped frames.
         landmarks: (N, K, 2) float32, pixels; N = 0 where the clip was not searched for faces.
-        box: (4,) left, top, right, bottom of the square crop, pixels of frames with a long side of 640.
+        box: The square crop, pixels of frames with a long side of 640.
     """
 
     keypoints: Keypoints[NDArray[np.float32]]
-    landmarks: NDArray[np.float32]
-    box: NDArray[np.float64]
+    landmarks: Floats
+    box: FaceBox
 
 
 class Part(NamedTuple):
@@ -208,45 +203,32 @@ class FommAnimator:
         if landmarks is None or not len(analysis.landmarks):
             return middle_square(photo.shape[1], photo.shape[0])
         theirs = points_box(analysis.landmarks[best])
-        share = (analysis.box[2] - analysis.box[0]) / max(theirs.width, theirs.height)
+        share = analysis.box.width / max(theirs.width, theirs.height)
         return points_box(landmarks).square((share - 1) / 2)
 
-    def _analyse(self, driving: Video) -> Analysis:
-        """Follow the face, crop the clip and find its keypoints, or take them from the cache."""
-        kept = cache_dir() / "keypoints" / f"{self._key(driving)}.npz"
-        analysis = _load(kept)
-        if analysis is None:
-            landmarks, box = self._driving_box(driving)
-            left, top, right, bottom = (float(v) for v in box)
-            square = FaceBox(left, top, right, bottom)
-            crops = (crop_face(f, square, margin=0, side=SIZE) for f in self._read(driving, "Reading the movement"))
-            analysis = Analysis(self.model.keypoints(crops), landmarks, box)
-            _save(kept, analysis)
-        return analysis
+    def _analyse(self, clip: Video) -> Analysis:
+        """Follow the face, crop the clip and find its keypoints, all unless they are known."""
+        landmarks, face = np.zeros((0, 0, 2), np.float32), None
+        if self.options.crop != "none":
+            track = watch(clip, self.progress, align_clip if self.options.landmarks == "face-alignment" else track_face)
+            landmarks, face = np.stack([points[:, :2] for points in track.landmarks]), crop_video(track)
+        how = "none" if face is None else self.options.landmarks
+        found = recall(
+            clip,
+            *("keypoints", self.model.keypoints_key, how),
+            names=("value", "jacobian", "box"),
+            make=lambda: self._find_keypoints(clip, face),
+        )
+        return Analysis(Keypoints(found["value"], found["jacobian"]), landmarks, FaceBox(*found["box"].tolist()))
 
-    def _driving_box(self, driving: Video) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Landmarks of every driving frame and the one square that holds them all."""
-        width, height = next(driving.frames(max_side=DRIVING_SIDE)).shape[1::-1]
-        if self.options.crop == "none":
-            box = middle_square(width, height)
-            return np.zeros((0, 0, 2), np.float32), np.array([box.left, box.top, box.right, box.bottom])
-        frames = self._read(driving, "Watching the singer")
-        follow = align_clip if self.options.landmarks == "face-alignment" else track_face
-        track = follow(frames, fps=float(driving.fps), start=driving.start, name=str(driving.path))
-        box = crop_video(track).square(MARGIN).inside(width, height)
-        landmarks = np.stack([points[:, :2] for points in track.landmarks]).astype(np.float32)
-        return landmarks, np.array([box.left, box.top, box.right, box.bottom])
-
-    def _read(self, driving: Video, stage: str) -> Iterator[Image]:
-        frames = driving.frames(max_side=DRIVING_SIDE)
-        return counted(frames, stage=stage, total=driving.frame_count, progress=self.progress)
-
-    def _key(self, driving: Video) -> str:
-        """Names the analysis: it differs with the checkpoint, the clip and its file, and the way of cropping."""
-        file = driving.path.stat()
-        how = "none" if self.options.crop == "none" else self.options.landmarks
-        parts = (self.model.keypoints_key, driving, file.st_size, file.st_mtime_ns, how)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    def _find_keypoints(self, clip: Video, face: FaceBox | None) -> Arrays:
+        """Find the keypoints of a clip's crops: around the face, which the box holds in every frame, or the middle."""
+        with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
+            height, width = next(frames).shape[:2]
+        box = middle_square(width, height) if face is None else face.square(MARGIN).inside(width, height)
+        with closing(read_clip(clip, "Reading the movement", self.progress)) as frames:
+            value, jacobian = self.model.keypoints(crop_face(frame, box, margin=0, side=SIZE) for frame in frames)
+        return {"value": value, "jacobian": jacobian, "box": np.array([box.left, box.top, box.right, box.bottom])}
 
 
 def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
@@ -264,10 +246,11 @@ def _lengthened(part: Part, length: int) -> Keypoints[NDArray[np.float32]]:
 
 
 def _without_face(error: NoFaceError) -> NoFaceError:
-    return NoFaceError(f"{error} For a drawing or an animal give --crop or --no-crop.")
+    words = f"{error} For a drawing or an animal, say in a crop where it is."
+    return NoFaceError(words, remedy={"crop": "none"})
 
 
-def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) -> int:
+def find_best_frame(landmarks: Landmarks, driving: Floats) -> int:
     """Find the driving frame whose pose and expression is nearest the photo's.
 
     Args:
@@ -281,24 +264,6 @@ def find_best_frame(landmarks: Landmarks, driving: NDArray[np.floating[Any]]) ->
     return int(((_normalised(driving) - wanted) ** 2).sum((1, 2)).argmin())
 
 
-def _normalised(points: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def _normalised(points: Floats) -> Floats:
     centred = points - points.mean(1, keepdims=True)
     return np.asarray(centred / np.sqrt((centred**2).sum((1, 2), keepdims=True)))
-
-
-def _load(kept: Path) -> Analysis | None:
-    """Read a kept analysis; None when there is none that is whole."""
-    try:
-        with kept.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return Analysis(Keypoints(data["value"], data["jacobian"]), data["landmarks"], data["box"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _save(kept: Path, analysis: Analysis) -> None:
-    """Keep an analysis if the cache can be written; the clip is made either way."""
-    value, jacobian = analysis.keypoints
-    with suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(kept) as part:
-            np.savez(part, value=value, jacobian=jacobian, landmarks=analysis.landmarks, box=analysis.box)

@@ -6,8 +6,8 @@ import logging
 import pickle
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -122,14 +122,10 @@ def find_checkpoint(name: str) -> Published:
     Raises:
         InputError: there is none; the message lists the names.
     """
-    for checkpoint in CHECKPOINTS:
-        if checkpoint.name == name:
-            return checkpoint
-    names = ", ".join(checkpoint.name for checkpoint in CHECKPOINTS)
-    raise InputError(
-        f"There is no checkpoint or file {name}: give one of {names}, or the path of a file you have.",
-        remedy={"engine": "mesh"},
-    )
+    if name in (known := {checkpoint.name: checkpoint for checkpoint in CHECKPOINTS}):
+        return known[name]
+    message = f"There is no checkpoint or file {name}: give one of {', '.join(known)}, or the path of a file you have."
+    raise InputError(message, remedy={"engine": "mesh"})
 
 
 def locate(checkpoint: str | Path) -> Published | Path:
@@ -140,8 +136,9 @@ def locate(checkpoint: str | Path) -> Published | Path:
         UnavailableError: the installation lacks the tiny networks.
     """
     path = expanded(checkpoint)
-    if path.suffixes or path.name != str(checkpoint) or _is_file(path):
-        return path
+    with suppress(OSError, ValueError):  # a name that no file can have
+        if path.suffixes or path.name != str(checkpoint) or path.is_file():
+            return path
     if checkpoint == TINY:
         return asset("models/tiny_vox.safetensors")
     return find_checkpoint(str(checkpoint))
@@ -157,8 +154,7 @@ def cached_or_tiny(name: str = "vox") -> str:
     return name if published.slim.is_file() or published.original.is_file() else TINY
 
 
-def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: Progress | None = None
-) -> Networks:
+def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progress: Progress | None = None) -> Networks:
     """Build the networks of a published checkpoint, downloaded at its first use, or of the user's own file.
 
     Args:
@@ -172,10 +168,8 @@ def load_networks(checkpoint: str | Path, *, align_corners: bool = True, progres
         OutputError: the slim copy could not be written.
         UnavailableError: torch is not installed.
     """
-    found = locate(checkpoint)
-    check_installed()
-    path = found if isinstance(found, Path) else obtain(found, progress=progress)
-    return build_networks(read_states(path), name=str(checkpoint), align_corners=align_corners)
+    states = read_states(obtain(checkpoint, progress=progress))
+    return build_networks(states, name=str(checkpoint), align_corners=align_corners)
 
 
 def check_installed() -> None:
@@ -184,31 +178,43 @@ def check_installed() -> None:
     Raises:
         UnavailableError: One is missing; the message says how to install it.
     """
-    for module in ("torch", "safetensors"):
-        if not _installed(module):
-            raise UnavailableError(
-                f"The fomm engine needs {module}: pip install 'memegen[fomm]'.", remedy={"engine": "mesh"}
-            )
+    try:
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise UnavailableError(
+            f"The fomm engine needs {error.name or error}: pip install 'memegen[fomm]'.", remedy={"engine": "mesh"}
+        ) from error
 
 
-def obtain(published: Published, *, progress: Progress | None = None) -> Path:
-    """Return the slim copy of a published checkpoint, downloaded and made if it is not there yet.
+def obtain(checkpoint: str | Path, *, progress: Progress | None = None) -> Path:
+    """Return the file of a checkpoint: the user's own, or a slim copy, downloaded and made if it is not there yet.
 
-    The published file stays beside it until `drop_originals`.
+    A published file stays beside its slim copy until `drop_originals`.
+
+    Args:
+        checkpoint: as in `load_networks`.
+        progress: told how far the download is, see `Progress`.
+
+    Raises:
+        InputError: no such name, or the downloaded file can't be used.
+        DownloadError: no mirror gave the file.
+        OutputError: the slim copy could not be written.
+        UnavailableError: torch is not installed.
     """
-    if not published.slim.is_file():
+    found = locate(checkpoint)
+    check_installed()
+    if isinstance(found, Path):
+        return found
+    if not found.slim.is_file():
         try:
-            original = fetch(published.original, published.mirrors, progress=progress)
+            fetch(found.original, found.mirrors, progress=progress)
         except DownloadError as error:
             raise DownloadError(error.message, remedy={"engine": "mesh"}) from error
-        slim_copy(read_states(original), published.slim)
-        _log.warning(
-            "Kept a slim copy of %s; its original, %s (%.0f MB), is not needed any more and can be deleted.",
-            published.name,
-            original,
-            original.stat().st_size / 1e6,
-        )
-    return published.slim
+        slim_copy(read_states(found.original), found.slim)
+        size = found.original.stat().st_size / 1e6
+        _log.warning("%s (%.0f MB) can be deleted: its slim copy %s is enough.", found.original, size, found.slim.name)
+    return found.slim
 
 
 def drop_originals() -> int:
@@ -291,20 +297,6 @@ def slim_copy(states: States, target: Path) -> Path:
             "make room there, or set MEMEGEN_CACHE to another folder."
         ) from error
     return target
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # no possible name
-        return False
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ValueError:
-        return False
 
 
 def _slim(tensor: Tensor) -> Tensor:

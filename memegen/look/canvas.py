@@ -1,4 +1,4 @@
-"""Where pictures go in a frame: the formats, the bars beside the picture, and what a platform's buttons cover."""
+"""Where pictures go in a frame: formats, bars beside the picture, and the area that platforms leave clear."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SIZES: dict[str, Size] = {
     "horizontal": (1920, 1080),
     "sticker": (512, 512),
 }
-TALL = 1.5  # height over width from which a picture is taken for a phone's, with buttons and texts laid over it
-GAP = 0.01  # between driver and meme, in heights
-_DIM = 0.5  # how bright blurred bars are
-_BLUR = 0.04  # how blurred, in shorter sides
+TALL = 1.5  # height over width from which a frame is for phones, whose apps lay buttons and texts over it
+GAP = 0.01  # between driver and meme, as a share of the height
+_DIM = 0.5  # brightness of blurred bars
+_BLUR = 0.04  # standard deviation of their blur, as a share of the shorter side
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class Canvas:
     """A frame to be filled.
 
     Attributes:
-        background: uint8 RGB (H, W, 3), both sides even: what is seen beside the pictures.
+        background: uint8 RGB (H, W, 3), both sides even: what shows beside the pictures.
         meme: Left, top, right and bottom of the meme, in pixels.
-        driver: The same of the driving clip, or None.
+        driver: The same for the driving clip, or None.
     """
 
     background: Image
@@ -63,8 +63,8 @@ def canvas_size(format: Format, content: Size, limit: Size | None = None) -> Siz
     """Return the even width and height of a format in pixels.
 
     Args:
-        format: "original" is the content's own.
-        content: Width and height of what goes in.
+        format: The shape; "original" keeps the size of the content.
+        content: Width and height of the content.
         limit: Largest width and height; a larger canvas is scaled down.
     """
     width, height = SIZES.get(format, content)
@@ -73,20 +73,20 @@ def canvas_size(format: Format, content: Size, limit: Size | None = None) -> Siz
 
 
 def beside(meme: Size, driver: Size) -> Size:
-    """Return width and height of a driver and a meme next to each other, as high as the meme, with a thin gap."""
+    """Return width and height of a driver and a meme side by side, as high as the meme, with a thin gap."""
     height = meme[1]
     return meme[0] + round(height * GAP) + round(driver[0] * height / driver[1]), height
 
 
 def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver: Size | None = None) -> Canvas:
-    """Put a meme, or a driver and a meme, into the middle of a frame, as large as they fit.
+    """Put a meme, or a driver and a meme, in the middle of a frame, as large as they fit.
 
     Args:
         size: Width and height of the frame, even.
         meme: Width and height of the meme.
         photo: uint8 RGB (H, W, 3), what blurred bars are made of.
-        bars: "blur", or a colour as CSS spells it: "black", "#ff8800".
-        driver: Width and height of the driving clip, which goes to the left.
+        bars: "blur", or a colour in CSS notation: "black", "#ff8800".
+        driver: Width and height of the driving clip, which goes on the left.
 
     Raises:
         InputError: There is no such colour.
@@ -105,9 +105,9 @@ def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver:
 def safe_area(size: Size) -> Box:
     """Return the part of a frame that platforms leave clear: left, top, right and bottom in pixels.
 
-    On a tall frame the apps for short clips lay their own texts and buttons over the picture: here the top 8 %, the
-    lowest 20 % and the right 12 % are left to them. These are round figures of ours, not a platform's: their layouts
-    change, and a long description may reach higher. Elsewhere it is all but a margin of 3 % of the shorter side.
+    On a tall frame the apps for short clips cover the edges with texts and buttons: the top 8 %, the bottom 20 % and
+    the right 12 % are left to them. These are our own round figures, no platform's: layouts change, and a long
+    description may reach higher. On other frames a margin of 3 % of the shorter side is left.
     """
     width, height = size
     margin = max(round(0.03 * min(size)), 1)
@@ -117,7 +117,7 @@ def safe_area(size: Size) -> Box:
 
 
 def _centred(size: Size, content: Size, scale: float) -> Box:
-    """Centre content in a frame; bars thinner than two pixels are not left."""
+    """Centre content in a frame; bars thinner than two pixels are filled."""
     sides = []
     for length, inner in zip(size, content, strict=True):
         drawn = round(inner * scale)
@@ -129,12 +129,12 @@ def _centred(size: Size, content: Size, scale: float) -> Box:
 
 
 def _put(picture: Image, part: Image) -> None:
-    """Scale a picture to a part of a frame and write it there; an odd last row or column is cut off instead."""
+    """Scale a picture to a part of a frame and write it there; one row or column too many is cut off instead."""
     (height, width), (rows, columns) = picture.shape[:2], part.shape[:2]
     if 0 <= width - columns <= 1 and 0 <= height - rows <= 1:
         part[:] = picture[:rows, :columns]
         return
-    while width >= 2 * columns and height >= 2 * rows:  # halving is exact, and far faster than any other share
+    while width >= 2 * columns and height >= 2 * rows:  # halving is exact, and far faster than any other factor
         height, width = height // 2, width // 2
         picture = cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
     method = cv2.INTER_LINEAR if width * height > columns * rows else cv2.INTER_CUBIC
@@ -142,7 +142,7 @@ def _put(picture: Image, part: Image) -> None:
 
 
 def _background(size: Size, photo: Image, bars: str) -> Image:
-    """Draw bars: the photo, filling the frame, blurred and darkened; or a colour."""
+    """Draw the bars: the photo, blurred and darkened, as large as the frame; or a colour."""
     width, height = size
     if bars != "blur":
         return np.full((height, width, 3), read_colour(bars), np.uint8)
@@ -150,6 +150,7 @@ def _background(size: Size, photo: Image, bars: str) -> Image:
     cut_width, cut_height = min(round(width / scale), photo.shape[1]), min(round(height / scale), photo.shape[0])
     left, top = (photo.shape[1] - cut_width) // 2, (photo.shape[0] - cut_height) // 2
     cut = photo[top : top + max(cut_height, 1), left : left + max(cut_width, 1)]
+    # Blurred at an eighth of the size: the blur hides the difference and takes a fraction of the time.
     small = cv2.resize(cut, (max(width // 8, 1), max(height // 8, 1)), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small.astype(np.float32) * _DIM, (0, 0), max(min(small.shape[:2]) * _BLUR, 0.5))
     return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC)).round().clip(0, 255).astype(np.uint8)

@@ -1,19 +1,19 @@
-"""What frames are put into: a canvas, captions, sung lines, an opening still, and the label that says it was made."""
+"""Put frames into their look: a canvas, captions, sung lines, a still with a title, and the label "Made with AI"."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, partial
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.base.threads import in_parallel
 from memegen.look.canvas import Size, beside, canvas_size, lay_out, safe_area
@@ -27,45 +27,46 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 LABEL = "Made with AI · memegen"
 SHORT_LABEL = "AI"  # where the picture is too narrow for more
-LIT: Colour = (255, 214, 10)  # of the word that is being sung
+LIT: Colour = (255, 214, 10)  # the word that is being sung
 
-# Letter sizes, as shares of the frame's shorter side: the largest, and the smallest that can be read
+# Letter sizes, as shares of the frame's shorter side: the largest of each kind of text, and the smallest of all
 _CAPTION, _TITLE, _SUNG, _SMALLEST = 0.12, 0.14, 0.08, 0.032
 # How high a text may be, as a share of the safe area: two rows of the largest letters, or more of smaller ones
 _ROOM, _ROOM_WITH_SONG, _SUNG_ROOM = 0.25, 0.17, 0.17
 _LABEL = 0.022  # as a share of the height
 _LABEL_PIXELS = 11  # never smaller
-_EARLY, _FADE, _LIGHT = 0.6, 0.15, 0.1  # seconds: a line shows that early, fades that long, a word lights up that long
+# Seconds: how much earlier a line shows than it is sung, how long it fades, and how long a word takes to light up
+_EARLY, _FADE, _LIGHT = 0.6, 0.15, 0.1
 
 
 def compose(
-    frames: Iterable[np.ndarray],
+    frames: Iterable[Image],
     look: Look,
     *,
-    photo: np.ndarray,
+    photo: Image,
     fps: Fraction | float,
     driving: Video | None = None,
     lyrics: str | Path | None = None,
     size_limit: Size | None = None,
-) -> Iterator[np.ndarray]:
-    """Put frames into a look, as they come.
+) -> Iterator[Image]:
+    """Put frames into a look, one by one.
 
     Args:
-        frames: uint8 RGB (H, W, 3), all of one size; they are not written to.
+        frames: uint8 RGB (H, W, 3), all of one size; they are not changed.
         look: What to put them into.
         photo: uint8 RGB (H, W, 3), for blurred bars and the still at the beginning.
         fps: Frames a second.
         driving: The clip that drives them: needed to show it, and to know where in the song they begin.
         lyrics: The template's own, for `subtitles=True`.
-        size_limit: Largest width and height of what comes out; text is drawn for the size that does.
+        size_limit: Largest width and height of the result; text is drawn for its size.
 
     Returns:
-        Frames of one even size: `look.lead_frames(fps)` before the meme's own. A look that changes nothing gives the
-        frames as they are, untouched.
+        Frames of one even size: `look.lead_frames(fps)` before the meme's own. If the look changes nothing, the same
+        frames.
 
     Raises:
         InputError: A text is too long or has letters that no font has, lyrics are missing or malformed, or there is
-            no driving clip to show. Raised before the first frame is taken, but for lengths.
+            no driving clip to show. Raised before the first frame is taken, except for lengths.
     """
     lines = _lines(look, lyrics, driving)
     for text in (look.top, look.bottom, look.intro, *(line.text for line in lines)):
@@ -77,61 +78,50 @@ def compose(
 
 
 def _composed(
-    frames: Iterator[np.ndarray],
+    frames: Iterator[Image],
     look: Look,
     lines: Sequence[Line],
-    photo: np.ndarray,
+    photo: Image,
     fps: Fraction | float,
     driving: Video | None,
     size_limit: Size | None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[Image]:
     first = next(frames, None)
     if first is None:
         return
     meme = (first.shape[1], first.shape[0])
+    frames = itertools.chain([first], frames)
+    if look == Look(label=False) and (size_limit is None or (meme[0] <= size_limit[0] and meme[1] <= size_limit[1])):
+        yield from frames
+        return
     shown = driving if look.side_by_side else None
     driver = (shown.width, shown.height) if shown else None
     size = canvas_size(look.format, beside(meme, driver) if driver else meme, size_limit)
-    frames = itertools.chain([first], frames)
-    if look == Look(label=False) and _fits(meme, size_limit):
-        yield from frames
-        return
     texts = _Texts(look, lines, size)
     if look.lead:
-        still = _opening(look, texts, photo, size)
+        still = lay_out(size, (photo.shape[1], photo.shape[0]), photo, bars=look.bars).fill(photo)
+        texts.write_title(still)
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
     canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
-    pictures = shown.frames(max_side=max(canvas.size)) if shown else iter(())
+    pictures = shown.frames(max_side=max(canvas.size)) if shown else None
     start = driving.start if driving else 0.0
 
-    def work(item: tuple[int, np.ndarray, np.ndarray | None]) -> np.ndarray:
+    def work(item: tuple[int, Image, Image | None]) -> Image:
         number, frame, picture = item
         whole = canvas.fill(frame, picture)
         texts.write(whole, start + number / float(fps))
         return whole
 
-    with closing(pictures) if isinstance(pictures, Generator) else nullcontext():  # ends its decoder, come what may
-        yield from in_parallel(work, zip(itertools.count(), frames, _held(pictures), strict=False))
+    with closing(pictures) if pictures else nullcontext():  # ends the decoder when the meme is the shorter one
+        yield from in_parallel(work, zip(itertools.count(), frames, _held(pictures or ()), strict=False))
 
 
-def _held(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
-    """Pass pictures on and stay at the last, or at None: in a duet another singer's clip may be longer."""
+def _held(pictures: Iterable[Image]) -> Iterator[Image | None]:
+    """Pass pictures on and repeat the last, or None: in a duet another singer's clip may be longer."""
     picture = None
     for picture in pictures:
         yield picture
     yield from itertools.repeat(picture)
-
-
-def _fits(size: Size, limit: Size | None) -> bool:
-    return limit is None or (size[0] <= limit[0] and size[1] <= limit[1])
-
-
-def _opening(look: Look, texts: _Texts, photo: np.ndarray, size: Size) -> np.ndarray:
-    """Draw the still with the title."""
-    height, width = photo.shape[:2]
-    still = lay_out(size, (width, height), photo, bars=look.bars).fill(photo)
-    texts.write_title(still)
-    return still
 
 
 def _label_text(look: Look) -> str:
@@ -150,7 +140,7 @@ def _lines(look: Look, lyrics: str | Path | None, driving: Video | None) -> list
 
 
 class _Texts:
-    """All texts of a look, set for a size: the label in its corner, then captions, then sung lines where room is."""
+    """All texts of a look, set for a size: the label in its corner, then captions, then sung lines in what is left."""
 
     def __init__(self, look: Look, lines: Sequence[Line], size: Size) -> None:
         self._size, self._area = size, safe_area(size)
@@ -161,36 +151,34 @@ class _Texts:
         room = _ROOM_WITH_SONG if lines else _ROOM
         bottom = self._set(look.bottom, "bottom caption", _CAPTION, room, label)
         self._captions = [stamp for stamp in (self._label, top, bottom) if stamp]
-        self._song = [
-            _SungLine(line, span, self._sung_block(line), self._place_sung)
-            for line, span in zip(lines, _shown(lines), strict=True)
-        ]
+        place = partial(self._placed, others=self._captions)
+        blocks = [self._block(line.text, f"subtitle {tidy(line.text)[:40]!r}", _SUNG, _SUNG_ROOM) for line in lines]
+        self._song = [_SungLine(*one, place) for one in zip(lines, _shown(lines), blocks, strict=True)]
         self._times = [line.span[0] for line in self._song]
 
-    def write(self, frame: np.ndarray, time: float) -> None:
-        """Write what belongs on a frame of the meme onto it, in place; the time is that of the song, in seconds."""
+    def write(self, frame: Image, time: float) -> None:
+        """Write captions and the sung line onto a frame, in place; the time is that of the song, in seconds."""
         for stamp in self._captions:
             stamp.blend(frame)
         number = bisect.bisect_right(self._times, time) - 1
         if number >= 0:
             self._song[number].write(frame, time)
 
-    def write_title(self, frame: np.ndarray) -> None:
-        """Write what belongs on the still onto it, in place."""
+    def write_title(self, frame: Image) -> None:
+        """Write the title and the label onto the still, in place."""
         for stamp in (self._title, self._label):
             if stamp:
                 stamp.blend(frame)
 
     def _set(
-        self, text: str, what: str, size: float, room: float, others: Sequence[Stamp], *, below: bool = True
+        self, text: str, what: str, size: float, room: float, others: Sequence[Stamp], below: bool = True
     ) -> Stamp | None:
-        if not tidy(text):
-            return None
-        return self._placed(draw(self._block(text, what, size, room, below)), others, below=below)
+        return self._placed(draw(self._block(text, what, size, room, below)), others, below) if tidy(text) else None
 
     def _block(self, text: str, what: str, size: float, room: float, below: bool = True) -> Block:
-        """Set a text into a share of the safe area's height, clear of the buttons beside the lower half."""
+        """Set a text into a share of the safe area's height."""
         left, top, right, bottom = self._area
+        # Centred in the whole frame, so the wider margin counts on both sides; buttons are beside the lower half only.
         margin = max(left, self._size[0] - right) if below else left
         smallest = max(_SMALLEST * min(self._size), 9.0)
         return caption(
@@ -202,8 +190,8 @@ class _Texts:
             what=what,
         )
 
-    def _placed(self, stamp: Stamp, others: Sequence[Stamp], *, below: bool) -> Stamp:
-        """Put a text at the lower or upper edge of the safe area, or nearer to the middle where something is."""
+    def _placed(self, stamp: Stamp, others: Sequence[Stamp], below: bool = True) -> Stamp:
+        """Put a text at the lower or upper edge of the safe area, or nearer to the middle if something is there."""
         left, top, right, bottom = stamp.box
         x = (self._size[0] - (right - left)) / 2
         stamp = stamp.at(x, self._area[3] - (bottom - top) if below else self._area[1])
@@ -215,7 +203,7 @@ class _Texts:
         return stamp
 
     def _labelled(self, look: Look) -> Stamp | None:
-        """Draw the label into its corner, in short where it would be too small to be read."""
+        """Draw the label in its corner, shortened if it would be too small to read."""
         text = _label_text(look)
         if not text:
             return None
@@ -226,7 +214,7 @@ class _Texts:
         try:
             block = _label_block(text, room, letters, letters if look.label is True else 0.7 * letters)
         except InputError:
-            if look.label is not True:
+            if look.label is not True:  # the user's own words are not replaced
                 raise
             block = _label_block(SHORT_LABEL, max(room, 12), letters, 4.0)
         stamp = on_plate(draw(block, outline=0), padding=padding)
@@ -234,66 +222,59 @@ class _Texts:
         height, width = stamp.paint.shape[:2]
         return stamp.at(left if leftmost else right - width, top if upper else bottom - height)
 
-    def _sung_block(self, line: Line) -> Block:
-        return self._block(line.text, f"subtitle {tidy(line.text)[:40]!r}", _SUNG, _SUNG_ROOM)
-
-    def _place_sung(self, stamp: Stamp) -> Stamp:
-        return self._placed(stamp, self._captions, below=True)
-
 
 def _label_block(text: str, width: int, size: float, smallest: float) -> Block:
     return caption(text, width=width, height=int(1.8 * size), size=size, smallest=smallest, what="label", style="label")
 
 
+@dataclass
 class _SungLine:
-    """A line of a song: set at once, drawn when it is first seen."""
+    """A line of a song: set at once, so that errors come early, and drawn when it first shows."""
 
-    def __init__(self, line: Line, span: Interval, block: Block, place: Callable[[Stamp], Stamp]) -> None:
-        self.line, self.span = line, span
-        self._block, self._place = block, place
-        self._lock = Lock()
-        self._drawn: tuple[Stamp, list[Stamp]] | None = None
+    line: Line
+    span: Interval
+    block: Block
+    place: Callable[[Stamp], Stamp]
 
-    def write(self, frame: np.ndarray, time: float) -> None:
-        """Write the line onto a frame, in place, and light up what is sung at a time."""
+    def write(self, frame: Image, time: float) -> None:
+        """Write the line onto a frame, in place, and light up the word that is sung at a time."""
         appear, vanish = self.span
         visible = min((time - appear) / _FADE, (vanish - time) / _FADE, 1.0)
         if visible <= 0:
             return
-        whole, lit = self._stamps()
+        whole, lit = self.stamps
         whole.blend(frame, visible)
+        half = _LIGHT / 2
         for word, stamp in zip(self.line.words, lit, strict=True):
-            half = _LIGHT / 2
             light = min((time - word.start + half) / _LIGHT, (word.end + half - time) / _LIGHT, 1.0)
             stamp.blend(frame, light * visible)
 
-    def _stamps(self) -> tuple[Stamp, list[Stamp]]:
-        """Draw the line, and each of its words alone and lit."""
-        with self._lock:
-            if self._drawn is None:
-                plain = draw(self._block)
-                placed = self._place(plain)
-                across, down = placed.left - plain.left, placed.top - plain.top
-                words = [draw(self._block, fill=LIT, outline=0, only=word) for word in _letters(self.line)]
-                self._drawn = placed, [word.moved(across, down) for word in words]
-            return self._drawn
+    @cached_property  # two threads may draw it at the same time; both get the same
+    def stamps(self) -> tuple[Stamp, list[Stamp]]:
+        """The line, and each of its words alone and lit."""
+        plain = draw(self.block)
+        placed = self.place(plain)
+        across, down = placed.left - plain.left, placed.top - plain.top
+        words = [draw(self.block, fill=LIT, outline=0, only=word) for word in _letters(self.line)]
+        return placed, [word.moved(across, down) for word in words]
 
 
 def _letters(line: Line) -> list[set[int]]:
-    """Tell for each word which letters of the tidied line are its own; only space differs from the words, tidied."""
+    """Return for each word the indices of its letters in the tidied line."""
+    # Tidying a line and its words one by one gives the same letters; only the space between them differs.
     ends = itertools.accumulate(len("".join(tidy(word.text).split())) for word in line.words)
     places = [number for number, char in enumerate(tidy(line.text)) if not char.isspace()]
     return [set(places[begin:end]) for begin, end in itertools.pairwise([0, *ends])]
 
 
 def _shown(lines: Sequence[Line]) -> list[Interval]:
-    """Tell from when to when each line is seen: a little longer than it is sung, but never two at once."""
+    """Return when each line shows: a little longer than it is sung, but never two at once."""
     spans = []
     begin = -math.inf
     for line, after in itertools.zip_longest(lines, lines[1:]):
         appear = max(line.start - _EARLY, begin)
         vanish = line.end + _EARLY
-        if after is not None:
+        if after is not None:  # make room for the next line, but not before this one is sung, if possible
             vanish = min(vanish, max(after.start - _EARLY, min(line.end, after.start - _FADE)))
         spans.append((appear, max(vanish, appear)))
         begin = max(vanish, appear)
@@ -301,6 +282,6 @@ def _shown(lines: Sequence[Line]) -> list[Interval]:
 
 
 def _overlap(one: Box, other: Box, gap: int) -> bool:
-    """Tell whether two boxes are nearer to each other than a gap."""
+    """Return whether two boxes are closer to each other than a gap."""
     apart = one[2] + gap <= other[0] or other[2] + gap <= one[0]
     return not (apart or one[3] + gap <= other[1] or other[3] + gap <= one[1])

@@ -44,6 +44,7 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 _SOUND_RATES = (160, 128, 96, 64, 48, 32)  # kbit/s
 _SOUND_SHARE = 0.2  # of a file with a limit
 _LEAST_SOUND = 24  # kbit/s, in mono
+_AIM, _FULL = 0.95, 0.88  # of the limit: where to aim, and what is near enough
 _BYTES_A_PIXEL = {".gif": 0.2, ".webp": 0.06}  # of each frame at the best quality, for a singing head
 
 
@@ -205,18 +206,21 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
         parcel.limit = min(parcel.limit, STICKER_BYTES)
     ladder = _LADDERS.get("sticker" if sticker else parcel.suffix, _MOVIE_LADDER)
     guess = _BYTES_A_PIXEL.get(parcel.suffix, 0) * picture.width * picture.height * picture.frame_count
-    wanted = parcel.limit / guess if guess else math.inf
-    best, low, high = None, -1, len(ladder)
+    wanted, slope = parcel.limit / guess if guess else math.inf, 1.0
+    best, before, low, high = None, (0.0, 0), -1, len(ladder)
     while low + 1 < high:
         index = next((i for i in range(low + 1, high) if ladder[i].cost <= wanted), high - 1)
         made = _MAKERS.get(parcel.suffix, _make_movie)(picture, parcel, ladder[index])
-        size = parcel.seal(made.path)
-        wanted = ladder[index].cost * parcel.limit / size
+        cost, size = ladder[index].cost, parcel.seal(made.path)
+        if before[1]:  # the last two files tell how fast size follows cost for this picture
+            slope = min(max(math.log(size / before[1]) / math.log(cost / before[0]), 0.5), 2.0)
+        before = cost, size
+        wanted = cost * math.pow(_AIM * parcel.limit / size, 1 / slope)
         if size > parcel.limit:
             low = index
             continue
         best, high = made, index
-        if wanted < ladder[index - 1].cost:
+        if size > _FULL * parcel.limit or wanted < ladder[index - 1].cost:
             break
     if best is None:
         raise OutputError(

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from memegen.base.errors import InputError, OutputError
 from memegen.base.files import check_file, expanded, whole_file
 from memegen.base.html import data_address
 from memegen.media.animations import is_animation, read_animation
+from memegen.media.editing import clip_of, pictures_of, write_sound
 from memegen.media.encoders import MOVIES, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
 from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, reading, run, said, tells_of_sound
 from memegen.media.options import Sound
@@ -168,6 +170,26 @@ class Video:
             shutil.copyfile(self.path, part)
         return file
 
+    def to_moviepy(self) -> Any:
+        """Return the span as a moviepy clip, for editing with moviepy 1 or 2; `from_moviepy` writes the result.
+
+        Its frames come from this module's decoder, upright and at the exact rate; its sound is held in memory, 12 MB
+        a minute.
+
+        Raises:
+            InputError: The sound can't be read.
+            UnavailableError: moviepy is not installed.
+        """
+
+        def open_at(index: int) -> Generator[Image, None, None]:
+            later = float(index / self.fps)
+            return replace(self, start=self.start + later, duration=self.duration - later).frames()
+
+        spans = [span] if (span := _span(self)) else []
+        with TemporaryDirectory(prefix="memegen-") as name:
+            track = soundtrack(spans, length=self.duration, sound=None, folder=Path(name), name=self.path)
+            return clip_of(open_at, fps=self.fps, count=self.frame_count, track=track)
+
     def _is_cut_short(self) -> bool:
         """Return whether the file goes on after a span that begins with it."""
         return _scan(self.path, until=self.duration).length(self.fps) > self.duration + 0.75 / self.fps
@@ -281,6 +303,31 @@ def write_video(
         whole = pack(picture, parcel)
         whole.path.replace(part)
     return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
+
+
+def from_moviepy(clip: Any, path: str | Path, *, max_size: str | int | None = None) -> Video:
+    """Write a moviepy clip with memegen's encoder, at its exact frame rate and with its sound in place to the sample.
+
+    moviepy itself writes rates with two decimals: at 23.976 frames a second the sound drifts by 10 ms a minute.
+
+    Args:
+        clip: A video clip of moviepy 1 or 2 with a duration and a frame rate, such as `Video.to_moviepy` gives.
+        path: The file to write; its ending decides the kind, as in `write_video`.
+        max_size: The most that the file may take, such as "10MB".
+
+    Raises:
+        InputError: The clip has no duration or no frame rate.
+        OutputError: The file can't be written there, or not that small; an existing one is then kept.
+    """
+    if not getattr(clip, "fps", None) or not clip.duration:
+        raise InputError(
+            f"The moviepy clip has the duration {clip.duration} s and {getattr(clip, 'fps', None)} frames a second: "
+            "set both first."
+        )
+    fps, file = _rational(clip.fps), check_output(path)
+    with TemporaryDirectory(prefix="memegen-") as name:
+        audio = write_sound(clip.audio, Path(name, "sound.wav"), length=clip.duration) if clip.audio else None
+        return write_video(file, pictures_of(clip, fps), fps=fps, audio=audio, max_size=max_size)
 
 
 def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path:

@@ -1,4 +1,4 @@
-"""The mesh engine: a photo sings by its own 468 landmarks, moved as a driver's move, with nothing to download."""
+"""The mesh engine: the 468 landmarks of a photo's face move as the driver's do. It needs no download and no GPU."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image
-from memegen.base.progress import Progress, counted
+from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh
 from memegen.face.options import Acting
-from memegen.face.topology import Landmarks
-from memegen.face.tracking import FaceTrack, track_face
+from memegen.face.topology import LIP_MIDDLES, POINTS, Landmarks
+from memegen.face.watching import DRIVING_SIDE, watch
 from memegen.media.video import Video
 from memegen.mesh.motion import (
     Performance,
@@ -35,17 +35,14 @@ from memegen.mesh.motion import (
     study,
 )
 from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
-from memegen.mesh.warp import Rig, Scene, follow, lay_rings, set_scene
+from memegen.mesh.rig import Rig, lay_rings
+from memegen.mesh.warp import Scene, follow, set_scene
 
-HEAD = 0.3  # how much a ring vertex goes with the head to count as a part of it
-DRIVING_SIDE = 640  # long side at which driving frames are read, pixels: enough for landmarks and for a mouth
+HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height
-LEAST_SIDE = 256  # of what is shown of a photo when only the face is, pixels: a smaller face is scaled up
-
-KEPT = 4  # driving clips whose tracks are remembered, for the next photo
+LEAST_SIDE = 256  # pixels of the square that shows only the face: a smaller one is scaled up
 
 log = logging.getLogger(__name__)
-_tracks: dict[tuple[Video, int, int], FaceTrack] = {}
 
 
 class Moment(NamedTuple):
@@ -55,7 +52,7 @@ class Moment(NamedTuple):
         frame: uint8 RGB, the driving frame.
         landmarks: (468, 3) in it, pixels.
         pose: The head's.
-        left: How much of its movement counts, 1 while the clip runs, going down to 0 after its end.
+        left: How much of its movement counts: 1 while the clip runs, then falling to 0.
     """
 
     frame: Image
@@ -73,16 +70,18 @@ class Singer:
         landmarks: (468, 3) pixels of the photo.
         rig: What moves with it.
         pose: The head's.
-        reference: The driver's look that belongs to the photo.
+        opening: How far the photo's own mouth is open, over the inter-ocular distance.
+        reference: The driver's look that corresponds to the photo.
         tint: For the driver's mouth, see `match_colours`.
         acting: How much it moves.
-        muffled: Whether somebody's head is in front of its mouth, so that no mouth is painted.
+        muffled: Whether another head is in front of its mouth, so that no mouth is painted.
     """
 
     clip: Video
     landmarks: Landmarks
     rig: Rig
     pose: Pose
+    opening: float
     reference: Reference
     tint: Floats
     acting: Acting
@@ -110,7 +109,7 @@ class Singer:
 
     def reach(self, performance: Performance) -> FaceBox:
         """The box in pixels that holds the head at all times of the clip."""
-        head = [*range(468), *(468 + np.nonzero(self.rig.hold > HEAD)[0])]
+        head = [*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]
         return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in performance.poses))
 
 
@@ -133,8 +132,9 @@ class MeshAnimator:
 
         Args:
             photo: uint8 RGB (H, W, 3).
-            driving: The clip; it is read twice, once to follow the face and once for the inside of its mouth. Or, for
-                a duet, each face's number and its own clip: a singer comes to rest when its clip ends before another's.
+            driving: The clip. It is read to follow the face, unless its track is known, and again for the inside of
+                the mouth. For a duet, a mapping from a face's number to its own clip: a face whose clip ends before
+                another's comes to rest.
 
         Yields:
             uint8 RGB (H, W, 3), a fresh array for each driving frame; (S, S, 3) with S even when `framing` is "face".
@@ -145,31 +145,26 @@ class MeshAnimator:
         """
         roles = cast_roles(photo, self.acting.face, driving)
         meshes = [face_mesh(photo, role.face) for role in roles]
-        tracks = {clip: self._track(clip) for clip in dict.fromkeys(role.clip for role in roles)}
-        yield from self._draw(photo, roles, meshes, tracks)
+        performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
+        yield from self._draw(photo, roles, meshes, performances)
 
-    def _track(self, clip: Video) -> FaceTrack:
-        """Follow the face in a driving clip, or remember how it went the last time."""
-        file = clip.path.stat()
-        key = (clip, file.st_size, file.st_mtime_ns)
-        track = _tracks.get(key)
-        if track is None:
-            frames = clip.frames(max_side=DRIVING_SIDE)
-            watched = counted(frames, stage="Watching the singer", total=clip.frame_count, progress=self.progress)
-            track = track_face(watched, fps=float(clip.fps), start=clip.start, name=str(clip.path))
-            while len(_tracks) >= KEPT:
-                _tracks.pop(next(iter(_tracks)), None)
-            _tracks[key] = track
+    def _study(self, clip: Video) -> Performance:
+        """Follow the face in a driving clip, and warn if it was out of sight for a while."""
+        track = watch(clip, self.progress)
         if track.lost:
-            log.warning("The face was out of sight in %d of %d frames; they are bridged.", track.lost, len(track.found))
-        return track
+            message = "The face was out of sight in %d of %d frames; its movement there is interpolated."
+            log.warning(message, track.lost, len(track.found))
+        return study(track.landmarks)
 
     def _draw(
-        self, photo: Image, roles: Sequence[Role], meshes: Sequence[Landmarks], tracks: Mapping[Video, FaceTrack]
+        self,
+        photo: Image,
+        roles: Sequence[Role],
+        meshes: Sequence[Landmarks],
+        performances: Mapping[Video, Performance],
     ) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
-        length = max(len(track.landmarks) for track in tracks.values())
-        performances = {clip: study(track.landmarks) for clip, track in tracks.items()}
+        length = max(len(performance.poses) for performance in performances.values())
         films = {clip: _film(clip, show, length) for clip, show in performances.items()}
         first = {clip: next(film) for clip, film in films.items()}
 
@@ -191,12 +186,14 @@ class MeshAnimator:
     def _rehearse(
         self, photo: Image, role: Role, landmarks: Landmarks, first: Moment, performance: Performance
     ) -> Singer:
-        """Make a face ready."""
+        """Prepare a face."""
+        pose = fit_pose(landmarks)
         return Singer(
             clip=role.clip,
             landmarks=landmarks,
             rig=lay_rings(photo, landmarks, role.others),
-            pose=fit_pose(landmarks),
+            pose=pose,
+            opening=float(openings(shape_of(landmarks, pose))[0]),
             reference=find_reference(landmarks, performance),
             tint=match_colours(photo, landmarks, first.frame, first.landmarks),
             acting=self.acting,
@@ -209,6 +206,7 @@ class MeshAnimator:
             return None
         height, width = scene.photo.shape[:2]
         rows, columns = scene.window
+        # An even side, for video codecs
         box = FaceBox(columns.start, rows.start, columns.stop, rows.stop).square().inside(width, height)
         side = max(int(box.width) // 2 * 2, 2)
         left, top = (min(max(round(v), 0), n - side) for v, n in ((box.left, width), (box.top, height)))
@@ -229,21 +227,20 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         moment = moments[singer.clip]
         if singer.muffled:
             continue
-        own = float(openings(shape_of(singer.landmarks, singer.pose))[0])
-        opacity = mouth_opacity(float(openings(face)[0]), own)
+        opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
         paint_mouth(picture, face, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
     return picture
 
 
 def _is_muffled(role: Role, landmarks: Landmarks) -> bool:
-    """Tell whether a larger, that is nearer, head hides the mouth."""
-    x, y = landmarks[[13, 14], :2].mean(0).tolist()
+    """Tell whether a larger head, which is nearer, hides the mouth."""
+    x, y = landmarks[LIP_MIDDLES, :2].mean(0).tolist()
     nearer = (other for other in role.others if other.height > role.face.height)
     return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
 
 
 def _film(clip: Video, performance: Performance, length: int) -> Iterator[Moment]:
-    """What a driver does, frame by frame, and the coming to rest after it up to a length in frames."""
+    """What a driver does frame by frame, followed by the return to rest, `length` moments in all."""
     last = None
     frames = clip.frames(max_side=DRIVING_SIDE)
     for frame, landmarks, pose in zip(frames, performance.landmarks, performance.poses, strict=False):
@@ -255,7 +252,7 @@ def _film(clip: Video, performance: Performance, length: int) -> Iterator[Moment
 
 
 def _enlarged(square: Image) -> Image:
-    """Scale a square up to the least side; a fresh array."""
+    """Copy a square, scaled up to the least side."""
     if len(square) >= LEAST_SIDE:
         return square.copy()
     return np.asarray(cv2.resize(square, (LEAST_SIDE, LEAST_SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)

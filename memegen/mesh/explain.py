@@ -12,7 +12,8 @@ from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import points_box
 from memegen.face.topology import Landmarks
 from memegen.mesh.motion import find_reference, fit_pose, place, retarget, study
-from memegen.mesh.warp import deformation, follow, lay_rings, set_stage
+from memegen.mesh.rig import lay_rings
+from memegen.mesh.warp import deformation, follow, set_stage
 
 
 class MeshInternals(NamedTuple):

@@ -1,7 +1,7 @@
 """From tracked landmarks to motion: head pose, expression, and how a photo's landmarks follow a driver's.
 
-This is the first-order motion model's relative motion with a head that is known to be a head: a rotation, scale and
-shift in 3-D take the place of the jacobians, and what is left over of the landmarks is the expression.
+This is the relative motion of the first-order motion model, for heads only: a rotation, scale and shift in 3-D take the
+place of the jacobians, and what these do not explain of the landmarks is the expression.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats
-from memegen.face.topology import EYE_LIDS, INNER_LIPS, LEFT_EYE, RIGHT_EYE, RIGID, Landmarks, face_model
+from memegen.face.topology import (
+    EYE_LIDS,
+    INNER_LIPS,
+    MOUTH_CORNERS,
+    OPENINGS,
+    POINTS,
+    RIGID,
+    Landmarks,
+    eye_distance,
+    face_model,
+)
 
-FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: as driven, and the most a flat photo can show
-CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # what counts as a difference in yaw, pitch, roll, mouth's opening, width
-BLINK = 2.0  # the landmarks of a shut eye stay a little open: what they show less of is made up for
+FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
+CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
+BLINK = 2.0  # gain of the eyes: the landmarks of a shut eye stay a little open
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
+WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
 
 class Pose(NamedTuple):
@@ -37,12 +48,12 @@ class Pose(NamedTuple):
 
 
 class Performance(NamedTuple):
-    """What a driver does in the course of a clip, measured once for everybody who follows it.
+    """What a driver does in a clip, measured once for all faces that follow it.
 
     Attributes:
         landmarks: N arrays (468, 3), pixels of the driving frames.
         poses: N poses.
-        cues: (N, 5) what is compared with a photo, in the order of CUES.
+        cues: (N, 5) measures to compare with a photo, in the order of CUES.
         lids: (N, 2) the openings of its right and left eye over the inter-ocular distance.
     """
 
@@ -53,7 +64,7 @@ class Performance(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The driver as it would look when striking the photo's pose and expression.
+    """How the driver would look in the photo's pose and with the photo's expression.
 
     Attributes:
         pose: Its pose.
@@ -72,26 +83,20 @@ def fit_pose(landmarks: Landmarks) -> Pose:
     Args:
         landmarks: (468, 3) pixels.
     """
-    mean = face_model().mean_shape[RIGID].astype(np.float64)
-    points = landmarks[RIGID].astype(np.float64)
-    a, b = mean - mean.mean(0), points - points.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    flip = np.array([1.0, 1.0, np.linalg.det(u @ vt)])
-    rotation = (u * flip) @ vt
-    scale = float((s * flip).sum() / (a**2).sum())
-    return Pose(rotation, scale, points.mean(0) - scale * rotation @ mean.mean(0))
+    mean, points = (shape[RIGID].astype(np.float64) for shape in (face_model().mean_shape, landmarks))
+    matrix, scale = cv2.estimateAffine3D(mean, points, force_rotation=True)
+    return Pose(matrix[:, :3], scale, matrix[:, 3])
 
 
 def shape_of(landmarks: Landmarks, pose: Pose) -> Floats:
-    """Take the pose off landmarks (468, 3) in pixels: what they are in the mean shape's axes and unit."""
+    """Undo the pose of landmarks (468, 3) in pixels: the same in the mean shape's axes and unit."""
     return np.asarray((landmarks - pose.shift) @ pose.rotation / pose.scale)
 
 
 def openings(shape: Floats) -> Floats:
     """Measure a shape (468, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
-    middles = [(13, 14), (159, 145), (386, 374)]
-    gaps = np.array([np.linalg.norm(shape[upper] - shape[lower]) for upper, lower in middles])
-    return np.asarray(gaps / np.linalg.norm(shape[RIGHT_EYE] - shape[LEFT_EYE]))
+    upper, lower = np.transpose(OPENINGS)
+    return np.asarray(np.linalg.norm(shape[upper] - shape[lower], axis=1) / eye_distance(shape))
 
 
 def study(driving: Sequence[Landmarks]) -> Performance:
@@ -106,11 +111,11 @@ def study(driving: Sequence[Landmarks]) -> Performance:
 
 
 def find_reference(photo: Landmarks, driving: Performance) -> Reference:
-    """Find what the driver looks like when it looks like the photo.
+    """Find how the driver looks when it looks like the photo: its movement is measured from there.
 
-    Every driving frame is weighted by how near its pose and expression are to the photo's; the spread of the weights
-    follows the nearest, so a clip of the very person gives one frame and any other a broad, noise-free average.
-    A driver's neutral look is what comes out for a neutral photo, and an open mouth in the photo meets open mouths.
+    It is an average of all driving frames, weighted by how near their pose and expression are to the photo's. The
+    nearest frame sets the spread of the weights: a clip of the same person gives a single frame, any other a broad
+    average without noise. A neutral photo gives the driver's neutral look, an open mouth its looks with an open mouth.
 
     Args:
         photo: (468, 3) pixels.
@@ -120,20 +125,24 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     pose = fit_pose(photo)
     shape = shape_of(photo, pose)
     wanted = _within(_cues(shape, pose), cues)
+    # The pose: frames that are near in their cues and in the whole shape
     unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(landmarks, poses, strict=True)])
     weights = _nearness(((cues - wanted) / CUES) ** 2) * _nearness(unlike[:, None])
     weights /= weights.sum()
+    # Rotations are averaged as rotation vectors about the nearest one, scales in their logarithms.
     near = poses[int(weights.argmax())].rotation
     turns = np.array([_to_vector(p.rotation @ near.T) for p in poses])
     mean = Pose(
-        _to_matrix(weights @ turns) @ near,
-        float(np.exp(weights @ np.log([p.scale for p in poses]))),
-        weights @ np.array([p.shift for p in poses]),
+        rotation=_to_matrix(weights @ turns) @ near,
+        scale=float(np.exp(weights @ np.log([p.scale for p in poses]))),
+        shift=weights @ np.array([p.shift for p in poses]),
     )
+    # The expression: frames that are near in the mouth alone, in whatever pose, added one by one to save memory
     looks = _nearness((((cues - wanted) / CUES) ** 2)[:, 3:])
-    reference = np.zeros((468, 3))
+    reference = np.zeros((POINTS, 3))
     for weight, x, p in zip(looks, landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
+    # Open eyes are compared with the driver's open eyes, not with its average, which blinks pull down.
     eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
     return Reference(mean, reference, np.where(eyes > SHUT, np.maximum(wide, SHUT), eyes))
 
@@ -152,7 +161,7 @@ def retarget(
     Args:
         photo: (468, 3) pixels.
         driving: (468, 3) pixels of one driving frame.
-        reference: The driver's look that belongs to the photo.
+        reference: The driver's look that corresponds to the photo.
         expression: Gain of mouth, brows and eyes; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
         poses: Of photo and driver, where they are known.
@@ -161,6 +170,7 @@ def retarget(
         (468, 3) float64: where the photo's landmarks go, pixels.
     """
     mine, theirs = poses or (fit_pose(photo), fit_pose(driving))
+    # The expression is added in the mean shape's axes, where heads of all poses and sizes are alike.
     look, own = shape_of(driving, theirs), shape_of(photo, mine)
     shape = own + expression * (look - reference.shape)
     _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))
@@ -169,7 +179,7 @@ def retarget(
 
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
-    """Turn, scale and shift points (P, 3), pixels about the photo's head, as the driver's moved; see `retarget`."""
+    """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
     turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), FREE_TURN, MAX_TURN))
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
@@ -177,29 +187,31 @@ def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: flo
 
 
 def _cues(shape: Floats, pose: Pose) -> Floats:
-    """What is compared between photo and driver, in the order of CUES: radians, then inter-ocular distances."""
+    """Measure what is compared between photo and driver, in the order of CUES: radians, then inter-ocular distances."""
     r = pose.rotation
+    # Yaw, pitch and roll of the head
     angles = [np.arctan2(r[0, 2], r[2, 2]), np.arcsin(np.clip(-r[1, 2], -1, 1)), np.arctan2(r[1, 0], r[0, 0])]
-    return np.array([*angles, openings(shape)[0], np.linalg.norm(shape[61] - shape[291])])
+    right, left = shape[MOUTH_CORNERS]
+    return np.array([*angles, openings(shape)[0], np.linalg.norm(right - left)])
 
 
 def _within(wanted: Floats, cues: Floats) -> Floats:
-    """Bring the photo's cues into the driver's range; a mouth of quite another width is a matter of person."""
+    """Bring the photo's cues into the driver's range, so that some frame is near."""
     low, usual, high = np.percentile(cues, [2, 50, 98], axis=0)
     inside = np.clip(wanted, np.minimum(low, cues[0]), np.maximum(high, cues[0]))
-    inside[4] = np.where(abs(wanted[4] - usual[4]) > 0.15, usual[4], inside[4])
+    inside[4] = np.where(abs(wanted[4] - usual[4]) > WIDER, usual[4], inside[4])
     return inside
 
 
 def _nearness(differences: Floats) -> Floats:
-    """Weights (N,) that sum to 1 from squared differences (N, C)."""
+    """Turn squared differences (N, C) into weights (N,) that sum to 1."""
     cost = differences.sum(1)
     weights = np.exp(-(cost - cost.min()) / (cost.min() + SHARPNESS))
     return np.asarray(weights / weights.sum())
 
 
 def _open_eyes(shape: Floats, own: Floats, changes: Floats) -> None:
-    """Open each of the photo's eyes in proportion to its own size, in place; the lower lid stays where it is.
+    """Open each of the photo's eyes in proportion to its own opening, in place; the lower lid stays where it is.
 
     Args:
         shape: (468, 3), changed.
@@ -207,20 +219,19 @@ def _open_eyes(shape: Floats, own: Floats, changes: Floats) -> None:
         changes: (2,) for the right and left eye, -1 shuts it and 0 leaves it.
     """
     for (upper, lower), change in zip(EYE_LIDS, changes, strict=True):
-        gap = own[list(lower)] - own[list(upper)]
-        shape[list(upper)] = shape[list(lower)] - gap * np.clip(1 + change, 0, 1.4)
+        shape[upper] = shape[lower] - (own[lower] - own[upper]) * np.clip(1 + change, 0, 1.4)
 
 
 def _part_lips(shape: Floats) -> None:
     """Let the lips meet but not cross, in place."""
-    upper, lower = (list(chain) for chain in INNER_LIPS)
+    upper, lower = INNER_LIPS
     above, below = shape[upper, 1], shape[lower, 1]
     middle = (above + below) / 2
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
 
 
 def _limit(vector: Floats, free: float, most: float) -> Floats:
-    """Shorten the out-of-plane part of a rotation vector: as it is up to `free`, then less, never beyond `most`."""
+    """Limit the out-of-plane part of a rotation vector: unchanged up to `free`, then compressed to less than `most`."""
     size = float(np.hypot(vector[0], vector[1]))
     if size <= free:
         return vector

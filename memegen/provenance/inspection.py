@@ -19,7 +19,7 @@ from memegen.base.errors import InputError, MemegenError, UnavailableError
 from memegen.base.files import check_file
 from memegen.media.images import DAMAGE, is_heif, read_image
 from memegen.media.video import open_video
-from memegen.provenance.credentials import LOCAL_SIGNER, available, read_credentials
+from memegen.provenance.credentials import LOCAL_SIGNER, read_credentials
 from memegen.provenance.metadata import MAX_PICTURE, SOURCE_TYPES, Found, is_huge_picture, read_metadata
 from memegen.provenance.watermark import Detection, detect
 from memegen.templates import TEMPLATES
@@ -216,8 +216,6 @@ def _is_still(file: Path) -> bool:
 
 def _credentials(file: Path) -> Credentials:
     """Return the outcome of the check in our words, whatever goes wrong in it."""
-    if not available():
-        return Credentials("unchecked", reason='run pip install "memegen[signing]" to have them checked')
     try:
         report = read_credentials(file)
         return Credentials() if report is None else _outcome(report)

@@ -57,12 +57,12 @@ _UNPRINTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True)
 class Marks:
-    """What memegen says about a meme; nothing about the user, and no path, place or time.
+    """What memegen says about a meme: nothing about the user, and no path, place or time.
 
     Attributes:
-        engine: "mesh", or the name of a checkpoint; the path of a user's own checkpoint is left out.
+        engine: "mesh", or the name of a checkpoint; the path of a user's own checkpoint is not written.
         template: Public name of the driving clip.
-        credit: Who performed it and whose song it is; the address of a user's own clip is left out.
+        credit: Who performed it and who wrote the song; the address of a user's own clip is not written.
     """
 
     engine: str

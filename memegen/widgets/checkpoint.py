@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memegen.fomm.checkpoint import Published, check_installed, find_checkpoint, locate, obtain
+from memegen.fomm.checkpoint import Published, find_checkpoint, obtain
 from memegen.widgets.jobs import Job, Status
 
 CLASSIC = {"vox": "classic, wonky", "vox-adv": "classic, sharper"}
@@ -29,13 +29,8 @@ class CheckpointFetch:
         """Start the download for an engine, unless it needs none or one is running."""
         self._wanted = engine
         self.status.say("")
-        if engine == "mesh":
-            return
-        job = self._jobs.get(engine)
-        if job is None or job.error is not None:
-            self._jobs[engine] = Job(lambda _: self._fetch(engine)).start()
-        elif not job.running:
-            self._done(engine)
+        if engine != "mesh" and not (engine in self._jobs and self._jobs[engine].running):
+            self._jobs[engine] = Job(lambda _: self._obtain(engine)).start()
 
     def wait_for(self, engine: str, job: Job) -> None:
         """Wait until an engine has its checkpoint.
@@ -54,25 +49,19 @@ class CheckpointFetch:
         if error is not None:
             raise error
 
-    def _fetch(self, engine: str) -> None:
-        """Download a checkpoint; tell how far it is for as long as it is what the user wants."""
+    def _obtain(self, engine: str) -> None:
+        """Download a checkpoint, and show how far it is and how it ends, if it is still the one that is wanted."""
 
         def tell(stage: str, done: int, total: int) -> None:
             if self._wanted == engine:
                 self.status.progress(stage, done, total)
 
         try:
-            check_installed()
-            found = locate(engine)
-            if isinstance(found, Published):
-                obtain(found, progress=tell)
+            obtain(engine, progress=tell)
         except Exception as error:
             if self._wanted == engine:
                 self.status.fail(error)
             raise
-        self._done(engine)
-
-    def _done(self, engine: str) -> None:
         if self._wanted == engine:
             self.status.say(f"The checkpoint {Path(engine).name} is on this machine.")
 

@@ -97,10 +97,13 @@ def draw(block: Block, *, fill: Colour = WHITE, outline: float = OUTLINE, only: 
         ink = cv2.add(cv2.multiply(ink, clear, scale=1 / 255), np.ascontiguousarray(colours[..., :3]))
         coverage = np.maximum(coverage, colours[..., 3])
     alpha = np.maximum(coverage, _grown(coverage, radius * over)) if radius else coverage
-    size = (right - left, bottom - top)
-    paint = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
-    keep = 255 - cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    return _trimmed(Stamp(np.asarray(paint, np.uint8), cv2.merge([keep] * 3), left, top))
+    paint, alpha = (
+        cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA) for part in (ink, alpha)
+    )
+    # Only the part with ink is laid over every frame.
+    x, y, width, height = cv2.boundingRect(alpha)
+    paint, alpha = (np.ascontiguousarray(part[y : y + height, x : x + width]) for part in (paint, alpha))
+    return Stamp(paint, cv2.merge([255 - alpha] * 3), left + x, top + y)
 
 
 def on_plate(text: Stamp, *, padding: tuple[int, int], opacity: float = 0.62) -> Stamp:
@@ -152,7 +155,7 @@ def _rasterised(glyphs: Sequence[Glyph], size: float, window: Box, over: int) ->
 
     left, top, right, bottom = (over * side for side in window)
     unit = EM / (size * over)  # font units in a pixel
-    letters, emoji = hb.RasterDraw(), hb.RasterPaint()
+    letters, emoji = hb.RasterDraw(), hb.RasterPaint()  # emoji bring their own colours
     for sheet in (letters, emoji):
         sheet.scale_factor = (unit, unit)
         sheet.extents = hb.RasterExtents(left, -bottom, right - left, bottom - top, 0)
@@ -181,11 +184,3 @@ def _grown(letters: Image, radius: float) -> Image:
     """Grow shapes by a radius in pixels, with round corners and edges one pixel soft."""
     distance = cv2.distanceTransform((letters < 128).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     return (255 * np.clip(radius + 0.5 - np.asarray(distance), 0, 1)).astype(np.uint8)
-
-
-def _trimmed(stamp: Stamp) -> Stamp:
-    """Cut away the transparent edges of a picture."""
-    x, y, width, height = cv2.boundingRect(255 - stamp.keep[..., 0])
-    inner = np.s_[y : y + height, x : x + width]
-    paint, keep = (np.ascontiguousarray(part[inner]) for part in (stamp.paint, stamp.keep))
-    return Stamp(paint, keep, stamp.left + x, stamp.top + y)

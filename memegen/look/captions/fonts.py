@@ -44,17 +44,15 @@ def choose_fonts(parts: Sequence[str], style: Style) -> list[tuple[str, str]]:
         InputError: No font has some of the letters.
     """
     chosen: list[tuple[str, str]] = []
-    missing: list[str] = []
     order = (PLAIN, *FONTS) if style == "label" else tuple(FONTS)
     last = order[0]
     for part in parts:
         whole = _font_for(part, last, order)
         for piece in (part,) if whole else part:  # stacked accents may each need another font
-            last = whole or _font_for(piece, last, order) or ""
-            chosen.append((piece, last))
-            missing += [] if last else [piece]
-            last = last or order[0]
-    if missing:
+            font = whole or _font_for(piece, last, order) or ""
+            chosen.append((piece, font))
+            last = font or order[0]
+    if missing := [piece for piece, font in chosen if not font]:
         raise InputError(
             f"No font here has {_named(missing)}: leave it out, or install a font that has it, such as a Noto font."
         )

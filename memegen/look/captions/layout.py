@@ -116,11 +116,8 @@ def _wrapped(text: str, limit: float, style: Style, hard: bool) -> list[tuple[in
 def _balanced(text: str, rows: list[tuple[int, str]], limit: float, style: Style, hard: bool) -> list[tuple[int, Row]]:
     """Make rows about equally long: the smallest limit that gives no more rows."""
     if len(rows) > 1 + text.count("\n"):
-        for share in (0.6, 0.7, 0.8, 0.9):
-            narrow = _wrapped(text, share * limit, style, hard)
-            if narrow and len(narrow) == len(rows):
-                rows = narrow
-                break
+        tries = (_wrapped(text, share * limit, style, hard) for share in (0.6, 0.7, 0.8, 0.9))
+        rows = next((narrow for narrow in tries if narrow and len(narrow) == len(rows)), rows)
     return [(start, shape_row(row, style)) for start, row in rows]
 
 
@@ -141,10 +138,7 @@ def _stacked(rows: Sequence[tuple[int, Row]], size: float) -> Block:
 
 @lru_cache(64)
 def _pieces(text: str, hard: bool) -> tuple[str, ...]:
-    """Split a paragraph into what stays on one row, each piece with the space after it: words, or single letters.
-
-    Single letters are pieces in East Asian scripts, which have no spaces, and everywhere if breaks are `hard`.
-    """
+    """Split a paragraph into words with the space after them; East Asian or `hard` to break, into single letters."""
     pieces = [""]
     for cluster in clusters(text):
         if pieces[-1] and _may_break(pieces[-1][-1], cluster, hard):
@@ -154,6 +148,7 @@ def _pieces(text: str, hard: bool) -> tuple[str, ...]:
 
 
 def _may_break(before: str, cluster: str, hard: bool) -> bool:
+    """Return whether a row may end between a letter and the next cluster."""
     if cluster.isspace() or cluster[0] in _NOT_FIRST:
         return False
     return before.isspace() or (before not in _NOT_LAST and (hard or _is_east_asian(before) or _is_east_asian(cluster)))

@@ -1,0 +1,138 @@
+"""Driving clips watched once: what is found in a clip is kept on disk, for the next photo and for both engines."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from functools import lru_cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memegen.base.arrays import Image
+from memegen.base.downloads import asset, cache_dir
+from memegen.base.errors import OutputError
+from memegen.base.files import whole_file
+from memegen.base.progress import Progress, counted
+from memegen.face.tracking import FaceTrack, track_face
+from memegen.media.video import Video
+
+DRIVING_SIDE = 640  # long side at which driving frames are read, pixels: enough for landmarks and for a mouth
+KEPT = 50  # analyses in the cache; the oldest are removed
+
+# Part of every key: raise it when tracking or cropping gives other numbers, and run `make assets`. It is not a checksum
+# of the code, which every change of a comment would alter; a test compares the bundled track with a new one instead.
+VERSION = 1
+
+PACKED = ("planes", "found")  # the arrays of a kept track
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def watch(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack] = track_face) -> FaceTrack:
+    """Follow the face in a driving clip, unless its track is bundled or was kept the last time.
+
+    Args:
+        clip: The driving clip.
+        progress: Told how far it is; never called when the track is known.
+        follow: `track_face`, or `align_clip` of landmarks68.
+
+    Raises:
+        NoFaceError: The face is in less than half of the frames.
+    """
+    bundled = asset("portrait.jpg").parent.glob("templates/*.track.npz") if follow is track_face else ()
+    known = (_load(file, *PACKED, clip=span_key(clip)) for file in bundled)
+    arrays = next(filter(None, known), None)
+    return _unpacked(
+        arrays or recall(clip, follow.__name__, names=PACKED, make=lambda: _followed(clip, progress, follow))
+    )
+
+
+def _followed(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack]) -> Arrays:
+    with closing(read_clip(clip, "Watching the singer", progress)) as frames:
+        return _packed(follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path)))
+
+
+def read_clip(clip: Video, stage: str, progress: Progress | None) -> Generator[Image, None, None]:
+    """Read a driving clip's frames, uint8 RGB with a long side of at most DRIVING_SIDE, and report each."""
+    return counted(clip.frames(max_side=DRIVING_SIDE), stage=stage, total=clip.frame_count, progress=progress)
+
+
+def recall(clip: Video, *how: str, names: tuple[str, ...], make: Callable[[], Arrays]) -> Arrays:
+    """Load what was found in a clip the last time, or find it, and keep it if the cache can be written.
+
+    Args:
+        clip: A span of a file; files are told apart by their content.
+        how: What else the result depends on, such as the checkpoint.
+        names: The arrays' names.
+        make: Finds the arrays.
+    """
+    try:
+        folder = cache_dir() / "analyses"
+    except OutputError:  # a user without a home folder
+        return make()
+    file = folder / f"{_digest(span_key(clip), *how)}.npz"
+    found = _load(file, *names)
+    if found is None:
+        found = make()
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(file) as part:
+                np.savez(part, **found)  # type: ignore[arg-type]
+            for old in sorted(folder.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+                old.unlink()
+    return found
+
+
+def span_key(clip: Video) -> str:
+    """Name a span by the file's content, everything that decides which pixels are read, and VERSION."""
+    file = clip.path.stat()
+    content = _checksum(clip.path, file.st_size, file.st_mtime_ns)
+    return _digest(VERSION, content, clip.fps, clip.start, clip.frame_count, clip.width, clip.height, clip.corner)
+
+
+def save_track(clip: Video, file: Path) -> None:
+    """Follow the face in a template's span and write its track, to be bundled; `make assets` calls this."""
+    arrays = _followed(clip, None, track_face)
+    np.savez_compressed(file, clip=np.array(span_key(clip)), **arrays)  # type: ignore[arg-type]
+
+
+def _packed(track: FaceTrack) -> Arrays:
+    """Turn a track into arrays that compress well, and lose nothing: rounded landmarks move an edge here and there."""
+    # Of two numbers of one size, the bit patterns differ by as many steps as there are floats between them.
+    bits = np.stack(track.landmarks).astype("<f4").view("<i4")
+    steps = np.diff(bits, axis=0, prepend=np.zeros_like(bits[:1]))
+    # Steps are small: their high bytes are nearly all alike, and compress to nothing once they stand together.
+    planes = np.moveaxis(steps.view(np.uint8).reshape(*steps.shape, 4), -1, 0)
+    return {"planes": planes, "found": np.array(track.found)}
+
+
+def _unpacked(arrays: Arrays) -> FaceTrack:
+    """Undo `_packed`."""
+    steps = np.ascontiguousarray(np.moveaxis(arrays["planes"], 0, -1)).view("<i4")[..., 0]
+    return FaceTrack([*steps.cumsum(0, dtype="<i4").view("<f4")], arrays["found"].tolist())
+
+
+def _load(file: Path, *names: str, clip: str | None = None) -> Arrays | None:
+    """Read kept arrays; None when there are none, when they are damaged, or when they are of another clip."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+            return {name: data[name] for name in names} if clip is None or data["clip"] == clip else None
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _digest(*parts: object) -> str:
+    return sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=64)
+def _checksum(path: Path, size: int, modified: int) -> str:
+    """Compute the checksum of a file's content; again when its size or time has changed."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

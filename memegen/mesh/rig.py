@@ -1,0 +1,132 @@
+"""What moves in a photo: the person's matte, and rings around the face that carry its movement outwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.face.casting import territory
+from memegen.face.cropping import FaceBox, points_box
+from memegen.face.detection import mesh_box, run_network
+from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
+
+RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
+RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
+MATTE_SIDE = 256  # input of the person segmentation network, pixels
+
+
+class Rig(NamedTuple):
+    """What moves in a photo, and how much.
+
+    Attributes:
+        rest: (V, 3) float32 vertices, pixels: the 468 landmarks, then rings of 36 around them, the outermost fixed.
+        hold: (V - 468,) how much each ring vertex goes with the head, 0 to 1.
+        jaw: (V - 468,) how much it goes with the expression of the oval's point it belongs to.
+        matte: (H, W) float32, 1 on the person.
+    """
+
+    rest: Floats
+    hold: Floats
+    jaw: Floats
+    matte: Floats
+
+
+def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()) -> Rig:
+    """Find the person and lay rings around the face as far out as the head, hat or hair reaches, and one more.
+
+    Args:
+        photo: uint8 RGB (H, W, 3).
+        landmarks: (468, 3) pixels.
+        others: The photo's other faces, whose heads are not this person's.
+    """
+    matte = _person(photo, landmarks, others)
+    hold, jaw = _holds(matte, landmarks)
+    # The last ring that moves, and one that stays: between the two the movement fades.
+    count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
+    hold[count - 1] = jaw[count - 1] = 0
+    rings = _rings(landmarks)[:count].reshape(-1, 3)
+    rings[:, :2] = np.clip(rings[:, :2], 0, np.array(photo.shape[1::-1]) - 1)
+    rest = np.concatenate([landmarks, rings]).astype(np.float32)
+    hold, jaw = (part[:count].ravel().astype(np.float32) for part in (hold, jaw))
+    return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte)
+
+
+def _rings(landmarks: Landmarks) -> Floats:
+    """Scale the face oval up about its middle, ring after ring: (7, 36, 3) pixels.
+
+    Their depth goes from the oval's own to that of the ears, as on a skull, gently, so that a nod folds no hairline.
+    """
+    oval = landmarks[FACE_OVAL]
+    middle = (oval.max(0) + oval.min(0)) / 2
+    rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
+    level = smoothstep((RADII - 1) / 0.7)[:, None]
+    rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
+    return np.asarray(rings, np.float32)
+
+
+def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
+    """Decide how much each ring vertex goes with the head and with the jaw, by how far the head reaches: (7, 36)."""
+    oval = landmarks[FACE_OVAL, :2]
+    middle = (oval.max(0) + oval.min(0)) / 2
+    spokes = oval - middle
+    # 1 over the head and beside the ears, 0 under the chin, by the cosine between a spoke and the way down the face:
+    # hair and hat go with the head, neck and shoulders do not.
+    down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
+    towards = spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down))
+    above = smoothstep((0.55 - towards) / 0.6)
+    reach = _around(1 + above * (np.array([_reach(matte, middle, point) for point in oval]) - 1))
+    # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
+    # the end, where the neck needs a longer way than hair.
+    fall = np.maximum(2.0 - reach, 0.35 + 0.4 * (1 - above))
+    hold = 1 - smoothstep((RADII[:, None] - reach) / fall)
+    jaw = np.repeat(1 - smoothstep((RADII[:, None] - 1) / 0.6), len(oval), axis=1)
+    return hold, jaw
+
+
+def _reach(matte: Floats, middle: Floats, point: Floats) -> float:
+    """Find where the person ends on the spoke from the middle through an oval point: oval sizes, 1.35 if nowhere."""
+    radii = np.arange(1.0, RADII[-2], 0.05)
+    xy = np.round(middle + radii[:, None] * (point - middle)).astype(int)
+    inside = (xy >= 0).all(1) & (xy < matte.shape[::-1]).all(1)
+    x, y = np.clip(xy, 0, np.array(matte.shape[::-1]) - 1).T
+    ends = np.nonzero(np.where(inside, matte[y, x], 1) < 0.3)[0]  # beyond the photo's edge the person goes on
+    return float(radii[ends[0]] + 0.05) if len(ends) else 1.35
+
+
+def _around(values: Floats) -> Floats:
+    """Smooth along the closed loop of spokes."""
+    kernel = np.array([1, 4, 6, 4, 1]) / 16  # a binomial filter, nearly a Gaussian
+    return np.asarray(sum(k * np.roll(values, s) for k, s in zip(kernel, range(-2, 3), strict=True)))
+
+
+def _person(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox]) -> Floats:
+    """Segment the person: (H, W) float32, 1 on the person; never less than the face itself and a little around it."""
+    height, width = photo.shape[:2]
+    face = mesh_box(landmarks)
+    # The network was trained on heads with shoulders: give it a square that shows both.
+    box = face.square(1.1).clip(width, height)
+    left, top, right, bottom = (round(v) for v in (box.left, box.top, box.right, box.bottom))
+    near, size = np.s_[top:bottom, left:right], (right - left, bottom - top)
+    [found] = run_network("selfie_segmentation", [cv2.resize(photo[near], (MATTE_SIDE, MATTE_SIDE))])
+    matte = np.zeros((height, width), np.float32)
+    matte[near] = cv2.resize(found.reshape(MATTE_SIDE, MATTE_SIDE), size)
+    if others:
+        matte[near] *= territory(face, others, size, corner=(left, top))
+    # Whatever the network says, the face is the person's.
+    oval = landmarks[FACE_OVAL, :2]
+    oval = (oval.mean(0) + 1.08 * (oval - oval.mean(0))).astype(np.int32)
+    cv2.fillConvexPoly(shown := np.zeros_like(matte), oval, 1.0)
+    # Grow it and soften its edge; nothing changes farther away than three sigmas and the disc.
+    soft = face.width * RIM
+    room, margin = box.union(points_box(oval)), math.ceil(3 * soft) + 4
+    rows, columns = (int(room.top), int(room.bottom)), (int(room.left), int(room.right))
+    part = tuple(slice(max(first - margin, 0), last + margin) for first, last in (rows, columns))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(soft) + 1,) * 2)
+    grown = cv2.dilate(np.maximum(matte[part], shown[part]), disc)
+    matte[part] = cv2.GaussianBlur(grown, (0, 0), soft / 2)
+    return matte
