@@ -111,6 +111,19 @@ def chromium() -> str:
     return found
 
 
+SMOKE = {  # the files that touch what may differ with other versions, and are quick
+    "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "moviepy", "preview", "tiny",
+    "video", "widgets",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the smoke set."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SMOKE and not item.get_closest_marker("slow"):
+            item.add_marker("smoke")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say last what was left out for want of a browser, and how to add it."""
     skipped = terminalreporter.stats.get("skipped", [])
