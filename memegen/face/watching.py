@@ -29,7 +29,7 @@ KEPT = 50  # analyses in the cache; the oldest are removed
 # of the code, which every change of a comment would alter; a test compares the bundled track with a new one instead.
 VERSION = 1
 
-PACKED = ("planes", "found")  # the arrays of a kept track
+TRACK = ("landmarks", "found")  # the arrays of a kept track
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,17 +45,16 @@ def watch(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrac
     Raises:
         NoFaceError: The face is in less than half of the frames.
     """
-    bundled = asset("portrait.jpg").parent.glob("templates/*.track.npz") if follow is track_face else ()
-    known = (_load(file, *PACKED, clip=span_key(clip)) for file in bundled)
-    arrays = next(filter(None, known), None)
-    return _unpacked(
-        arrays or recall(clip, follow.__name__, names=PACKED, make=lambda: _followed(clip, progress, follow))
-    )
+    kept = _bundled(clip) if follow is track_face else None
+    if kept is None:
+        kept = recall(clip, follow.__name__, names=TRACK, make=lambda: _followed(clip, progress, follow))
+    return FaceTrack([*kept["landmarks"]], kept["found"].tolist())
 
 
 def _followed(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack]) -> Arrays:
     with closing(read_clip(clip, "Watching the singer", progress)) as frames:
-        return _packed(follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path)))
+        track = follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path))
+    return {"landmarks": np.stack(track.landmarks), "found": np.array(track.found)}
 
 
 def read_clip(clip: Video, stage: str, progress: Progress | None) -> Generator[Image, None, None]:
@@ -97,25 +96,26 @@ def span_key(clip: Video) -> str:
 
 
 def save_track(clip: Video, file: Path) -> None:
-    """Follow the face in a template's span and write its track, to be bundled; `make assets` calls this."""
-    arrays = _followed(clip, None, track_face)
-    np.savez_compressed(file, clip=np.array(span_key(clip)), **arrays)  # type: ignore[arg-type]
+    """Follow the face in a template's span and write its track, to be bundled; `make assets` calls this.
 
-
-def _packed(track: FaceTrack) -> Arrays:
-    """Turn a track into arrays that compress well, and lose nothing: rounded landmarks move an edge here and there."""
-    # Of two numbers of one size, the bit patterns differ by as many steps as there are floats between them.
-    bits = np.stack(track.landmarks).astype("<f4").view("<i4")
-    steps = np.diff(bits, axis=0, prepend=np.zeros_like(bits[:1]))
-    # Steps are small: their high bytes are nearly all alike, and compress to nothing once they stand together.
+    Nothing is rounded: a landmark that moves by a thousandth of a pixel already moves an edge in some frame.
+    """
+    track = _followed(clip, None, track_face)
+    # Floats of one size are as many steps apart as their bit patterns. From frame to frame these steps are small, so
+    # their high bytes are nearly all alike, and compress to nothing once they stand together.
+    steps = track["landmarks"].astype("<f4").view("<i4")
+    steps[1:] = np.diff(steps, axis=0)
     planes = np.moveaxis(steps.view(np.uint8).reshape(*steps.shape, 4), -1, 0)
-    return {"planes": planes, "found": np.array(track.found)}
+    np.savez_compressed(file, clip=np.array(span_key(clip)), planes=planes, found=track["found"])
 
 
-def _unpacked(arrays: Arrays) -> FaceTrack:
-    """Undo `_packed`."""
-    steps = np.ascontiguousarray(np.moveaxis(arrays["planes"], 0, -1)).view("<i4")[..., 0]
-    return FaceTrack([*steps.cumsum(0, dtype="<i4").view("<f4")], arrays["found"].tolist())
+def _bundled(clip: Video) -> Arrays | None:
+    """Load the bundled track of just this span; None when there is none."""
+    for file in asset("portrait.jpg").parent.glob("templates/*.track.npz"):
+        if track := _load(file, "planes", "found", clip=span_key(clip)):
+            steps = np.ascontiguousarray(np.moveaxis(track["planes"], 0, -1)).view("<i4")[..., 0]
+            return {"landmarks": steps.cumsum(0, dtype="<i4").view("<f4"), "found": track["found"]}
+    return None
 
 
 def _load(file: Path, *names: str, clip: str | None = None) -> Arrays | None:
