@@ -103,7 +103,7 @@ class Singer:
             motion=self.acting.motion,
             poses=(self.pose, moment.pose),
         )
-        if left < 1:
+        if left < 1:  # its clip has ended: everything goes back to where it is in the photo
             face = self.landmarks + left * (face - self.landmarks)
             rigid = self.rig.rest + left * (rigid - self.rig.rest)
         return rigid, face
@@ -226,6 +226,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         moments: What the driver of each clip does.
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
+    # Mouths are painted into the finished picture, except those behind another head.
     picture = scene.draw([follow(stage, *move) for stage, move in zip(scene.stages, moves, strict=True)])
     for singer, (_, face) in zip(singers, moves, strict=True):
         moment = moments[singer.clip]

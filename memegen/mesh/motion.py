@@ -197,14 +197,17 @@ def _cues(shape: Floats, pose: Pose) -> Floats:
 
 def _within(wanted: Floats, cues: Floats) -> Floats:
     """Bring the photo's cues into the driver's range, so that some frame is near."""
+    # The first frame counts whatever its percentile: a clip usually begins at rest, which is like a photo.
     low, usual, high = np.percentile(cues, [2, 50, 98], axis=0)
     inside = np.clip(wanted, np.minimum(low, cues[0]), np.maximum(high, cues[0]))
+    # How wide a mouth is says who someone is, unless the difference is small.
     inside[4] = np.where(abs(wanted[4] - usual[4]) > WIDER, usual[4], inside[4])
     return inside
 
 
 def _nearness(differences: Floats) -> Floats:
     """Turn squared differences (N, C) into weights (N,) that sum to 1."""
+    # The nearest frame's own cost is the spread: a twin gets all the weight, among strangers it is shared.
     cost = differences.sum(1)
     weights = np.exp(-(cost - cost.min()) / (cost.min() + SHARPNESS))
     return np.asarray(weights / weights.sum())
