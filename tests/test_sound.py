@@ -209,10 +209,10 @@ def test_a_clip_takes_sounds_of_every_kind(tmp_path: Path, ticks: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"offset": math.nan}, "offset is nan: give milliseconds"),
-        ({"fade_in": -1}, "fade in is -1: give seconds, 0 or more"),
+        ({"offset": math.nan}, "offset is nan: give a number of milliseconds"),
+        ({"fade_in": -1}, "fade in is -1: give 0 or more seconds"),
         ({"fade_out": math.inf}, "fade out is inf"),
-        ({"loudness": 3.0}, "loudness is 3.0: give -40 to -5 LUFS"),
+        ({"loudness": 3.0}, "loudness is 3: give -40 to -5 LUFS"),
         ({"loudness": math.nan}, "loudness is nan"),
     ],
 )
