@@ -40,7 +40,7 @@ colab: colab-3.11 colab-3.13
 oldest: oldest-3.11
 
 $(COLAB_AND_OLDEST):
-	@if [ -z "$(call FIND_3,$(call MINOR,$@))" ]; then echo "Left out: $@. Install Python 3.$(call MINOR,$@) to run it."; \
+	@if [ -z "$(call FIND_3,$(call MINOR,$@))" ]; then echo "Skipped: $@. Install Python 3.$(call MINOR,$@) to run it."; \
 	else $(AGAIN) --no-print-directory .venv-$@/run && .venv-$@/bin/python $(SMOKE); fi
 
 .venv-%/run: tests/versions/%.txt tests/versions/colab.txt pyproject.toml
@@ -82,7 +82,7 @@ $(VENV)/run: $(VENV)/bin/python pyproject.toml
 $(VENV)/lab: $(VENV)/bin/python pyproject.toml requirements.txt
 	@$(PIP) --constraint requirements.txt --editable ".[lab]"
 	@mkdir -p $(VENV)/etc/jupyter
-	@cp notebooks/jupyter/*.json $(VENV)/etc/jupyter  # uploads of up to 200 MB; Jupyter drops over 10 without a word
+	@cp notebooks/jupyter/*.json $(VENV)/etc/jupyter  # uploads of up to 200 MB; without this, Jupyter drops those over 10 MB
 	@touch $@
 
 $(VENV)/test: $(VENV)/bin/python pyproject.toml requirements.txt

@@ -18,7 +18,7 @@ from memegen.media.images import read_image
 from memegen.media.video import Video, open_video
 from memegen.provenance import consent
 
-# What would change what tests see: a terminal's width, colours and warnings on stderr
+# Variables that change what tests see: the width of the terminal, colours, warnings on stderr
 VARIABLES = (
     "COLUMNS", "LINES", "FORCE_COLOR", "CLICOLOR_FORCE", "PYTHON_COLORS", "PYTHONIOENCODING", "PYTHONWARNINGS",
 )  # fmt: skip
@@ -26,7 +26,7 @@ VARIABLES = (
 
 @pytest.fixture(scope="session", autouse=True)
 def surroundings() -> Iterator[None]:
-    """The same variables and fonts for everybody who runs the tests; no proxy between them and this machine."""
+    """Use the same variables and fonts on every machine, and no proxy for this machine's own servers."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name in VARIABLES or (name.startswith("MEMEGEN_") and name != "MEMEGEN_CHROMIUM"):
@@ -40,7 +40,7 @@ def surroundings() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def config(surroundings: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folders of settings and of fetched files for the tests alone, of people who agreed; everybody keeps their own."""
+    """Folders for settings and downloads that only the tests use, with permission given."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("config")
         patch.setenv("MEMEGEN_CONFIG", str(folder))
@@ -125,10 +125,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say last what was left out for want of a browser, and how to add it."""
+    """Say at the end which tests were skipped because there is no browser, and how to add one."""
     skipped = terminalreporter.stats.get("skipped", [])
     count = sum(NO_CHROMIUM in str(report.longrepr) for report in skipped)
     if count:
-        terminalreporter.section("left out")
-        terminalreporter.line(f"{count} tests in a real browser were left out: {NO_CHROMIUM} here.")
+        terminalreporter.section("skipped")
+        terminalreporter.line(f"{count} tests in a real browser were skipped: {NO_CHROMIUM} here.")
         terminalreporter.line("Add it with `apt-get install chromium`, or name one in the variable MEMEGEN_CHROMIUM.")

@@ -1,4 +1,4 @@
-"""Binder: what repo2docker makes of the folder binder/, without building it."""
+"""Binder: how repo2docker reads the folder binder/, without building an image."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ MESH_MARGIN = 1.5  # its crop over the landmarks' box
 EYE_SIDE = 64  # input of the eye network, pixels
 EYE_MARGIN = 2.3  # its crop over the distance of an eye's corners
 DETECTION_SIDES = (640, 320, 1280)  # long sides tried in turn: usual, faces that fill the picture, faces in a crowd
+LEAST_INPUT = 64  # pixels of the detector's input, per side
 PANORAMA = 2.2  # long over short side from which a picture is searched square by square
 SAME = 0.4  # overlap over the smaller box from which two boxes are one face
 ERRORS = 2  # OpenCV's number for the log level at which only errors are shown
@@ -197,8 +198,12 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    # OpenCV 4 fills pictures under two of the network's largest strides with boxes at random.
+    small = cv2.copyMakeBorder(
+        small, 0, max(0, LEAST_INPUT - size[1]), 0, max(0, LEAST_INPUT - size[0]), cv2.BORDER_CONSTANT
+    )
     detector = _own_network(f"detector {threshold}", lambda: _load_detector(threshold))
-    detector.setInputSize(size)
+    detector.setInputSize((small.shape[1], small.shape[0]))
     rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
     return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]
