@@ -113,7 +113,7 @@ def test_the_content_decides_and_not_the_name(tmp_path: Path, suffix: str) -> No
 def test_damaged_animations_are_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"in{suffix}"
     path.write_bytes(make_animation(path, [40] * 5).read_bytes()[:40] + b"nonsense")
-    with pytest.raises(InputError, match=rf"in\{suffix} can't be read as a video \(.+\): it is damaged"):
+    with pytest.raises(InputError, match=rf"in\{suffix} can't be read as a video: it is damaged"):
         open_video(path)
 
 

@@ -46,7 +46,7 @@ def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:
                 end += length if length > _SHORTEST else _DEFAULT
                 yield end / 1000, _on_background(frame)
     except DAMAGE as error:
-        raise InputError(f"{path} can't be read as a video ({error}): it is damaged; get it again.") from error
+        raise InputError(f"{path} can't be read as a video: it is damaged or incomplete; get it again.") from error
 
 
 def _on_background(frame: Image) -> Image:
