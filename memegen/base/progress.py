@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Item = TypeVar("Item")
 Progress = Callable[[str, int, int], object]
@@ -57,6 +58,8 @@ class ProgressBars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage to `done` of `total`; the total may change on the way."""
         if self._bar is None or stage != self._stage:
+            from tqdm import tqdm
+
             self.close()
             # Without a delay tqdm draws inside its own constructor, and Ctrl-C at that moment prints a second error.
             # Afterwards the delay is removed: otherwise a stage shorter than the delay would never draw its bar.

@@ -210,6 +210,8 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
     best, before, low, high = None, (0.0, 0), -1, len(ladder)
     while low + 1 < high:
         index = next((i for i in range(low + 1, high) if ladder[i].cost <= wanted), high - 1)
+        if best is not None and ladder[index].cost > wanted:  # the next better step would be too large
+            break
         made = _MAKERS.get(parcel.suffix, _make_movie)(picture, parcel, ladder[index])
         cost, size = ladder[index].cost, parcel.seal(made.path)
         if before[1]:  # the last two files tell how fast size follows cost for this picture
