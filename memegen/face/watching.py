@@ -54,7 +54,11 @@ def watch(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrac
 def _followed(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack]) -> Arrays:
     with closing(read_clip(clip, "Watching the singer", progress)) as frames:
         track = follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path))
-    return {"landmarks": np.stack(track.landmarks), "found": np.array(track.found)}
+    # Emptied while it is copied, so that a long clip's track is not in memory twice.
+    landmarks = np.empty((len(track.landmarks), *track.landmarks[0].shape), np.float32)
+    for number in reversed(range(len(landmarks))):
+        landmarks[number] = track.landmarks.pop()
+    return {"landmarks": landmarks, "found": np.array(track.found)}
 
 
 def read_clip(clip: Video, stage: str, progress: Progress | None) -> Generator[Image, None, None]:

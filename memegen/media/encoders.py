@@ -206,18 +206,21 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
         parcel.limit = min(parcel.limit, STICKER_BYTES)
     ladder = LADDERS.get("sticker" if sticker else parcel.suffix, MOVIE_LADDER)
     guess = _BYTES_A_PIXEL.get(parcel.suffix, 0) * picture.width * picture.height * picture.frame_count
-    wanted, slope = parcel.limit / guess if guess else math.inf, 1.0
-    best, before, low, high = None, (0.0, 0), -1, len(ladder)
+    wanted, slope = parcel.limit / guess if guess else math.inf, 0.95
+    best, before, low, high = None, (0.0, 0.0), -1, len(ladder)
     while low + 1 < high:
         index = next((i for i in range(low + 1, high) if ladder[i].cost <= wanted), high - 1)
         if best is not None and ladder[index].cost > wanted:  # the next better step would be too large
             break
         made = _MAKERS.get(parcel.suffix, _make_movie)(picture, parcel, ladder[index])
         cost, size = ladder[index].cost, parcel.seal(made.path)
+        # Cost is about the picture alone: leave out the sound of this file, and of the next.
+        sound, following = (_sound_bytes(parcel, step, picture) for step in (ladder[index], ladder[1]))
+        seen, room = max(size - sound, 1.0), max(_AIM * parcel.limit - following, 1.0)
         if before[1]:  # the last two files tell how fast size follows cost for this picture
-            slope = min(max(math.log(size / before[1]) / math.log(cost / before[0]), 0.5), 2.0)
-        before = cost, size
-        wanted = cost * math.pow(_AIM * parcel.limit / size, 1 / slope)
+            slope = min(max(math.log(seen / before[1]) / math.log(cost / before[0]), 0.5), 2.0)
+        before = cost, seen
+        wanted = cost * math.pow(room / seen, 1 / slope)
         if size > parcel.limit:
             low = index
             continue
@@ -288,14 +291,11 @@ def _write_png(path: Path, picture: Image, *, name: Path) -> None:
 def _make_movie(picture: Recording, parcel: Parcel, step: Step) -> Recording:
     """Join picture and sound; below the first step the picture is encoded again and the sound gets fewer bits."""
     made = parcel.at(step, picture)
-    video, audio, sound = ["-c:v", "copy"], [], _SOUND_RATES[0]
+    video, audio, sound = ["-c:v", "copy"], [], _sound_rate(parcel, step, picture)
     if step.cost < 1:
         size = f"scale={made.width}:{made.height}:{_SHRINK_TO_YUV}"
         filters = f"{_keeping(step, made.fps)}{size},format=yuv420p,{_TAGS}"
         video = ["-vf", filters, "-preset", "fast", "-crf", str(step.quality), "-r", str(made.fps), *_H264]
-        affordable = _SOUND_SHARE * parcel.limit * 8 / 1000 / made.length
-        rates = _SOUND_RATES if step.quality <= _USUAL_CRF else ()
-        sound = next((rate for rate in rates if rate <= affordable), _LEAST_SOUND)
     inputs = ["-i", str(picture.path)]
     if parcel.track:
         inputs += ["-i", str(parcel.track), "-map", "0:v", "-map", "1:a"]
@@ -304,6 +304,19 @@ def _make_movie(picture: Recording, parcel: Parcel, step: Step) -> Recording:
     comment = ("-metadata", f"comment={parcel.comment}") if parcel.comment else ()
     make(*inputs, *video, *audio, *comment, "-movflags", "+faststart", str(made.path), name=parcel.name)
     return made
+
+
+def _sound_rate(parcel: Parcel, step: Step, picture: Recording) -> int:
+    """Return the rate of a movie's sound in kbit/s, 0 without; below the first step it has a share of the file."""
+    if not parcel.track or step.cost == 1:
+        return _SOUND_RATES[0] if parcel.track else 0
+    affordable = _SOUND_SHARE * parcel.limit / 125 / picture.length
+    rates = _SOUND_RATES if step.quality <= _USUAL_CRF else ()
+    return next((rate for rate in rates if rate <= affordable), _LEAST_SOUND)
+
+
+def _sound_bytes(parcel: Parcel, step: Step, picture: Recording) -> float:
+    return 125 * _sound_rate(parcel, step, picture) * picture.length
 
 
 def _make_gif(picture: Recording, parcel: Parcel, step: Step) -> Recording:
