@@ -5,8 +5,8 @@ speed.py [--runs N]
 Each run is a fresh process that makes a clip with `memegen make` from the bundled portrait and a copy of the bundled
 clip, whose analysis is not bundled. Every first run has an empty cache, so that it analyses the copy; the run after it
 finds the analysis there. Frames per second are over the whole run, Python's start included; the load of others on the
-machine is printed beside them.
-Memory is the peak resident set of that process; ffmpeg, which it starts, stays near 80 MB whatever the length.
+machine is printed beside them. Memory is the peak resident set of that process; ffmpeg, which it starts, stays near
+80 MB whatever the length.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def main() -> None:
         print(f"| photo | analysis | frames/s, median of {runs} | all runs | load before |\n|---|---|---|---|---|")
         for size, photo in pictures.items():
             load = os.getloadavg()[0]
+            caches = [folder / f"cache {size} {number}" for number in range(runs)]
             for kept in ("made", "kept"):
-                caches = [folder / f"cache {size} {number}" for number in range(runs)]
                 rates = [clip.frame_count / run(photo, copy.path, cache)[0] for cache in caches]
                 each = ", ".join(f"{rate:.1f}" for rate in rates)
                 print(f"| {size} | {kept} | {statistics.median(rates):.1f} | {each} | {load:.1f} |", flush=True)

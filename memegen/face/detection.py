@@ -23,7 +23,7 @@ MESH_MARGIN = 1.5  # its crop over the landmarks' box
 EYE_SIDE = 64  # input of the eye network, pixels
 EYE_MARGIN = 2.3  # its crop over the distance of an eye's corners
 DETECTION_SIDES = (640, 320, 1280)  # long sides tried in turn: usual, faces that fill the picture, faces in a crowd
-LEAST_INPUT = 64  # pixels of the detector's input, per side
+LEAST_INPUT = 64  # least sides of the detector's input, pixels: two of its largest strides
 PANORAMA = 2.2  # long over short side from which a picture is searched square by square
 SAME = 0.4  # overlap over the smaller box from which two boxes are one face
 ERRORS = 2  # OpenCV's number for the log level at which only errors are shown
@@ -198,12 +198,11 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    # OpenCV 4 fills pictures under two of the network's largest strides with boxes at random.
-    small = cv2.copyMakeBorder(
-        small, 0, max(0, LEAST_INPUT - size[1]), 0, max(0, LEAST_INPUT - size[0]), cv2.BORDER_CONSTANT
-    )
+    # In a smaller input OpenCV 4.12 finds faces at random.
+    right, below = (max(0, LEAST_INPUT - length) for length in size)
+    small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
     detector = _own_network(f"detector {threshold}", lambda: _load_detector(threshold))
-    detector.setInputSize((small.shape[1], small.shape[0]))
+    detector.setInputSize((size[0] + right, size[1] + below))
     rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
     return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]

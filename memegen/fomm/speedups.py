@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from numpy.polynomial.polynomial import polyfromroots
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from memegen.fomm.layers import ConvBlock, ResBlock, UpBlock
 
@@ -37,16 +36,29 @@ def fuse(network: Network, *, winograd: bool = False) -> Network:
         elif isinstance(child, nn.Conv2d) and name == "final":
             network.add_module(name, split_head(child))
         elif isinstance(child, ConvBlock):
-            child.conv, child.norm = fuse_conv_bn_eval(child.conv, child.norm), nn.Identity()
+            child.conv, child.norm = _folded(child.conv, child.norm), nn.Identity()
         elif isinstance(child, ResBlock):
             # Only the norm between the two convolutions follows one directly; the first norm comes before a ReLU.
-            child.conv1, child.norm2 = fuse_conv_bn_eval(child.conv1, child.norm2), nn.Identity()
+            child.conv1, child.norm2 = _folded(child.conv1, child.norm2), nn.Identity()
             if winograd:
                 child.add_module("conv1", Winograd(child.conv1))
                 child.add_module("conv2", Winograd(child.conv2))
         else:
             fuse(child, winograd=winograd)
     return network.requires_grad_(False)
+
+
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """Fold a batch norm in evaluation mode into the convolution before it, in place; return the convolution.
+
+    `torch.nn.utils.fusion` does the same but rounds the last bit differently. The optical flow of paste back turns that
+    bit into up to three grey levels.
+    """
+    mean, variance, bias = (cast(Tensor, numbers) for numbers in (norm.running_mean, norm.running_var, conv.bias))
+    scale = norm.weight / (variance + norm.eps).sqrt()
+    conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
+    conv.bias = nn.Parameter(bias * scale + (norm.bias - mean * scale))
+    return conv
 
 
 def _transformed(conv: nn.Conv2d, matrix: Tensor) -> Tensor:
@@ -62,7 +74,7 @@ class SubpixelUp(nn.Module):
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
-        fused = fuse_conv_bn_eval(block.conv, block.norm)
+        fused = _folded(block.conv, block.norm)
         weight = _transformed(fused, REPEAT_THEN_FILTER).movedim(0, -1)
         self.conv = nn.ConvTranspose2d(fused.in_channels, fused.out_channels, 4, stride=2, padding=1)
         self.conv.load_state_dict({"weight": weight.reshape(self.conv.weight.shape), "bias": fused.bias})

@@ -45,6 +45,7 @@ _SOUND_RATES = (160, 128, 96, 64, 48, 32)  # kbit/s
 _SOUND_SHARE = 0.2  # of a file with a limit
 _LEAST_SOUND = 24  # kbit/s, in mono
 _AIM, _FULL = 0.95, 0.88  # of the limit: where to aim, and what is near enough
+_USUAL_SLOPE = 0.95  # of the logarithm of a picture's size over that of its cost, until two files have shown it
 _BYTES_A_PIXEL = {".gif": 0.2, ".webp": 0.06}  # of each frame at the best quality, for a singing head
 
 
@@ -206,17 +207,19 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
         parcel.limit = min(parcel.limit, STICKER_BYTES)
     ladder = LADDERS.get("sticker" if sticker else parcel.suffix, MOVIE_LADDER)
     guess = _BYTES_A_PIXEL.get(parcel.suffix, 0) * picture.width * picture.height * picture.frame_count
-    wanted, slope = parcel.limit / guess if guess else math.inf, 0.95
+    wanted, slope = parcel.limit / guess if guess else math.inf, _USUAL_SLOPE
     best, before, low, high = None, (0.0, 0.0), -1, len(ladder)
     while low + 1 < high:
         index = next((i for i in range(low + 1, high) if ladder[i].cost <= wanted), high - 1)
-        if best is not None and ladder[index].cost > wanted:  # the next better step would be too large
+        if best is not None and ladder[index].cost > wanted:  # every better step would be too large
             break
         made = _MAKERS.get(parcel.suffix, _make_movie)(picture, parcel, ladder[index])
         cost, size = ladder[index].cost, parcel.seal(made.path)
-        # Cost is about the picture alone: leave out the sound of this file, and of the next.
+        # Cost is about the picture alone: leave out the sound of this file, and of the next. Silence takes fewer bytes
+        # than its rate says, so at most three quarters of a file count as sound.
+        aim = _AIM * parcel.limit
         sound, following = (_sound_bytes(parcel, step, picture) for step in (ladder[index], ladder[1]))
-        seen, room = max(size - sound, 1.0), max(_AIM * parcel.limit - following, 1.0)
+        seen, room = max(size - sound, size / 4), max(aim - following, aim / 4)
         if before[1]:  # the last two files tell how fast size follows cost for this picture
             slope = min(max(math.log(seen / before[1]) / math.log(cost / before[0]), 0.5), 2.0)
         before = cost, seen
