@@ -248,7 +248,7 @@ def test_a_download_that_broke_off(tmp_path: Path) -> None:
     assert sum(1 for _ in good.frames()) == 25
     no_index = make_clip(tmp_path / "no_index.mp4", seconds=4, filters=noise)
     no_index.write_bytes(no_index.read_bytes()[: no_index.stat().st_size // 2])
-    with pytest.raises(InputError, match=r"moov atom not found.*incomplete"):
+    with pytest.raises(InputError, match=r"no_index\.mp4 can't be read as a video: it is damaged, incomplete"):
         open_video(no_index)
 
 
@@ -257,7 +257,7 @@ def test_a_file_that_shrinks_later_names_the_time(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "clip.mp4", seconds=4, filters="noise=alls=60:allf=t", options=options)
     clip = open_video(source)
     os.truncate(source, source.stat().st_size // 3)
-    with pytest.raises(InputError, match=r"clip\.mp4 can't be read past \d\.\d\d s \(.+\)"):
+    with pytest.raises(InputError, match=r"clip\.mp4 can't be read past \d\.\d\d s: get the file again"):
         list(clip.frames())
 
 
@@ -499,11 +499,15 @@ def test_a_full_disk(tmp_path: Path, sounding: Path, monkeypatch: pytest.MonkeyP
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bin", "out.mp4"]
 
 
-def test_other_failures_of_ffmpeg_show_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_ffmpeg_are_only_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="memegen")
     fake = fake_ffmpeg(tmp_path, 'echo "[libx264 @ 0x7f] the encoder fell over" >&2; exit 1')
     monkeypatch.setattr(ffmpeg_module, "ffmpeg_exe", lambda: fake)
-    with pytest.raises(OutputError, match=r"can't be written \(the encoder fell over\)"):
+    with pytest.raises(OutputError, match=r"out\.mp4 can't be written: write to another folder\.$"):
         write_video(tmp_path / "out.mp4", plain(), fps=25)
+    assert "the encoder fell over" in caplog.text
 
 
 def test_no_ffmpeg_at_all(silent: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
-from memegen.base.files import expanded
+from memegen.base.files import expanded, is_page
 from memegen.base.progress import Progress, Stage
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ ATTEMPTS = 3  # how often a mirror is asked in one run when its connection is cu
 _CHUNK = 64 * 1024
 _DRIVE_ADDRESS = re.compile(r"https?://(?:drive|docs)(?:\.usercontent)?\.google\.com/(?:.*?[?&]id=|.*?/d/)([\w-]{10,})")
 _HASH = re.compile(r"[0-9a-f]{16,64}")
-_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)\b", re.IGNORECASE)
 _QUOTA = re.compile(r"too many users|quota|daily limit", re.IGNORECASE)
 _QUOTA_REASON = "Google Drive's daily limit for this file was reached, try again tomorrow"
 _CUT = "the connection was cut"
@@ -304,7 +303,7 @@ def _check(part: _Part) -> None:
     wanted = part.mirror.sha256 or ""
     if not head:
         reason = "the file there is empty"
-    elif _PAGE.match(head):
+    elif is_page(head):
         reason = _page_reason(head)
     elif not found.startswith(wanted):
         reason = f"the file there is not the expected one (checksum {found[:16]}, expected {wanted[:16]})"
@@ -379,7 +378,7 @@ def _save(part: _Part, answer: requests.Response, *, offset: int) -> None:
         first = next(chunks, b"")
         # Some servers call pictures and clips text, too, but text has no zeros.
         called_page = answer.headers.get("Content-Type", "").startswith("text/html") and b"\0" not in first
-        if offset == 0 and (called_page or _PAGE.match(first)):  # before anything that is kept is written over
+        if offset == 0 and (called_page or is_page(first)):  # before anything that is kept is written over
             raise _MirrorError(_page_reason(first))
         with part.path.open("ab" if offset else "wb") as file:
             for chunk in itertools.chain([first], chunks):

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from memegen.base.errors import InputError
 
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
+_PLAYLIST = re.compile(
+    rb"(\xef\xbb\xbf)?\s*(#EXTM3U|\[playlist\]|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(MPD|playlist)\b)", re.DOTALL
+)
+
 
 def expanded(path: str | Path) -> Path:
-    """Return a path with `~` replaced by the home folder, or unchanged if there is no such home."""
-    with suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
+    """Return a path as people paste it: `~` is the home folder, quotes around it and `file://` before it are taken off.
+
+    A file whose name really has these stays as it is.
+    """
+    text = str(path)
+    if isinstance(path, str) and not os.path.lexists(text):
+        text = text.strip()
+        if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'":
+            text = text[1:-1]
+        if text.lower().startswith("file://"):
+            from urllib.request import url2pathname  # slow to import
+
+            text = url2pathname(urlsplit(text).path)
+    with suppress(RuntimeError):  # there is no such home
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def is_page(head: bytes) -> bool:
+    """Return whether a file is a web page, by its first bytes."""
+    return _PAGE.match(head) is not None
+
+
+def not_media(head: bytes) -> str:
+    """Return what a file is that holds no picture, video or sound itself, by its first bytes; or nothing."""
+    return "a web page" if is_page(head) else "a playlist" if _PLAYLIST.match(head) else ""
 
 
 def check_file(path: str | Path, *, kind: str) -> Path:
@@ -25,7 +55,7 @@ def check_file(path: str | Path, *, kind: str) -> Path:
         kind: What it should be, for the error message, such as "photo".
 
     Raises:
-        InputError: If it is missing, a folder, a device or pipe, empty, or not readable.
+        InputError: If it is missing, a folder, a device or pipe, empty, not readable, a web page or a playlist.
     """
     file = expanded(path).absolute()
     try:
@@ -34,12 +64,15 @@ def check_file(path: str | Path, *, kind: str) -> Path:
         if file.exists() and not file.is_file():
             raise InputError(f"{path} is a device or a pipe: save the {kind} as a file first.")
         with file.open("rb") as stream:
-            if not stream.read(1):
-                raise InputError(f"{path} is empty: copy or download the {kind} again.")
+            head = stream.read(1024)
     except FileNotFoundError:
         raise InputError(f"There is no {kind} at {path}: check the spelling and the folder.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"The {kind} {path} can't be read ({error}): check its name and permissions.") from error
+    if not head:
+        raise InputError(f"{path} is empty: copy or download the {kind} again.")
+    if other := not_media(head):
+        raise InputError(f"{path} is {other}, not a {kind}: download the {kind} itself first, and give that file.")
     return file
 
 

@@ -20,6 +20,7 @@ from memegen.base.errors import OutputError
 from memegen.base.files import whole_file
 from memegen.base.progress import Progress, counted
 from memegen.face.tracking import FaceTrack, track_face
+from memegen.media.probe import PLAIN
 from memegen.media.video import Video
 
 DRIVING_SIDE = 640  # long side at which driving frames are read, pixels: enough for landmarks and for a mouth
@@ -96,7 +97,9 @@ def span_key(clip: Video) -> str:
     """Name a span by the file's content, everything that decides which pixels are read, and VERSION."""
     file = clip.path.stat()
     content = _checksum(clip.path, file.st_size, file.st_mtime_ns)
-    return _digest(VERSION, content, clip.fps, clip.start, clip.frame_count, clip.width, clip.height, clip.corner)
+    size = (clip.width, clip.height, clip.corner)
+    unusual = () if clip.decoding == PLAIN else (clip.decoding,)
+    return _digest(VERSION, content, clip.fps, clip.start, clip.frame_count, *size, *unusual)
 
 
 def save_track(clip: Video, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Animated pictures (GIF, WebP, APNG) read as clips, one frame at a time."""
+"""Animated pictures (GIF, WebP, APNG, AVIF) read as clips, one frame at a time."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
-from memegen.media.images import BACKGROUND, DAMAGE
+from memegen.media.images import BACKGROUND, DAMAGE, file_brands
 
 _SHORTEST, _DEFAULT = 10, 100  # milliseconds; browsers show a frame of at most 10 ms for 100 ms
 _HEADS = re.compile(rb"GIF8|\x89PNG|RIFF....WEBP", re.DOTALL)
+_MOVING_AVIF = b"avis"
 
 
 def is_animation(path: Path) -> bool:
-    """Return whether a file is a GIF, WebP or PNG, by its first bytes; it may still have a single frame."""
+    """Return whether a file is a GIF, WebP, PNG or moving AVIF, by its first bytes; it may have one frame."""
     with suppress(OSError), path.open("rb") as file:
-        return _HEADS.match(file.read(12)) is not None
+        head = file.read(64)
+        return _HEADS.match(head) is not None or _MOVING_AVIF in file_brands(head)
     return False
 
 
@@ -44,15 +46,15 @@ def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:
                     continue  # an APNG's picture for programs that can't animate it
                 length = about.get("duration", 0)
                 end += length if length > _SHORTEST else _DEFAULT
-                yield end / 1000, _on_background(frame)
+                yield end / 1000, on_background(frame)
     except DAMAGE as error:
         raise InputError(f"{path} can't be read as a video: it is damaged or incomplete; get it again.") from error
 
 
-def _on_background(frame: Image) -> Image:
-    """Return an RGBA frame as RGB."""
+def on_background(frame: Image) -> Image:
+    """Return an RGBA frame, uint8 (H, W, 4), as RGB on BACKGROUND."""
     colours, alpha = frame[..., :3], frame[..., 3:]
     if alpha.min() == 255:
-        return colours
+        return np.ascontiguousarray(colours)
     mixed = colours.astype(np.uint16) * alpha + np.array(BACKGROUND, np.uint16) * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)

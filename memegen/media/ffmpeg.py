@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from memegen.base.errors import OutputError, UnavailableError
 SEEK_LEAD = 3  # seconds; without an index a seek may land late, on a frame that needs an earlier one
 EXACT = "flags=bilinear+accurate_rnd+full_chroma_int"  # without it every round trip darkens the picture by a grey level
 
-_AUDIO = re.compile(r"^\s*Stream #\S+ Audio:", re.MULTILINE)
+_log = logging.getLogger(__name__)
+_AUDIO = re.compile(r"^\s*Stream #\S+ Audio:.*", re.MULTILINE)
 
 
 class Ffmpeg:
@@ -80,10 +82,11 @@ class Ffmpeg:
             raise OSError(self.complaint())
 
     def complaint(self) -> str:
-        """Wait for ffmpeg to end and return its last messages."""
+        """Wait for ffmpeg to end and return its last messages; they are logged as well."""
         self._process.wait()
         self._reader.join()
-        return last_words(b"".join(self._messages))
+        tell(messages := b"".join(self._messages))
+        return last_words(messages)
 
 
 def ffmpeg_exe() -> str:
@@ -124,6 +127,7 @@ def make(*arguments: str, name: Path, level: str = "error") -> str:
     """
     done = run(*arguments, level=level)
     if done.returncode:
+        tell(done.stderr)
         raise OutputError(output_problem(name, last_words(done.stderr)))
     return done.stderr.decode("utf-8", "replace")
 
@@ -140,6 +144,11 @@ def last_words(messages: bytes) -> str:
     return "; ".join(telling[-2:])[:300] or "ffmpeg gave no reason"
 
 
+def tell(messages: bytes) -> None:
+    """Log ffmpeg's last messages for those who ask for details; they are of little use to others."""
+    _log.debug("ffmpeg says: %s", last_words(messages))
+
+
 def said(done: subprocess.CompletedProcess[bytes]) -> str:
     """Return the part of ffmpeg's messages that describes its input."""
     return done.stderr.decode("utf-8", "replace").partition("Stream mapping:")[0]
@@ -149,9 +158,10 @@ def output_problem(file: Path, error: object) -> str:
     """Return the message for a file that can't be written."""
     if "no space left" in str(error).lower():
         return f"The disk is full, so {file} was not written: free some space, or write to another disk."
-    return f"{file} can't be written ({error}): write to another folder."
+    reason = getattr(error, "strerror", None)
+    return f"{file} can't be written{f' ({reason})' if reason else ''}: write to another folder."
 
 
-def tells_of_sound(words: str) -> bool:
-    """Return whether ffmpeg's description of a file lists a sound stream."""
-    return _AUDIO.search(words) is not None
+def sound_streams(words: str) -> list[str]:
+    """Return ffmpeg's descriptions of the sound tracks of a file, from its description of the whole."""
+    return _AUDIO.findall(words)

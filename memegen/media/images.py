@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from memegen.base.downloads import fetch_url
 from memegen.base.errors import InputError, UnavailableError
-from memegen.base.files import check_file
+from memegen.base.files import check_file, not_media
 
 PhotoSource = str | Path | bytes | np.ndarray | Image.Image
 
@@ -23,7 +23,13 @@ MAX_BYTES = 200 * 2**20
 BACKGROUND = (255, 255, 255)  # what shows through transparent parts
 
 _FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
+AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_PROFILE_MODES = {  # what a profile of a colour space is for
+    "GRAY": ("L", ("1", "L", "LA")),
+    "RGB": ("RGB", ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")),
+    "CMYK": ("CMYK", ("CMYK",)),
+}
 DAMAGE = (
     OSError,
     EOFError,
@@ -40,7 +46,7 @@ DAMAGE = (
 
 
 def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
-    """Read one photo: turned upright by its EXIF mark, transparent parts on white, first frame of an animation.
+    """Read one photo: upright as EXIF says, in sRGB, transparent parts on white, first frame of an animation.
 
     Args:
         source: A path, an http(s) address, the bytes of a picture file, a Pillow image, or an array: grey
@@ -72,8 +78,16 @@ def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
 
 
 def is_heif(head: bytes) -> bool:
-    """Return whether a file is a HEIC photo, given its first 12 bytes."""
-    return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS
+    """Return whether a file is a HEIC photo, given its first 64 bytes; an AVIF may begin with the same brand."""
+    brands = file_brands(head)
+    return bool(brands & _HEIF_BRANDS) and not brands & AVIF_BRANDS
+
+
+def file_brands(head: bytes) -> set[bytes]:
+    """Return what the first 64 bytes of a file of the MP4 family say that it is."""
+    if head[4:8] != b"ftyp":
+        return set()
+    return {head[at : at + 4] for at in (8, *range(16, min(int.from_bytes(head[:4], "big"), len(head)), 4))}
 
 
 def _describe(source: PhotoSource) -> str:
@@ -105,7 +119,7 @@ def _decode(data: bytes, *, name: str) -> Image.Image:
     """Return the picture in a file's bytes, checked to be of a kind we decode."""
     if not data:
         raise InputError(f"{name} is empty: copy or download it again.")
-    if is_heif(data[:12]):
+    if is_heif(data[:64]):
         _register_heif(name)
     try:
         image = Image.open(io.BytesIO(data))
@@ -120,8 +134,12 @@ def _decode(data: bytes, *, name: str) -> Image.Image:
 
 def _not_a_picture(data: bytes) -> str:
     """Return the end of a sentence about bytes that no picture decoder knows."""
-    if b"<html" in data[:1024].lower():
-        return "is a web page, not a picture: use the address of the picture itself."
+    if kind := not_media(data[:1024]):
+        return f"is {kind}, not a picture: use the picture itself."
+    if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "is a JPEG XL photo, which can't be read here: save it as JPEG."
+    if file_brands(data[:64]) & AVIF_BRANDS:
+        return "is an AVIF photo that can't be read: run pip install -U pillow, or save it as JPEG."
     return "is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file."
 
 
@@ -174,18 +192,51 @@ def _upright_rgb(image: Image.Image, *, max_side: int, name: str) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width} x {image.height}"
         raise InputError(f"{name} has {size} pixels, more than {MAX_PIXELS // 10**6} million: save a smaller copy.")
-    rgb = _flatten(ImageOps.exif_transpose(image), name=name)
+    for words in ("xmp", "XML:com.adobe.xmp"):  # like browsers, believe only EXIF about which side is up
+        image.info.pop(words, None)
+    rgb = _flatten(_to_srgb(_eight_bit_mode(ImageOps.exif_transpose(image), name=name)))
     rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return np.array(rgb)
 
 
-def _flatten(image: Image.Image, *, name: str) -> Image.Image:
-    """Bring any colour mode to 8-bit RGB, transparent parts on BACKGROUND."""
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert a picture with a colour profile to sRGB, with its transparency.
+
+    One whose profile is damaged, or belongs to another kind of picture, is left as it is, as browsers do.
+    """
+    if not (profile := image.info.get("icc_profile")):
+        return image
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode, modes = _PROFILE_MODES.get(source.profile.xcolor_space.strip(), ("", ()))
+        if image.mode not in modes:
+            return image
+        alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+        plain = image.convert("RGBA").convert("RGB") if alpha and mode == "RGB" else image.convert(mode)
+        converted = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, *DAMAGE):
+        return image
+    if converted and alpha:
+        converted.putalpha(alpha)
+    return converted or image
+
+
+def _eight_bit_mode(image: Image.Image, *, name: str) -> Image.Image:
+    """Bring a grey picture of more than 8 bits to 8, and keep its profile."""
+    profile = image.info.get("icc_profile")
     if image.mode == "I":  # how some Pillow versions hold 16-bit grey
         image = Image.fromarray(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))
     if image.mode == "F" or image.mode.startswith("I;16"):
         native = np.asarray(image)
         image = _from_array(native.astype(native.dtype.newbyteorder("=")), name=name)
+        image.info["icc_profile"] = profile
+    return image
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Bring any colour mode of 8 bits to RGB, transparent parts on BACKGROUND."""
     if image.has_transparency_data:
         below = Image.new("RGBA", image.size, (*BACKGROUND, 255))
         image = Image.alpha_composite(below, image.convert("RGBA"))

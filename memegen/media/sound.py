@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from memegen.base.errors import InputError, OutputError
 from memegen.base.files import check_file
-from memegen.media.ffmpeg import SEEK_LEAD, last_words, make, output_problem, reading, run, said, tells_of_sound
+from memegen.media.ffmpeg import SEEK_LEAD, last_words, make, output_problem, reading, run, said, sound_streams, tell
 from memegen.media.options import Sound
 
 SAMPLE_RATE = 48000
@@ -20,6 +20,7 @@ PEAK = -1.0  # dBTP; nothing that is made louder here goes above
 
 _MOST_GAIN = 30.0  # dB: an almost silent room stays so
 _SILENCE = -69.9  # LUFS: the meter's lowest is -70
+_INAUDIBLE = -70.0  # dBFS; a track whose peak is below is silent
 _ROOM = 1.0  # dB below PEAK: resampling to 48 kHz and the AAC encoder raise peaks again
 # At four times the rate the peaks between the samples show. The limiter looks ahead, but does not delay the sound.
 _LIMIT = f"limit={10 ** ((PEAK - _ROOM) / 20):.4f}:attack=5:release=50:level=0:latency=1"
@@ -28,23 +29,68 @@ _log = logging.getLogger(__name__)
 
 
 class SoundSpan(NamedTuple):
-    """A part of a file's sound, by its start and length in seconds; the length matters where the sound is repeated."""
+    """A part of a file's sound, by its start and length in seconds; the length matters where the sound is repeated.
+
+    The track counts the file's sounds from 0.
+    """
 
     path: Path
     start: float = 0.0
     length: float = math.inf
+    track: int = 0
 
 
-def check_sound(path: str | Path) -> Path:
-    """Return the absolute path of a file whose sound can be read.
+def sound_of(path: str | Path) -> SoundSpan:
+    """Return the sound of a file from its beginning, after checking that it can be read.
 
     Raises:
         InputError: There is no such file, or no sound in it.
     """
     file = check_file(path, kind="sound file")
-    if not tells_of_sound(said(run(*reading(file), level="info"))):
+    streams = sound_streams(said(run(*reading(file), level="info")))
+    if not streams:
         raise InputError(f"{path} has no sound that can be read: choose another file, or none for a silent clip.")
-    return file
+    return SoundSpan(file, track=checked_track(file, find_track(file, streams)))
+
+
+def find_track(file: Path, streams: Sequence[str]) -> int | None:
+    """Return the number of the sound track that is used: the default one, else the first that can be heard.
+
+    None if there is none that can be decoded.
+
+    Args:
+        file: The file.
+        streams: ffmpeg's description of each of its sound tracks.
+    """
+    order = sorted(range(len(streams)), key=lambda track: "(default)" not in streams[track])
+    levels = {track: _level(file, track, whole=len(streams) > 1) for track in order}
+    readable = [track for track, level in levels.items() if level is not None]
+    return next((track for track in readable if (levels[track] or 0.0) > _INAUDIBLE), next(iter(readable), None))
+
+
+def checked_track(file: Path, track: int | None) -> int:
+    """Return the number of a sound track.
+
+    Raises:
+        InputError: There is none that can be decoded.
+    """
+    if track is None:
+        raise InputError(
+            f"The sound of {file.name} is of a kind that can't be decoded: choose another file or sound, or leave the "
+            "sound out.",
+            remedy={"mute": True},
+        )
+    return track
+
+
+def _level(file: Path, track: int, *, whole: bool) -> float | None:
+    """Return the peak of a sound track in dB, 0 if only its first frame is decoded; None if it can't be decoded."""
+    part = ("-af", "volumedetect") if whole else ("-frames:a", "1")
+    done = run(*reading(file), "-map", f"0:a:{track}", *part, "-f", "null", "-", level="info" if whole else "error")
+    if done.returncode:
+        return None
+    peak = re.search(rb"max_volume: (-?[\d.]+) dB", done.stderr)
+    return float(peak[1]) if peak else -math.inf if whole else 0.0
 
 
 def soundtrack(
@@ -72,7 +118,7 @@ def soundtrack(
     for index, span in enumerate(spans):
         until = min(length - late, span.length - early if sound.loop else math.inf)
         part = folder / f"sound-{index}.wav"
-        if until > 0 and _cut(span.path, part, start=span.start + early, length=until, name=name):
+        if until > 0 and _cut(span, part, start=span.start + early, length=until, name=name):
             parts.append(part)
         else:
             _log.info("The sound of %s ends before the selected part, so it is not heard.", span.path.name)
@@ -86,7 +132,7 @@ def soundtrack(
     return _levelled(track, folder, loudness=sound.loudness, name=name)
 
 
-def _cut(source: Path, part: Path, *, start: float, length: float, name: Path) -> bool:
+def _cut(span: SoundSpan, part: Path, *, start: float, length: float, name: Path) -> bool:
     """Cut a span out of a file's sound, exact to the sample; return False if the sound has ended before."""
     skip = max(0, math.floor(start) - SEEK_LEAD)
     seek = ["-ss", str(skip)] if skip else []
@@ -94,13 +140,17 @@ def _cut(source: Path, part: Path, *, start: float, length: float, name: Path) -
     timed = f"aresample={SAMPLE_RATE}:async=1:first_pts=0,atrim=start_sample={first}:end_sample={last},asetpts=N/SR/TB"
     # Some streams start their clock at the first packet of the mapped streams: map the picture too, and drop it.
     until = ["-t", f"{start - skip + length:.6f}"]
-    dropped = ["-map", "0:a:0", "-map", "0:V:0?", "-c", "copy", *until, "-f", "null", "-"]
-    done = run(*seek, *reading(source), "-map", "0:a:0", "-af", timed, "-ac", "2", *until, str(part), *dropped)
+    dropped = ["-map", "0:a", "-map", "0:V:0?", "-c", "copy", *until, "-f", "null", "-"]
+    kept = ["-map", f"0:a:{span.track}", "-af", timed, "-ac", "2", *until, str(part)]
+    done = run(*seek, *reading(span.path), *kept, *dropped)
     if done.returncode:
-        problem = last_words(done.stderr)
-        if "no space left" in problem.lower():
+        tell(done.stderr)
+        if "no space left" in (problem := last_words(done.stderr)).lower():
             raise OutputError(output_problem(name, problem))
-        raise InputError(f"The sound of {source} can't be read ({problem}): choose another file, or leave it silent.")
+        raise InputError(
+            f"The sound of {span.path} can't be read: choose another file, or leave the sound out.",
+            remedy={"mute": True},
+        )
     return _length(part) > 0
 
 

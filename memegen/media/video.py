@@ -7,16 +7,14 @@ import logging
 import math
 import mimetypes
 import os
-import re
 import shutil
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,20 +22,19 @@ from memegen.base.arrays import Image
 from memegen.base.errors import InputError, OutputError
 from memegen.base.files import check_file, expanded, whole_file
 from memegen.base.html import data_address
-from memegen.media.animations import is_animation, read_animation
+from memegen.media.animations import is_animation, on_background, read_animation
 from memegen.media.editing import clip_of, pictures_of, write_sound
 from memegen.media.encoders import MOVIES, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
-from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, last_words, reading, run, said, tells_of_sound
+from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, reading
 from memegen.media.options import Sound
-from memegen.media.sound import SoundSpan, check_sound, soundtrack
+from memegen.media.probe import PLAIN, Decoding, look, rate, rational, scan, settle, usual_size
+from memegen.media.sound import SoundSpan, checked_track, find_track, sound_of, soundtrack
 
-LONGEST = 1e9  # seconds; ffmpeg gets no limit for a longer span, as it counts no further than 1e13
+MISSING = 0.2  # seconds that may be missing at the end of a file
 MAX_FPS = 60  # a faster clip is halved until it fits: nobody sees more, and each frame costs the animator
-SMOOTH = 25  # frames a second that keep a picture within 20 ms of its sound, however uneven the clip
 INLINE_BYTES = 64 * 2**20  # largest clip put into a notebook's page
 
 _log = logging.getLogger(__name__)
-_BROKEN = re.compile(r"partial file|ended prematurely|corrupt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ class Video:
         has_audio: Whether the file has sound.
         start: Where in the file the span begins, in seconds.
         corner: Left and top of the part that is shown, in pixels of the file's upright picture; None shows all of it.
+        decoding: How the file's frames and sound are decoded.
         finish: What is done to each complete file that is made of the clip; see `write_video`.
     """
 
@@ -64,6 +62,7 @@ class Video:
     has_audio: bool
     start: float = 0.0
     corner: tuple[int, int] | None = None
+    decoding: Decoding = PLAIN
     finish: Finish | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -88,34 +87,48 @@ class Video:
         if is_animation(self.path):
             yield from self._animated(width, height)
             return
-        with Ffmpeg(*self._decoding(width, height)) as ffmpeg:
-            for index in range(self.frame_count):
-                frame = np.empty((height, width, 3), np.uint8)
+        frame, count = None, self.frame_count
+        with Ffmpeg(*self._arguments(width, height)) as ffmpeg:
+            for index in range(count):
+                last, frame = frame, np.empty((height, width, 4 if self.decoding.alpha else 3), np.uint8)
                 if ffmpeg.read_into(frame) < frame.nbytes:
-                    reached = self.start + index / float(self.fps)
-                    raise InputError(
-                        f"{self.path} can't be read past {reached:.2f} s ({ffmpeg.complaint()}): "
-                        "get the file again, or use only the part before."
-                    )
-                yield frame
+                    if last is None or count - index > max(MISSING * self.fps, 2):
+                        ffmpeg.complaint()
+                        reached = self.start + index / float(self.fps)
+                        raise InputError(
+                            f"{self.path} can't be read past {reached:.2f} s: get the file again, or use only the part "
+                            "before."
+                        )
+                    frame = last  # a file may end a little early
+                yield on_background(frame) if self.decoding.alpha else frame.copy() if frame is last else frame
 
-    def _decoding(self, width: int, height: int) -> list[str]:
-        """Return ffmpeg's arguments for the span as raw RGB frames of a size.
+    def _arguments(self, width: int, height: int) -> list[str]:
+        """Return ffmpeg's arguments for the span as raw frames of a size.
 
         The seek goes some seconds before the span, as streams without an index need. It goes half a frame off the
-        grid and the rate rounds down, so that jitter in the file's times never drops or doubles a frame. Where a file
-        ends a little early, its last frame is repeated.
+        grid and the rate rounds down, so that jitter in the file's times never drops or doubles a frame.
         """
+        how, fps = self.decoding, float(self.fps)
         first = round(self.start * self.fps)
         lead = min(first, round(SEEK_LEAD * self.fps))
-        half, rounding = (0.5, "down") if first > lead else (0.0, "near")
-        seek = ["-ss", f"{(first - lead - half) / float(self.fps):.6f}"] if half else []
-        rate = f"fps={self.fps}:start_time={lead / float(self.fps):.6f}:round={rounding}"
-        size = f"scale={width}:{height}:{EXACT},setsar=1,format=rgb24"
+        half, rounding = (0.5, "down") if first > lead or how.picture_at else (0.0, "near")
+        seek = ["-ss", f"{how.picture_at + (first - lead - half) / fps:.6f}"] if half else []
+        steady = f"fps={self.fps}:start_time={lead / fps:.6f}:round={rounding},setpts=PTS-STARTPTS"
         part = f"crop={self.width}:{self.height}:{self.corner[0]}:{self.corner[1]}:exact=1," if self.corner else ""
-        filters = f"{rate},tpad=stop_mode=clone:stop_duration=1,setpts=PTS-STARTPTS,{part}{size}"
+        kind = "rgba" if how.alpha else "rgb24"
+        scaled = f"scale={width}:{height}:{EXACT}{how.matrix},setsar=1,{how.colours}format={kind}"
+        filters = f"{how.filters}{steady},{how.bars}{part}{scaled}"
         count = ["-r", str(self.fps), "-frames:v", str(self.frame_count)]
-        return [*seek, *reading(self.path), "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-"]
+        # Without this a change of size begins the filters anew, and with them the count of frames.
+        source = ["-reinit_filter", "0", *seek, *how.decoder, *reading(self.path)]
+        return [*source, "-map", "0:V:0", "-vf", filters, *count, "-f", "rawvideo", "-", *self._sound_beside(lead)]
+
+    def _sound_beside(self, lead: int) -> list[str]:
+        """Return arguments that read the sound and drop it: some clocks start with the first packet that is read."""
+        if not self.has_audio or self.decoding.picture_at:
+            return []
+        until = f"{self.duration + lead / self.fps:.6f}"
+        return ["-map", "0:a", "-c", "copy", "-t", until, "-f", "null", "-"]
 
     def _animated(self, width: int, height: int) -> Generator[Image, None, None]:
         """Decode the span of an animated picture: each frame shows what the file shows at the middle of its time."""
@@ -163,7 +176,7 @@ class Video:
         file = check_output(path, inputs=[self.path])
         fits = self.path.is_file() and self.path.stat().st_size <= limit
         end = self.duration + 0.75 / self.fps
-        whole = not (self.start or self.corner or _scan(self.path, until=end).length(self.fps) > end)
+        whole = not (self.start or self.corner or _length(self.path, until=end) > end)
         if not whole or not fits or file.suffix.lower() != self.path.suffix.lower():
             sound = self if self.has_audio else None
             clip = write_video(file, self.frames(), fps=self.fps, audio=sound, max_size=max_size, finish=self.finish)
@@ -228,15 +241,16 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     if duration is not None and not 0 < duration < math.inf:
         raise InputError(f"The duration is {duration} s: it has to be more than 0.")
     file = check_file(path, kind="video")
-    picture = _look(file)
+    picture = look(file)
     until = math.inf if duration is None else start + duration
-    packets = _scan(file, until=until)
+    packets = scan(file, picture, until=until)
     if packets.number < 2:
         raise InputError(f"{path} is a still picture of one frame: a clip has to move, so choose another.")
-    fps = _rate(picture, packets)
+    fps = rate(picture, packets)
     while fps > MAX_FPS:
         fps /= 2
-    length = packets.length(fps)
+    decoding = settle(file, picture, packets)
+    length = packets.length(fps) - decoding.picture_at
     if packets.broken and min(until, picture.duration) - length > 0.5:
         raise InputError(
             f"{path} is incomplete, it breaks off after {length:.2f} s of {picture.duration:.2f} s: "
@@ -247,8 +261,19 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
         raise InputError(f"The start, {start:g} s, is past the end of {path}, which is {length:.2f} s long.")
     if last - first < 2:
         raise InputError(f"The selected part of {path} has fewer than two frames: make it longer.")
-    span = float((last - first) / fps)
-    return Video(file, fps, picture.width, picture.height, span, picture.has_audio, float(first / fps))
+    if picture.sounds:
+        decoding = decoding._replace(track=find_track(file, picture.sounds))
+    width, height = usual_size(picture, packets)
+    return Video(
+        path=file,
+        fps=fps,
+        width=width,
+        height=height,
+        duration=float((last - first) / fps),
+        has_audio=bool(picture.sounds),
+        start=float(first / fps),
+        decoding=decoding,
+    )
 
 
 def write_video(
@@ -289,7 +314,7 @@ def write_video(
     several = [] if audio is None else [audio] if isinstance(audio, Video | str | Path) else list(audio)
     limit = parse_size(max_size)
     file = check_output(path, inputs=[one.path if isinstance(one, Video) else one for one in several])
-    rate = fps if isinstance(fps, Fraction) else _rational(fps)
+    rate = fps if isinstance(fps, Fraction) else rational(fps)
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     spans = [span for one in several if (span := _span(one))]
@@ -322,7 +347,7 @@ def from_moviepy(clip: Any, path: str | Path, *, max_size: str | int | None = No
     told = getattr(clip, "fps", None)
     if not told or not clip.duration:
         raise InputError(f"The moviepy clip has the duration {clip.duration} s and {told} frames a second: set both.")
-    fps, file = _rational(told), check_output(path)
+    fps, file = rational(told), check_output(path)
     with TemporaryDirectory(prefix="memegen-") as name:
         audio = (
             write_sound(clip.audio, Path(name, "sound.wav"), length=clip.duration) if clip.audio is not None else None
@@ -358,6 +383,13 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
     return file
 
 
+def _length(file: Path, *, until: float) -> float:
+    """Return the length of a clip's picture in seconds, read up to a time."""
+    picture = look(file)
+    packets = scan(file, picture, until=until)
+    return packets.length(rate(picture, packets))
+
+
 def _is_same(file: Path, other: Path) -> bool:
     """Return whether two names are the same file; an address is none."""
     try:
@@ -366,118 +398,12 @@ def _is_same(file: Path, other: Path) -> bool:
         return False
 
 
-class _Probe(NamedTuple):
-    """What a file says of itself, and the size of its first frame; fps is None and duration 0 where it does not say."""
-
-    width: int
-    height: int
-    fps: Fraction | None
-    duration: float
-    has_audio: bool
-
-
-class _Packets(NamedTuple):
-    """The packets of a picture stream: how many, their average rate, when the last one ends (0: unknown).
-
-    The peak is the rate of the shortest tenth.
-    """
-
-    number: int
-    rate: float
-    end: float
-    broken: bool
-    peak: float = 0.0
-
-    def length(self, fps: Fraction) -> float:
-        """Return the length of the picture in seconds."""
-        return self.end or float(self.number / fps)
-
-
-def _look(file: Path) -> _Probe:
-    """Decode the first frame: its size is that of all, turned upright and with square pixels."""
-    if is_animation(file):
-        with closing(read_animation(file)) as pictures:
-            height, width = next(pictures)[1].shape[:2]
-        return _Probe(width, height, None, 0.0, has_audio=False)
-    square = "scale=trunc(iw*sar+0.5):ih,setsar=1,format=rgb24"
-    shot = run(
-        *reading(file), "-map", "0:V:0", "-vf", square, "-frames:v", "1", "-c:v", "ppm", "-f", "image2pipe", "-",
-        level="info",
-    )  # fmt: skip
-    words = said(shot)
-    size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", shot.stdout)
-    if size is None:
-        if tells_of_sound(words) and not re.search(r"Video:(?!.*attached pic)", words):
-            raise InputError(f"{file} has sound but no picture: use it as the sound, and a video as the clip.")
-        raise InputError(
-            f"{file} can't be read as a video ({last_words(shot.stderr)}): it is damaged, incomplete or not a video; "
-            "get it again or use another."
-        )
-    stream = re.search(r"^\s*Stream #\S+ Video:(?!.*attached pic).*?([\d.]+)(k?) fps", words, re.MULTILINE)
-    clock = re.search(r"Duration: (\d+):(\d+):([\d.]+)", words)
-    fps = _rational(float(stream[1]) * (1000 if stream[2] else 1)) if stream else None
-    duration = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
-    return _Probe(int(size[1]), int(size[2]), fps, duration, tells_of_sound(words))
-
-
-def _scan(file: Path, *, until: float = math.inf) -> _Packets:
-    """Count a clip's packets and read their times, without decoding a movie, up to a time in seconds."""
-    if is_animation(file):
-        return _scan_animation(file, until=until + 1)
-    limit = ["-t", f"{until + 1:.3f}"] if until < LONGEST else []
-    listing = run(*limit, *reading(file), "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-", level="warning")
-    lines = listing.stdout.decode("ascii", "replace").splitlines()
-    base = next((Fraction(line.split()[2]) for line in lines if line.startswith("#tb 0:")), Fraction(1))
-    rows = (line.split(",") for line in lines if line[:1].isdigit())
-    packets = sorted((int(row[2]), int(row[3])) for row in rows)  # time and length, in units of base
-    broken = _BROKEN.search(listing.stderr.decode("utf-8", "replace")) is not None
-    if len(packets) < 2 or packets[0][0] <= -(2**62):  # ffmpeg's "no time given"
-        return _Packets(len(packets), 0.0, 0.0, broken)
-    (first, _), (last, length) = packets[0], packets[-1]
-    step = Fraction(last - first, len(packets) - 1)
-    steps = sorted(later - time for (time, _), (later, _) in pairwise(packets))
-    # A tenth, so that a few frames with wrong times do not decide the rate.
-    peak = float(1 / (quick * base)) if (quick := steps[len(steps) // 10]) else 0.0
-    rate = float(1 / (step * base)) if step else 0.0
-    return _Packets(len(packets), rate, float((last + (length or step)) * base), broken, peak)
-
-
-def _scan_animation(file: Path, *, until: float) -> _Packets:
-    """Return the same of an animated picture; equal frames may be stored as one, so the shortest give the rate."""
-    times = [0.0]
-    with closing(read_animation(file)) as pictures:
-        while times[-1] < until and (following := next(pictures, None)):
-            times.append(following[0])
-    lengths = sorted(end - begin for begin, end in pairwise(times))
-    # A GIF counts hundredths of a second: delays of 7, 7 and 6 are 15 frames a second.
-    short = [length for length in lengths if length < lengths[len(lengths) // 10] + 0.0105]
-    return _Packets(len(lengths), len(short) / sum(short), times[-1], broken=False)
-
-
-def _rate(picture: _Probe, packets: _Packets) -> Fraction:
-    """Return the rate of a clip; where it changes and is slow on average, that of its fast parts.
-
-    A frame is then shown at most 20 ms early or late.
-    """
-    average = picture.fps or _rational(packets.rate)
-    return Fraction(round(packets.peak)) if packets.peak > 1.3 * average and average < SMOOTH else average
-
-
-def _rational(fps: float) -> Fraction:
-    """Return the exact rate of a rounded one: 29.97 is 30000/1001."""
-    if not 0 < fps < math.inf:
-        raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
-    whole = round(fps)  # NTSC rates are 1000/1001 of a whole number, and files give them with two decimals
-    if whole >= 12 and abs(whole * 1000 / 1001 - fps) < 0.006:
-        return Fraction(whole * 1000, 1001)
-    return Fraction(fps).limit_denominator(1000)
-
-
 def _span(audio: Audio) -> SoundSpan | None:
     """Return the sound of a source, after checking that it is there; None for a silent clip."""
     if not isinstance(audio, Video):
-        return SoundSpan(check_sound(audio))
-    if audio.has_audio:
-        return SoundSpan(audio.path, audio.start, audio.duration)
-    _log.info("%s has no sound, so it adds none.", audio.path.name)
-    return None
+        return sound_of(audio)
+    if not audio.has_audio:
+        _log.info("%s has no sound, so it adds none.", audio.path.name)
+        return None
+    track = checked_track(audio.path, audio.decoding.track)
+    return SoundSpan(audio.path, audio.start + audio.decoding.sound_at, audio.duration, track)

@@ -211,7 +211,7 @@ def _is_still(file: Path) -> bool:
     with warnings.catch_warnings(action="ignore"), suppress(*DAMAGE), PillowImage.open(file) as image:
         return not getattr(image, "is_animated", False)
     with file.open("rb") as stream:
-        return is_heif(stream.read(12))  # HEIC without its reader: `read_image` says what to install
+        return is_heif(stream.read(64))  # HEIC without its reader: `read_image` says what to install
 
 
 def _credentials(file: Path) -> Credentials:
