@@ -7,16 +7,19 @@ import re
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from media import RATE, clicks, describe, make_clicks, make_clip, noise, samples_of, time_of
+from media import RATE, clicks, describe, ffmpeg, make_clicks, make_clip, noise, samples_of, time_of
 from PIL import Image
 
 from memegen.base.errors import InputError, OutputError
 from memegen.media.encoders import LADDERS, MOVIE_LADDER, Step, final_size, parse_size, thinning
 from memegen.media.video import Video, open_video, write_video
+from memegen.provenance.credentials import seal
+from memegen.provenance.metadata import Marks
 
 COLOURS = np.array([[200, 30, 30], [30, 160, 60], [40, 60, 200], [230, 190, 170]], np.uint8)
 
@@ -170,6 +173,85 @@ def test_sound_is_left_out_where_there_can_be_none(tmp_path: Path, song: Path) -
         assert not write_video(tmp_path / f"out{suffix}", growing(3), fps=25, audio=song).has_audio
     with pytest.raises(InputError, match="no sound file"):
         write_video(tmp_path / "out.gif", growing(3), fps=25, audio="none.mp3")
+
+
+# As Instagram wants them: no edit list, the index in front, closed groups of pictures
+
+
+def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield a movie's boxes in order, and those inside a track, each with its content."""
+    while data:
+        size, kind = struct.unpack(">I4s", data[:8])
+        assert 8 <= size <= len(data)
+        yield kind.decode("latin-1"), data[8:size]
+        if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            yield from boxes(data[8:size])
+        data = data[size:]
+
+
+def tables(data: bytes, handler: bytes) -> dict[str, np.ndarray]:
+    """Return the tables of the samples of a picture's (vide) or sound's (soun) track."""
+    # The first box of a kind counts: QuickTime has one more hdlr, of where the data are.
+    tracks = (dict(reversed([*boxes(content)])) for kind, content in boxes(data) if kind == "trak")
+    [track] = (track for track in tracks if track["hdlr"][8:12] == handler)
+    return {kind: np.frombuffer(content, ">i4")[1:] for kind, content in track.items() if len(content) % 4 == 0}
+
+
+def shown_at(track: dict[str, np.ndarray]) -> np.ndarray:
+    """Return when each sample is shown, in units of the track's clock, in the order of the file."""
+    lengths, offsets = (np.repeat(*track[kind][1:].reshape(-1, 2).T[::-1]) for kind in ("stts", "ctts"))
+    return np.cumsum(lengths) - lengths + offsets
+
+
+def units(data: bytes, track: dict[str, np.ndarray], sample: int) -> set[int]:
+    """Return the types of H.264 units in a sample, counted from 1: 5 is a picture that none may look behind."""
+    chunks, runs, ends = track["stco"][1:], track["stsc"][1:].reshape(-1, 3), np.cumsum(track["stsz"][2:])
+    counts = runs[np.searchsorted(runs[:, 0], np.arange(len(chunks)) + 1, "right") - 1, 1]
+    chunk = int(np.searchsorted(np.cumsum(counts), sample))
+    begins = ends - track["stsz"][2:]
+    place = chunks[chunk] + begins[sample - 1] - begins[counts[:chunk].sum()]
+    end, found = place + track["stsz"][1 + sample], set()
+    while place < end:
+        found.add(data[place + 4] & 31)
+        place += 4 + int.from_bytes(data[place : place + 4])
+    assert place == end
+    return found
+
+
+@pytest.mark.parametrize("size", [None, "100 kB"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".m4v"])
+def test_a_movie_is_one_that_instagram_takes(tmp_path: Path, song: Path, suffix: str, size: str | None) -> None:
+    marked = partial(seal, marks=Marks("mesh", "template", "credit"))
+    frames = (bar - bar // 8 + grain // 8 for bar, grain in zip(growing(260), noise(260), strict=True))
+    path = tmp_path / f"out{suffix}"
+    result = write_video(path, frames, fps=25, audio=song, max_size=size, comment="noise", finish=marked)
+    data = result.path.read_bytes()
+    kinds = [kind for kind, _ in boxes(data)]
+    assert not {"edts", "elst", "moof"} & {*kinds}
+    assert kinds.count("moov") == kinds.count("mdat") == 1
+    assert kinds.index("moov") < kinds.index("mdat")
+    picture, sound = tables(data, b"vide"), tables(data, b"soun")
+    times, sync = shown_at(picture), picture["stss"][1:]
+    assert np.array_equal(np.sort(times), np.arange(result.frame_count) * picture["stts"][2])
+    assert times[0] == 0
+    assert np.any(np.diff(times) < 0)  # there are B-frames, and several groups
+    assert len(sync) > 1
+    for sample in sync:
+        assert 5 in units(data, picture, sample)
+        assert 1 not in units(data, picture, sample)
+    assert sound["stts"][1::2] @ sound["stts"][2::2] == pytest.approx(RATE * result.duration, abs=1)
+    assert clicks(result.path) == pytest.approx([0.5, 1.0], abs=0.0005)
+
+
+@pytest.mark.parametrize("size", [None, "40 kB"])
+def test_a_sound_that_begins_at_once_is_heard_at_once(tmp_path: Path, size: str | None) -> None:
+    """The packet of silence that AAC begins with is not in the file, so the sound fades in, in its place."""
+    tone = tmp_path / "tone.wav"
+    ffmpeg("-f", "lavfi", "-i", f"sine=f=440:r={RATE}:d=3", "-af", "volume=4", "-ac", "2", str(tone))
+    result = write_video(tmp_path / "out.mp4", noise(50), fps=25, audio=tone, max_size=size)
+    heard, played = (samples_of(path)[: 2 * RATE] for path in (result.path, tone))
+    assert np.flatnonzero(np.abs(heard) > 0.1)[0] < 0.012 * RATE
+    assert np.corrcoef(heard[1024:], played[1024:])[0, 1] > 0.95
 
 
 # As small as asked
