@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,19 @@ from typing import Any, Literal
 
 from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, MemegenError, OutputError
-from memegen.base.files import expanded, whole_file
+from memegen.base.files import expanded, is_address, plain_stem, whole_file
 from memegen.base.options import takes_options
 from memegen.base.progress import Progress
 from memegen.media.encoders import SUFFIXES
+from memegen.media.images import is_picture
 from memegen.meme import OPTIONS, Songs, make_meme, resolve_songs
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
+PHOTO_SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",
+    ".bmp", ".gif", ".tif", ".tiff", ".tga",
+}  # fmt: skip
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,14 @@ class Outcome:
     """What became of one photo.
 
     Attributes:
-        photo: The photo's file.
+        photo: The photo's file or web address.
         clip: The clip's file; there is one unless the photo failed.
         status: "made", "kept" (it was there already) or "failed".
         seconds: How long it took.
         error: Why it failed; else None.
     """
 
-    photo: Path
+    photo: Path | str
     clip: Path
     status: Literal["made", "kept", "failed"]
     seconds: float
@@ -44,20 +51,36 @@ class Outcome:
         return str(self.error or "")
 
 
-def find_photos(sources: Sequence[str | Path]) -> list[Path]:
-    """List the photos that files and folders stand for; those of a folder by name, without subfolders and hidden files.
+def find_photos(sources: Sequence[str | Path]) -> list[Path | str]:
+    """List the photos that files, folders and web addresses stand for.
+
+    Those of a folder come by name, without subfolders and hidden files. One without an ending, or with an unknown one,
+    counts if it begins like a picture; what is left out is said.
 
     Raises:
         InputError: A folder has no photos, or there are none at all.
     """
-    photos: list[Path] = []
-    for source in map(expanded, sources):
-        inside = sorted(path for path in source.glob("[!.]*") if path.suffix.lower() in PHOTO_SUFFIXES)
-        if source.is_dir() and not inside:
-            raise InputError(f"The folder {source} has no photos: give another, or the photos themselves.")
-        photos += inside if source.is_dir() else [source]
+    photos: list[Path | str] = []
+    for source in sources:
+        if is_address(source):
+            photos.append(str(source).strip())
+        elif (path := expanded(source)).is_dir():
+            photos += _photos_in(path)
+        else:
+            photos.append(path)
     if not photos:
         raise InputError("There are no photos: give some files, or a folder of them.")
+    return photos
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES or is_picture(path)]
+    if not photos:
+        raise InputError(f"The folder {folder} has no photos: give another, or the photos themselves.")
+    if left := [path.name for path in files if path not in set(photos)]:
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        _log.warning("Left out of %s, as they are not photos: %s%s.", folder, ", ".join(left[:5]), more)
     return photos
 
 
@@ -76,7 +99,7 @@ def make_batch(
     """Make every photo sing, one after another.
 
     Args:
-        photos: Files, and folders of them.
+        photos: Files, folders of them, and web addresses.
         template: As in `make_meme`; it is downloaded, and the engine loaded, once, before the first photo.
         folder: Where the clips go, each under its photo's name; made if it is missing.
         suffix: The kind of file; see `write_video`.
@@ -119,19 +142,21 @@ def make_batch(
             yield Outcome(photo, out, "made", time.monotonic() - begun)
 
 
-def clip_names(photos: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
+def clip_names(photos: Sequence[Path | str], folder: Path, suffix: str) -> list[Path]:
     """Name each photo's clip after it; the second `me` in a list becomes `me-2`, whatever its folder or ending.
 
     No clip gets the name of a photo in the same folder.
     """
-    beside = (photo for photo in photos if photo.absolute().parent.resolve() == folder.resolve())
+    files = [photo for photo in photos if isinstance(photo, Path)]
+    beside = (photo for photo in files if photo.absolute().parent.resolve() == folder.resolve())
     taken = {photo.stem.casefold() for photo in beside if photo.suffix.casefold() == suffix.casefold()}
     names = []
     for photo in photos:
-        name, number = photo.stem, 1
+        stem = photo.stem if isinstance(photo, Path) else plain_stem(photo)
+        name, number = stem, 1
         while name.casefold() in taken:
             number += 1
-            name = f"{photo.stem}-{number}"
+            name = f"{stem}-{number}"
         taken.add(name.casefold())
         names.append(folder / f"{name}{suffix}")
     return names

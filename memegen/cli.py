@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from memegen.base.errors import InputError, MemegenError, OutputError
+from memegen.base.files import plain_stem
 from memegen.base.options import Option, options_of
 from memegen.base.version import __version__
 
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(format="memegen: %(message)s", level=logging.WARNING)
+    if options.verbose:
+        logging.getLogger("memegen").setLevel(logging.DEBUG)
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: clean up first
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -86,7 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sentence(error: MemegenError) -> str:
     """Return an error in one line, its remedy spelled as flags."""
     flags = [
-        SWITCHES[name][0] if name in SWITCHES and value == SWITCHES[name][1] else f"--{_dashed(name)} {value}"
+        SWITCHES[name][0]
+        if name in SWITCHES and value == SWITCHES[name][1]
+        else f"--{_dashed(name)}"
+        if value is True
+        else f"--{_dashed(name)} {value}"
         for name, value in error.remedy.items()
     ]
     words = " ".join(line.strip() for line in error.message.splitlines())
@@ -104,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_make(commands)
     _add_batch(commands)
     _add_rest(commands)
+    for command in commands.choices.values():
+        command.add_argument("--verbose", action="store_true", help="show details too, such as the words of ffmpeg")
     return parser
 
 
@@ -228,8 +237,8 @@ def _box(text: str) -> FaceBox:
 def _make(options: argparse.Namespace) -> None:
     _ask_permission(options)
     song = _duet(options) or options.template
-    name = Path(options.template).stem if isinstance(song, str) else "duet"
-    out = options.out or Path(f"{Path(options.photo).stem}-{name}.mp4")
+    name = plain_stem(options.template) if isinstance(song, str) else "duet"
+    out = options.out or Path(f"{plain_stem(options.photo)}-{name}.mp4")
     _sing(options.photo, song, out, _words(options))
 
 
@@ -245,7 +254,7 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
     from memegen.meme import make_meme
 
     begun = time.monotonic()
-    with ProgressBars() as bars:
+    with ProgressBars(drawn=sys.stderr.isatty()) as bars:
         meme = make_meme(photo, song, out=out, progress=bars, **words)
     sound = "with sound" if meme.has_audio else "without sound"
     took = time.monotonic() - begun
@@ -259,7 +268,7 @@ def _batch(options: argparse.Namespace) -> bool:
         Whether any failed.
     """
     from memegen.base.progress import ProgressBars
-    from memegen.batch import make_batch, write_report
+    from memegen.batch import Outcome, make_batch, write_report
 
     _ask_permission(options)
     song = _duet(options) or options.template
@@ -269,13 +278,18 @@ def _batch(options: argparse.Namespace) -> bool:
     if options.report and not options.report.parent.is_dir():
         raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
     how = {"suffix": f".{options.kind.lstrip('.')}", "resume": options.resume, **_words(options)}
-    outcomes = []
-    with ProgressBars() as bars:
-        for one in make_batch(options.photos, song, options.out, progress=bars, **how):
-            bars.close()
-            result = _sentence(one.error) if one.error else f"{one.clip} ({one.seconds:.1f} s)"
-            sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
-            outcomes.append(one)
+    outcomes: list[Outcome] = []
+    try:
+        with ProgressBars(drawn=sys.stderr.isatty()) as bars:
+            for one in make_batch(options.photos, song, options.out, progress=bars, **how):
+                bars.close()
+                result = _sentence(one.error) if one.error else f"{one.clip} ({one.seconds:.1f} s)"
+                sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
+                outcomes.append(one)
+    except KeyboardInterrupt:
+        if outcomes:
+            sys.stdout.write(f"The table of the photos so far is in {write_report(table, outcomes)}.\n")
+        raise
     report = write_report(table, outcomes)
     failed = [one for one in outcomes if one.error]
     sys.stdout.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} photos sing; the table is in {report}.\n")

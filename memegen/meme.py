@@ -19,7 +19,7 @@ from memegen.face.options import Acting
 from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
 from memegen.look.options import Look
-from memegen.media.encoders import final_size
+from memegen.media.encoders import check_limit, final_size, parse_size
 from memegen.media.images import read_image
 from memegen.media.options import Cut, Sound
 from memegen.media.video import Video, check_output, open_video, write_video
@@ -77,6 +77,7 @@ def make_meme(
     roles = _open_songs(template, cut, progress)
     with ExitStack() as stack:
         path = _output(out, stack, inputs=[photo, cut.audio, *(clip.path for clip in roles.clips.values())])
+        check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
         animator = _animator(engine, progress, engine_options(options))
         frames = animator.animate(picture, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)

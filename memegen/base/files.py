@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from memegen.base.errors import InputError
 
@@ -35,6 +35,22 @@ def expanded(path: str | Path) -> Path:
     with suppress(RuntimeError):  # there is no such home
         return Path(text).expanduser()
     return Path(text)
+
+
+def is_address(source: object) -> bool:
+    """Return whether a source is an http(s) address."""
+    return isinstance(source, str) and re.match(r"\s*https?://", source, re.IGNORECASE) is not None
+
+
+def plain_stem(source: object) -> str:
+    """Return a short name for what is made of a file or an address: its own name, without ending or query."""
+    text = str(source).strip()
+    if is_address(text):
+        parts = urlsplit(text)
+        name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "file"
+        return re.sub(r"[^\w.+-]+", "_", Path(name).stem).strip(".")[:40] or "file"
+    # Two such names, a hyphen, a number and an ending make a name that file systems take: at most 255 bytes.
+    return expanded(text).stem.encode()[:110].decode(errors="ignore")
 
 
 def is_page(head: bytes) -> bool:

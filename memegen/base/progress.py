@@ -37,9 +37,14 @@ class Stage(str):
 
 
 class ProgressBars:
-    """Draws a bar for each stage on stderr, with frames per second and the time left; use it as a context manager."""
+    """Draws a bar for each stage on stderr, with frames per second and the time left; use it as a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        drawn: Whether anything is drawn; a log has no use for bars.
+    """
+
+    def __init__(self, *, drawn: bool = True) -> None:
+        self._drawn = drawn
         self._bar: tqdm[None] | None = None
         self._stage = ""
 
@@ -57,6 +62,8 @@ class ProgressBars:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Move the bar of a stage to `done` of `total`; the total may change on the way."""
+        if not self._drawn:
+            return
         if self._bar is None or stage != self._stage:
             from tqdm import tqdm
 

@@ -66,7 +66,7 @@ def compose(
 
     Raises:
         InputError: A text is too long or has letters that no font has, lyrics are missing or malformed, or there is
-            no driving clip to show. Raised before the first frame is taken, except for lengths.
+            no driving clip to show. Raised before the first frame is taken.
     """
     lines = _lines(look, lyrics, driving)
     for text in (look.top, look.bottom, look.intro, *(line.text for line in lines)):
@@ -74,7 +74,23 @@ def compose(
     check_letters(_label_text(look), style="label")
     if look.side_by_side and driving is None:
         raise InputError("There is no driving clip to show beside the meme: leave side by side out.")
+    _check_fit(look, lines, (photo.shape[1], photo.shape[0]), driving, size_limit)
     return _composed(iter(frames), look, lines, photo, fps, driving, size_limit)
+
+
+def _check_fit(look: Look, lines: Sequence[Line], photo: Size, driving: Video | None, size_limit: Size | None) -> None:
+    """Refuse a text that is too long before any frame is made; frames are like the photo, or square."""
+    problem: InputError | None = None
+    for size in (photo, (min(photo), min(photo))):
+        shown = beside(size, (driving.width, driving.height)) if driving and look.side_by_side else size
+        try:
+            _Texts(look, lines, canvas_size(look.format, shown, size_limit))
+        except InputError as error:
+            problem = problem or error
+        else:
+            return
+    if problem:
+        raise problem
 
 
 def _composed(

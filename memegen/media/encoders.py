@@ -50,6 +50,7 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 _SOUND_RATES = (160, 128, 96, 64, 48, 32)  # kbit/s
 _SOUND_SHARE = 0.2  # of a file with a limit
 _LEAST_SOUND = 24  # kbit/s, in mono
+_LEAST_BYTES, _LEAST_RATE = 2000, 1000  # a clip, and each second of it, at the very least: half of the smallest seen
 _AIM, _FULL = 0.95, 0.88  # of the limit: where to aim, and what is near enough
 _USUAL_SLOPE = 0.95  # of the logarithm of a picture's size over that of its cost, until two files have shown it
 _BYTES_A_PIXEL = {".gif": 0.2, ".webp": 0.06}  # of each frame at the best quality, for a singing head
@@ -142,6 +143,25 @@ def parse_size(size: str | int | None) -> float:
     if value < 1 or isinstance(size, bool):
         raise InputError(f"A file can't have the size {size!r}: give one such as 10MB, 500 kB or 8MiB.")
     return value
+
+
+def check_limit(path: Path, limit: float, length: float) -> None:
+    """Refuse a limit that no clip of a singing face meets, before the work begins.
+
+    Args:
+        path: The file to write.
+        limit: The most bytes that it may take.
+        length: Length of the picture in seconds.
+
+    Raises:
+        OutputError: It is too small.
+    """
+    least = _LEAST_BYTES + _LEAST_RATE * length if path.suffix.lower() != ".png" else 1
+    if limit < least:
+        raise OutputError(
+            f"A clip of {length:.1f} s does not fit in {limit / 1000:g} kB: allow at least "
+            f"{math.ceil(least / 1000)} kB, or make it shorter."
+        )
 
 
 def final_size(path: str | Path, width: int, height: int) -> tuple[int, int]:

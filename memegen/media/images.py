@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from PIL import Image, ImageOps
 
 from memegen.base.downloads import fetch_url
 from memegen.base.errors import InputError, UnavailableError
-from memegen.base.files import check_file, not_media
+from memegen.base.files import check_file, is_address, not_media
 
 PhotoSource = str | Path | bytes | np.ndarray | Image.Image
 
@@ -23,6 +25,7 @@ MAX_BYTES = 200 * 2**20
 BACKGROUND = (255, 255, 255)  # what shows through transparent parts
 
 _FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
+_PICTURES = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|\xff\x0a|\0\0\0\x0cJXL ", re.DOTALL)
 AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _PROFILE_MODES = {  # what a profile of a colour space is for
@@ -77,6 +80,14 @@ def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
             raise InputError(f"{name} is damaged or incomplete ({error}): save it again or use another.") from error
 
 
+def is_picture(file: Path) -> bool:
+    """Return whether a file begins like a photo, whatever its name."""
+    with suppress(OSError), file.open("rb") as stream:
+        head = stream.read(64)
+        return _PICTURES.match(head) is not None or bool(file_brands(head) & (_HEIF_BRANDS | AVIF_BRANDS))
+    return False
+
+
 def is_heif(head: bytes) -> bool:
     """Return whether a file is a HEIC photo, given its first 64 bytes; an AVIF may begin with the same brand."""
     brands = file_brands(head)
@@ -105,7 +116,7 @@ def _open(source: PhotoSource, *, name: str) -> Image.Image:
         return _from_array(source, name=name)
     if isinstance(source, bytes):
         return _decode(source, name=name)
-    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+    if isinstance(source, str) and is_address(source):
         return _decode(_download(source), name=name)
     if not isinstance(source, str | Path):
         raise InputError(f"A photo can't be a {type(source).__name__}: give a path, an address, bytes or an array.")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 
 from memegen.base.errors import InputError, MemegenError
+from memegen.base.files import expanded
 from memegen.base.progress import Stage
 from memegen.batch import Outcome, find_photos, make_batch, write_report
 from memegen.widgets import elements
@@ -66,7 +67,7 @@ class Classroom:
         self.outcomes: list[Outcome] = []
         self.archive: Path | None = None
         self._folder, self._recipe, self._ready = folder, recipe, ready
-        self._photos: list[Path] = []
+        self._photos: list[Path | str] = []
         self._runs = 0
         self.work = Work(
             "Make them all",
@@ -113,7 +114,7 @@ class Classroom:
         with self._refused.outcome():
             self._add(_photos_in(path))
 
-    def _add(self, photos: Iterable[Path]) -> None:
+    def _add(self, photos: Iterable[Path | str]) -> None:
         self._photos += photos
         self._consent.value = False
         self._list()
@@ -124,7 +125,7 @@ class Classroom:
 
     def _list(self) -> None:
         """Say which photos were chosen."""
-        names, count = [path.name for path in self._photos[:NAMED]], len(self._photos)
+        names, count = [Path(path).name for path in self._photos[:NAMED]], len(self._photos)
         more = f" and {count - NAMED} more" if count > NAMED else ""
         words = f"{count} photo{'s' * (count != 1)}: {', '.join(names)}{more}." if count else "No photos yet."
         self._chosen.say(words)
@@ -155,7 +156,7 @@ class Classroom:
 
         return work
 
-    def _sing(self, job: Job, recipe: Recipe, photos: Sequence[Path], folder: Path) -> None:
+    def _sing(self, job: Job, recipe: Recipe, photos: Sequence[Path | str], folder: Path) -> None:
         self._ready(recipe.words["engine"], job)
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -185,9 +186,9 @@ class Classroom:
         self.work.offer(self.archive)
 
 
-def _photos_in(path: str) -> list[Path]:
+def _photos_in(path: str) -> list[Path | str]:
     """List the photos of a folder, or the one photo that a path names."""
-    place = Path(path).expanduser()
+    place = expanded(path)
     if not place.exists():
         raise InputError(f"There is no folder {path}: type the path of one on the computer that runs this notebook.")
     return find_photos([place])
@@ -195,8 +196,9 @@ def _photos_in(path: str) -> list[Path]:
 
 def _short(outcome: Outcome) -> Outcome:
     """Drop the form's own folders from the file names."""
-    error = outcome.error and MemegenError(in_form_words(outcome.error).replace(str(outcome.photo), outcome.photo.name))
-    return replace(outcome, photo=Path(outcome.photo.name), clip=Path(outcome.clip.name), error=error)
+    name = Path(outcome.photo).name
+    error = outcome.error and MemegenError(in_form_words(outcome.error).replace(str(outcome.photo), name))
+    return replace(outcome, photo=Path(name), clip=Path(outcome.clip.name), error=error)
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:
