@@ -136,7 +136,7 @@ def resolve_driving(source: str | Path | Template, *, progress: Progress | None 
         return _located(source, progress=progress)
     if isinstance(source, str) and any(template.name == source for template in TEMPLATES):
         return load_template(source, progress=progress)
-    if isinstance(source, str) and re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]+://", source):
+    if isinstance(source, str) and re.match(r"\s*(?!file:)[A-Za-z][A-Za-z0-9+.-]+://", source):
         return _own(fetch_url(source, progress=progress), credit=source.strip())
     return _own(_existing_file(source), credit="your own clip")
 

@@ -175,7 +175,7 @@ def test_dead_address_is_a_download_error(server: HttpServer) -> None:
         resolve_driving(server.url + "/gone.mp4")
 
 
-@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://example.org/clip.mp4", "https://"])
+@pytest.mark.parametrize("address", ["gopher://example.org/clip.mp4", "ftp://example.org/clip.mp4", "https://"])
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(InputError, match="only http:// and https://"):
         resolve_driving(address)
