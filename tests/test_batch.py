@@ -11,6 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from http_server import HttpServer
+from PIL import Image
 
 from memegen import batch
 from memegen.animator import Animator, load_animator
@@ -109,6 +111,34 @@ def test_photos_are_found_in_folders(classroom: Path, tmp_path: Path) -> None:
         find_photos([tmp_path / "empty"])
     with pytest.raises(InputError, match="There are no photos"):
         find_photos([])
+
+
+def test_any_picture_in_a_folder_is_a_photo_and_the_rest_is_named(
+    tmp_path: Path, small_photo: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    picture = Image.open(small_photo).convert("RGB")
+    for name in ("a.jfif", "b.jpe", "c.mpo", "d", "e.odd"):
+        picture.save(folder / name, "JPEG")
+    (folder / "f.jxl").write_bytes(b"\xff\x0a" + bytes(40))
+    (folder / "notes.txt").write_text("not a photo")
+    outcomes = list(make_batch([folder], "daisy-bell", tmp_path / "out", suffix=".png", **SHORT))
+    assert {Path(one.photo).name: one.status for one in outcomes} == {
+        **dict.fromkeys(("a.jfif", "b.jpe", "c.mpo", "d", "e.odd"), "made"),
+        "f.jxl": "failed",
+    }
+    assert "is a JPEG XL photo" in outcomes[-1].message
+    assert "mixed, as they are not photos: notes.txt." in caplog.text
+
+
+def test_photos_from_the_web(tmp_path: Path, small_photo: Path) -> None:
+    with HttpServer() as server:
+        address = server.add("/faces/anna%20b.png", small_photo.read_bytes()) + "?token=secret&size=" + "9" * 300
+        outcomes = list(make_batch([address, small_photo], "daisy-bell", tmp_path, suffix=".png", **SHORT))
+    assert [one.status for one in outcomes] == ["made", "made"], outcomes
+    assert [one.clip.name for one in outcomes] == ["anna_b.png", f"{small_photo.stem}.png"]
+    assert outcomes[0].photo == address
 
 
 def test_the_engine_is_loaded_once(small_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

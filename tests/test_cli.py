@@ -475,7 +475,7 @@ def broken_clips() -> dict[str, str]:
         "nobody.mp4": "nobody.mp4 between 0.0 s and 0.6 s: choose a clip",
         "daisy-bel": "Did you mean 'daisy-bell'? Known templates: daisy-bell, baka-mitai;",
         "me.txt": "Known templates: daisy-bell, baka-mitai;",
-        "file:///etc/passwd": "only http:// and https://",
+        "gopher://example.org/clip.mp4": "only http:// and https://",
         "": "is not a file",
     }
 
@@ -536,6 +536,48 @@ def test_a_read_only_folder(mistake: Callable[..., str], here: Path, monkeypatch
     real = os.access  # root may write anywhere
     monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and real(path, mode))
     assert "locked is read-only: write to another." in mistake("make", "me.png", *SHORT, "-o", "locked/out.mp4")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--top", "many words " * 60], "The top caption is too long"),
+        (["--label", "many words " * 60], "The label is too long"),
+        (["--max-size", "1kB"], "A clip of 2.0 s does not fit in 1 kB"),
+        (["--intro", "\U000f0000"], "No font here has"),
+    ],
+)
+def test_what_can_not_work_is_said_before_the_driver_is_watched(
+    mistake: Callable[..., str], here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setattr("memegen.mesh.animator.watch", lambda *_: pytest.fail("the driver was watched"))
+    assert said in mistake("make", "me.png", "--duration", "2", "-o", "out.mp4", *words)
+    assert left(here) == []
+
+
+def test_an_address_as_the_template_gives_a_short_plain_name(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clip = asset("templates/daisy-bell.mp4").read_bytes()
+    with HttpServer() as server:
+        address = server.add("/v/clip%20one.mp4", clip) + "?token=secret&" + "x" * 300
+        assert main(["make", "me.png", address, "--duration", "0.4"]) == 0
+    assert left(here) == ["me-clip_one.mp4"]
+    assert "secret" not in capfd.readouterr().out
+
+
+def test_ffmpeg_speaks_only_when_asked(here: Path) -> None:
+    Path("clip.mp4").write_bytes(b"no clip" * 100)
+    usual, wordy = (run("make", "me.png", "clip.mp4", *words).stderr for words in ((), ("--verbose",)))
+    assert "Invalid data" not in usual
+    assert one_line(usual) in wordy
+    assert "ffmpeg says: " in wordy
+    assert "Invalid data" in wordy
+
+
+def test_a_sound_that_can_not_be_decoded_offers_to_leave_it_out(mistake: Callable[..., str], here: Path) -> None:
+    clip = Path(__file__).with_name("cases") / "unknown_sound_codec.mp4"
+    said = mistake("make", "me.png", clip, "-o", "out.mp4")
+    assert said.endswith("choose another file or sound, or leave the sound out. Or use --mute.")
+    assert main(["make", "me.png", str(clip), "-o", "out.mp4", "--mute", "--duration", "0.4"]) == 0
 
 
 def test_a_full_disk_keeps_what_was_there(
@@ -604,8 +646,7 @@ def test_ctrl_c_leaves_nothing_behind(here: Path, portrait: np.ndarray, interrup
     with on_terminal(*words) as (process, terminal):
         said = b""
         while stage not in said:
-            assert (chunk := read_terminal(terminal)), said.decode()
-            said += chunk
+            said += read_terminal(terminal) or pytest.fail(said.decode())
         process.send_signal(signal.SIGINT)
         while chunk := read_terminal(terminal):
             said += chunk
@@ -624,8 +665,7 @@ def test_an_ended_batch_keeps_what_is_finished(here: Path, portrait: np.ndarray)
             assert read_terminal(terminal)
         said = b""
         while b"Singing" not in said:
-            assert (chunk := read_terminal(terminal)), said.decode()
-            said += chunk
+            said += read_terminal(terminal) or pytest.fail(said.decode())
         process.terminate()
         while chunk := read_terminal(terminal):
             said += chunk

@@ -50,7 +50,8 @@ def plain_stem(source: object) -> str:
         name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "file"
         return re.sub(r"[^\w.+-]+", "_", Path(name).stem).strip(".")[:40] or "file"
     # Two such names, a hyphen, a number and an ending make a name that file systems take: at most 255 bytes.
-    return expanded(text).stem.encode()[:110].decode(errors="ignore")
+    stem = expanded(text).stem
+    return stem if len(os.fsencode(stem)) <= 110 else os.fsencode(stem)[:110].decode(errors="ignore")
 
 
 def is_page(head: bytes) -> bool:
