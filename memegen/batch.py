@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, MemegenError, OutputError
-from memegen.base.files import expanded, is_address, plain_stem, whole_file
+from memegen.base.files import expanded, is_address, plain_stem, reason_of, whole_file
 from memegen.base.options import takes_options
 from memegen.base.progress import Progress
 from memegen.media.encoders import SUFFIXES
@@ -123,7 +123,7 @@ def make_batch(
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder {folder} can't be made ({error}): choose another.") from error
+        raise OutputError(f"The folder {folder} can't be made ({reason_of(error)}): choose another.") from error
     if isinstance(engine, str | Path):
         chosen = engine_options(options)
         engine = load_animator(engine, progress=progress, **chosen)
@@ -178,5 +178,5 @@ def write_report(path: str | Path, outcomes: Sequence[Outcome]) -> Path:
             table.writerow(["photo", "clip", "status", "seconds", "message"])
             table.writerows([o.photo, o.clip, o.status, f"{o.seconds:.1f}", o.message] for o in outcomes)
     except OSError as error:
-        raise OutputError(f"The report {path} can't be written ({error}): choose another place.") from error
+        raise OutputError(f"The report {path} can't be written ({reason_of(error)}): choose another place.") from error
     return file

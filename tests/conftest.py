@@ -112,7 +112,7 @@ def chromium() -> str:
 
 
 SMOKE = {  # the files that touch what may differ with other versions, and are quick
-    "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "moviepy", "preview", "tiny",
+    "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "lyrics", "moviepy", "preview", "tiny",
     "video", "widgets",
 }  # fmt: skip
 

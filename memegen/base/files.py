@@ -64,6 +64,11 @@ def not_media(head: bytes) -> str:
     return "a web page" if is_page(head) else "a playlist" if _PLAYLIST.match(head) else ""
 
 
+def reason_of(error: Exception) -> str:
+    """Return the system's reason for an error, without number and file name."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def check_file(path: str | Path, *, kind: str) -> Path:
     """Return the absolute path of an ordinary file that exists and is not empty.
 
@@ -85,7 +90,8 @@ def check_file(path: str | Path, *, kind: str) -> Path:
     except FileNotFoundError:
         raise InputError(f"There is no {kind} at {path}: check the spelling and the folder.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"The {kind} {path} can't be read ({error}): check its name and permissions.") from error
+        reason = reason_of(error)
+        raise InputError(f"The {kind} {path} can't be read ({reason}): check its name and permissions.") from error
     if not head:
         raise InputError(f"{path} is empty: copy or download the {kind} again.")
     if other := not_media(head):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
@@ -33,6 +34,7 @@ _PROFILE_MODES = {  # what a profile of a colour space is for
     "RGB": ("RGB", ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
+_log = logging.getLogger(__name__)
 DAMAGE = (
     OSError,
     EOFError,
@@ -77,7 +79,8 @@ def read_image(source: PhotoSource, *, max_side: int = 2048) -> np.ndarray:
                 image = image.copy()  # what follows decodes and shrinks in place
             return _upright_rgb(image, max_side=max_side, name=name)
         except DAMAGE as error:
-            raise InputError(f"{name} is damaged or incomplete ({error}): save it again or use another.") from error
+            _log.debug("Pillow says: %s", error)
+            raise InputError(f"{name} is damaged or incomplete: save it again or use another.") from error
 
 
 def is_picture(file: Path) -> bool:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, UnavailableError
 from memegen.media.animations import is_animation, read_animation
 from memegen.media.ffmpeg import EXACT, reading, run, said, sound_streams, tell
 
@@ -100,6 +100,7 @@ def look(file: Path) -> Probe:
 
     Raises:
         InputError: It is not a video, or damaged.
+        UnavailableError: ffmpeg crashes over it.
     """
     if is_animation(file):
         with closing(read_animation(file)) as pictures:
@@ -117,6 +118,8 @@ def look(file: Path) -> Probe:
         if sounds and not picture:
             raise InputError(f"{file} has sound but no picture: use it as the sound, and a video as the clip.")
         tell(shot.stderr)
+        if shot.returncode < 0:  # killed by a signal: some builds can't read MPEG-TS on some systems
+            raise UnavailableError(f"ffmpeg crashed over {file.name}: run pip install -U imageio-ffmpeg and try again.")
         raise InputError(
             f"{file} can't be read as a video: it is damaged, incomplete or not a video; get it again or use another."
         )
@@ -255,7 +258,7 @@ def usual_size(probe: Probe, packets: Packets) -> tuple[int, int]:
     seconds: defaultdict[float, float] = defaultdict(float)  # of each shape
     for (at, width, height), (later, *_) in pairwise([*packets.sizes, (packets.end, 0, 0)]):
         seconds[round(width / height, 1)] += later - at
-    shape = max(seconds, key=seconds.__getitem__)
+    shape = max(seconds, key=lambda shape: round(seconds[shape], 1))  # the first where they are even
     return max(((w, h) for _, w, h in packets.sizes if round(w / h, 1) == shape), key=math.prod)
 
 

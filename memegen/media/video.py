@@ -20,7 +20,7 @@ import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError, OutputError
-from memegen.base.files import check_file, expanded, whole_file
+from memegen.base.files import check_file, expanded, reason_of, whole_file
 from memegen.base.html import data_address
 from memegen.media.animations import is_animation, on_background, read_animation
 from memegen.media.editing import clip_of, pictures_of, write_sound
@@ -371,7 +371,7 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
     try:
         folder_there, there = file.parent.is_dir(), file.exists()
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path} can't be a file name ({error}): choose another.") from error
+        raise OutputError(f"{path} can't be a file name ({reason_of(error)}): choose another.") from error
     if not folder_there:
         raise OutputError(f"There is no folder {file.parent}: create it, or write to another.")
     if not os.access(file.parent, os.W_OK):

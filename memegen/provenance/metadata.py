@@ -135,7 +135,8 @@ def write_metadata(path: Path, marks: Marks) -> None:
         else:
             path.write_bytes(writers[suffix](path.read_bytes(), packet, marks.sentence))
     except OSError as error:
-        raise OutputError(f"The marks can't be written into {path.name} ({error}): write to another folder.") from error
+        problem = f"The marks can't be written into {path.name} ({error.strerror}): write to another folder."
+        raise OutputError(problem) from error
 
 
 def read_metadata(path: Path) -> Found:
