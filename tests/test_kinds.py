@@ -62,10 +62,12 @@ def grey_profile() -> bytes:
     return head.ljust(128, b"\0") + (3).to_bytes(4, "big") + table + b"".join(parts)
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "avif", "tiff"])
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "avif", "tiff", "heic"])
 def test_profiles_travel_in_every_format(tmp_path: Path, ending: str) -> None:
     p3 = Image.open(CASES / "display_p3.jpg")
     file = tmp_path / f"p3.{ending}"
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     p3.save(file, quality=95, icc_profile=p3.info["icc_profile"])
     assert off(read_image(file), read_image(CASES / "photo.png")) < 4
 
