@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError
+from memegen.look.compose import compose
 from memegen.look.lyrics import Line, Word, read_lyrics
+from memegen.look.options import Look
 
 
 def written(folder: Path, text: str | bytes, name: str = "song.lrc") -> Path:
@@ -70,37 +74,145 @@ def test_subtitles(tmp_path: Path) -> None:
     assert (first.end, last.start, last.end) == (3, 3600.5, 3601.5)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        "\ufeff[00:01.00]Žlutý".encode(),
-        "[00:01.00]Žlutý".encode("cp1252", "ignore"),
-        "[00:01.00]Žlutý".encode("utf-16"),
-    ],
-)
-def test_encodings(tmp_path: Path, data: bytes) -> None:
-    [line] = read_lyrics(written(tmp_path, data))
-    assert line.text in ("Žlutý", "lutý", "Žlut")
-    assert line.start == 1
+CASES = Path(__file__).parent / "cases"
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "number", "why"),
+    ("name", "texts"),
     [
-        ("[00:01.00]a\nno time\n", "a.lrc", 2, "start it with a time"),
-        ("[00:01.00]a\n\n[0x:02]b\n", "a.lrc", 3, "start it with a time"),
-        ("[offset:soon]\n", "a.lrc", 1, "number of milliseconds"),
-        ("[00:01.00]<00:02.00>a<00:01.50>b\n", "a.lrc", 1, "goes backwards"),
-        ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03 -> 4\nb\n", "a.srt", 6, "a cue needs a row"),
-        ("1\n00:00:02,000 --> 00:00:01,000\na\n", "a.srt", 2, "ends before it begins"),
-        ("words\n", "a.srt", 1, "a cue needs a row"),
-        ("1\n", "a.srt", 1, "a cue needs a row"),
+        ("gbk.lrc", ["今天天气很好", "我们一起唱歌"]),
+        ("windows1251.lrc", ["Сегодня хороший день", "Давай споём вместе"]),
+        ("hours.lrc", ["first", "second"]),
+        ("no_blank_rows.srt", ["first", "second"]),
+        ("blank_row_in_cue.srt", ["Je suis la,\nj'arrive bientot.", "encore une ligne"]),
+        ("youtube.srt", ["[Music]", "hello & welcome 'there' all"]),
     ],
 )
-def test_a_malformed_line_is_named(tmp_path: Path, text: str, name: str, number: int, why: str) -> None:
-    path = written(tmp_path, text, name)
-    with pytest.raises(InputError, match=rf"^Line {number} of .*{name} is malformed \(.*\): .*{why}"):
-        read_lyrics(path)
+def test_files_that_players_forgive(caplog: pytest.LogCaptureFixture, name: str, texts: list[str]) -> None:
+    first, second = read_lyrics(CASES / name)
+    assert [first.text, second.text] == texts
+    assert first.end <= second.start
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("encodings", "text"),
+    [
+        ("utf-8 utf-8-sig utf-16 utf-16-le utf-16-be", "Žlutý kůň 今天"),
+        ("gbk gb18030 utf-16-le", "月亮代表我的心\n你问我爱你有多深"),
+        ("big5 gbk utf-16-be", "月亮代表我的心\n輕輕的一個吻"),
+        ("big5hkscs", "佢哋唔係好鍾意食嘢\n你喺邊度呀"),
+        ("shift_jis euc_jp", "夕焼け小焼けの赤とんぼ\nドレミの歌 baby"),
+        ("euc_kr cp949", "나의 살던 고향은 꽃피는 산골\noh baby 사랑해"),
+        ("cp1251 koi8_r", "Во поле берёза стояла\nРасцветали яблони и груши"),
+        ("cp1251 koi8_u", "Несе Галя воду\nЇхав козак за Дунай"),
+        ("cp1250 iso8859_2", "Szła dzieweczka do laseczka\nŻyję tak, jak chcę"),
+        ("cp1250 iso8859_2", "Žlutý kůň běží přes řeku\nHolka modrooká"),
+        ("cp1250 iso8859_2", "Tavaszi szél vizet áraszt, virágom, virágom\nHulló őszi levél, fűben fekszik"),
+        ("cp1253", "Θάλασσα πλατιά\nΣ' αγαπώ γιατί μου μοιάζεις"),
+        ("cp1254", "Çiçekli bahçemizin\nyollarında koşarken"),
+        ("cp1255", "הבה נגילה ונשמחה\nעורו אחים בלב שמח"),
+        ("cp1256", "طلع البدر علينا\nمن ثنيات الوداع"),
+        ("cp874", "แม่สายสะอื้น\nรักเธอคนเดียว"),
+        ("cp1252", "Déjà vu, ça va"),
+        ("cp1252", "Non, rien de rien…\nJ’ai le cœur léger"),
+        ("cp1252", "Über den Wolken\nSchöne Grüße"),
+        ("cp1252", "¿Quién eres tú, corazón?\n¡Mañana!"),
+        ("cp1252", "Don’t stop — “now”"),
+    ],
+)
+def test_encodings(tmp_path: Path, encodings: str, text: str) -> None:
+    timed = "".join(f"[00:{second:02}.00]{row}\n" for second, row in enumerate(text.split("\n")))
+    for encoding in encodings.split():
+        lines = read_lyrics(written(tmp_path, timed.encode(encoding)))
+        assert "\n".join(line.text for line in lines) == text, encoding
+
+
+@pytest.mark.parametrize(
+    ("row", "start", "text"),
+    [
+        ("[00:12:50]a", 12.5, "a"),
+        ("[ 00:12.50 ] a", 12.5, "a"),
+        ("[00:12,5]a", 12.5, "a"),
+        ("[01:00:02.25]a", 3602.25, "a"),
+        ("[00:01.00]Tom &amp; J&amp;#39;s&nbsp;<i>R&B</i> &lt;3", 1, "Tom & J's R&B <3"),
+        ("[00:01.00]a <00:1.>b", 1, "a b"),
+        ("[00:02.00]<00:03.00>a <00:02.50>b", 2, "a b"),
+        ("[00:02.00]<00:00.00>a <00:00.50>b", 2, "a b"),
+    ],
+)
+def test_odd_tags(tmp_path: Path, row: str, start: float, text: str) -> None:
+    [line] = read_lyrics(written(tmp_path, row))
+    assert (line.text, line.start, line.end) == (text, start, start + 8)
+
+
+def test_times_of_words_in_square_brackets(tmp_path: Path) -> None:
+    [line] = read_lyrics(written(tmp_path, "[00:01.00]la [00:01.50]lo[00:02.00]"))
+    assert times(line) == [("la ", 1, 1.5), ("lo", 1.5, 2)]
+
+
+def test_rows_of_one_time_are_sung_together(tmp_path: Path) -> None:
+    rows = "[00:01]<00:01>君<00:02>の<00:03>\n[00:01]ki mi no\n[00:01]your\n[00:05]x\n"
+    first, _ = read_lyrics(written(tmp_path, rows))
+    assert times(first)[:2] == [("君", 1, 2), ("の\n", 2, 3)]
+    assert times(first)[2:] == [("ki ", 1, 1.667), ("mi ", 1.667, 2.333), ("no\n", 2.333, 3.0), ("your", 1, 3)]
+    assert (first.text, first.start, first.end) == ("君の\nki mi no\nyour", 1, 3)
+    frames = [np.zeros((360, 360, 3), np.uint8)] * 3
+    look = Look(subtitles=str(tmp_path / "song.lrc"), label=False)
+    before, early, late = compose(frames, look, photo=frames[0], fps=1)
+    assert not before.any()
+    assert early.any()
+    assert (early != late).any()
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "00:00:01,000-->00:00:02,500",
+        "00 : 00 : 01 , 000 --> 00:00:02 . 5",
+        "00:01,000 --> 00:02,500 position:50%",
+        "00:00:01 --> 0:0:02:500",
+        "00:00:01,000 -> 00:00:02,500",
+    ],
+)
+def test_odd_times_of_cues(tmp_path: Path, time: str) -> None:
+    [line] = read_lyrics(written(tmp_path, f"1\n{time}\na\n", "song.srt"))
+    assert (line.text, line.start, line.end) == ("a", 1, 2.5)
+
+
+CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "sung", "skipped"),
+    [
+        (
+            "Song by X\n[00:01.00]a\nThanks\n",
+            "a.lrc",
+            ["a"],
+            "2 rows of a.lrc .*, the first is row 1 \\('Song by X'\\)",
+        ),
+        ("[00:01.00]a\n\n[0x:02]b\n", "a.lrc", ["a"], r"1 row of a.lrc .*, row 3 \('\[0x:02\]b'\)"),
+        ("[offset:soon]\n[00:01.00]a\n", "a.lrc", ["a"], "row 1 "),
+        ("[00:01]a\n[00:01]b\n[00:01]c\n[00:01]d", "a.lrc", ["a\nb\nc"], "row 4 "),
+        (f"WEBVTT\n\n{CUE}a\n", "a.srt", ["a"], "row 1 .'WEBVTT'"),
+        (f"{CUE}a\n\n2\n00:00:03 -> x\nb\n", "a.srt", ["a"], "row 7 .'b'"),
+        (f"{CUE}a\n\n2\nb\n\n3\n00:00:03,0 --> 00:00:04,0\nc\n", "a.srt", ["a", "c"], "row 6 .'b'"),
+        (f"{CUE}a\n2\n00:00:04,000 --> 00:00:03,000\nb\n", "a.srt", ["a"], "row 6 .'b'"),
+        (f"{CUE}a\n2\n00:00:04,000 --> 00:00:04,000\nb\n", "a.srt", ["a"], "row 6 .'b'"),
+        (f"{CUE}99\n\nred\n2\n00:00:03,0 --> 00:00:04,0\n5\n", "a.srt", ["99\nred", "5"], None),
+        (f"{CUE}a\n".replace("\n", "\r\r\n"), "a.srt", ["a"], None),
+        ("00:01,0 --> 00:02,0\n2\n\n00:02,0 --> 00:03,0\n1\n", "a.srt", ["2", "1"], None),
+        (f"{CUE}a\n2\n00:00:01,000 --> 00:00:02,000\nb\n", "a.srt", ["a\nb"], None),
+        (f"{CUE}5:15 train\n", "a.srt", ["5:15 train"], None),
+    ],
+)
+def test_odd_rows_are_skipped_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, name: str, sung: list[str], skipped: str | None
+) -> None:
+    assert [line.text for line in read_lyrics(written(tmp_path, text, name))] == sung
+    assert len(caplog.messages) == bool(skipped)
+    assert not skipped or re.search(skipped, caplog.text)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +222,12 @@ def test_a_malformed_line_is_named(tmp_path: Path, text: str, name: str, number:
         (b"[ti:only a title]\n", "a.lrc", "no lines to sing"),
         (b"[00:01.00]a", "a.txt", r"not a lyrics file: use one that ends in \.lrc or \.srt"),
         (b"[00:01.00]\x81", "a.lrc", "save it as UTF-8"),
+        ("[00:01.00]Été".encode("mac_roman"), "a.lrc", "save it as UTF-8"),
+        ("[00:01.00]Привет, мой друг".encode("cp866"), "a.lrc", "save it as UTF-8"),
+        (b"no time\n", "a.lrc", "no lines to sing"),
+        (b"words\n", "a.srt", "no lines to sing"),
+        (b"1\n", "a.srt", "no lines to sing"),
+        (b"1\n00:00:02,000 --> 00:00:01,000\na\n", "a.srt", "no lines to sing"),
         (b"\n" * (2**20 + 1), "a.lrc", "larger than 1 MB"),
     ],
 )
