@@ -112,8 +112,8 @@ def chromium() -> str:
 
 
 SMOKE = {  # the files that touch what may differ with other versions, and are quick
-    "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "lyrics", "moviepy", "preview", "tiny",
-    "video", "widgets",
+    "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "lyrics", "moviepy",
+    "preview", "tiny", "video", "widgets",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import filelock
 import pytest
 
 from memegen.base.files import expanded, whole_file
@@ -34,3 +35,17 @@ def test_a_file_that_cannot_be_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="taken"), whole_file(tmp_path / "taken") as part:
         part.touch()
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_what_killed_programs_left_is_removed_and_what_others_write_is_not(tmp_path: Path) -> None:
+    for name in (".memegen-dead", ".memegen-alive"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part.mp4").write_bytes(b"half")
+        (tmp_path / f"{name}.lock").touch()
+    with filelock.FileLock(tmp_path / ".memegen-alive.lock"), whole_file(tmp_path / "out.txt") as part:
+        part.write_text("whole")
+        assert len(list(tmp_path.glob(".memegen-*"))) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".memegen-alive", ".memegen-alive.lock", "out.txt"]
+    with whole_file(tmp_path / "out.txt") as part:
+        part.write_text("again")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -416,7 +415,7 @@ def test_a_folder_where_nothing_can_be_made(tmp_path: Path, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(OutputError, match=r"can't be written .*Permission denied"):
         write_video(tmp_path / "out.mp4", plain(), fps=25)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from fnmatch import fnmatch
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from memegen.base.errors import InputError
+
+_HIDDEN = ".memegen-"  # how the folders of unfinished files begin
 
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
 _PLAYLIST = re.compile(
@@ -111,10 +115,33 @@ def whole_file(file: Path, *, guard: Callable[[Path], AbstractContextManager[obj
     Raises:
         OSError: The folder can't be made, or the file can't be replaced.
     """
-    with guard(file):
-        folder = TemporaryDirectory(dir=file.parent, prefix=".memegen-", ignore_cleanup_errors=True)
-    with folder:
-        part = Path(folder.name, f"part{file.suffix}")
+    with ExitStack() as stack:
+        with guard(file):
+            folder = stack.enter_context(_claimed(file.parent))
+        part = folder / f"part{file.suffix}"
         yield part
         with guard(file):
             part.replace(file)
+
+
+@contextmanager
+def _claimed(parent: Path) -> Iterator[Path]:
+    """Yield a new hidden folder, after removing those of programs that were killed.
+
+    A lock beside each folder lasts as long as its program: the system opens it, however the program ends.
+    """
+    import filelock
+
+    for lock in [path for path in parent.iterdir() if fnmatch(path.name, f"{_HIDDEN}*.lock")]:
+        with suppress(OSError, NotImplementedError, filelock.Timeout), filelock.FileLock(lock, timeout=0):
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+    lock = parent / f"{_HIDDEN}{uuid.uuid4().hex[:12]}.lock"
+    with ExitStack() as stack:
+        stack.callback(lock.unlink, missing_ok=True)
+        with suppress(NotImplementedError, filelock.Timeout):  # a file system without locks
+            stack.enter_context(filelock.FileLock(lock, timeout=0))
+        folder = lock.with_suffix("")
+        folder.mkdir()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder

@@ -338,7 +338,7 @@ def _read_torch(path: Path) -> Any:
             f"{path} was not opened: it holds more than numbers and could run code. "
             "Get the checkpoint from its authors."
         ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # torch's reader of pickles does not foresee damage: IndexError, struct.error and more
         raise InputError(f"{path} is damaged or incomplete: get it again.") from error
 
 

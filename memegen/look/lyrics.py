@@ -28,7 +28,7 @@ _SOME_TAG = re.compile(r"\[\s*([A-Za-z#]\w*)\s*:(.*)\]")
 _SRT_SPAN = re.compile(rf"{_TIME}\s*-+\s*>\s*{_TIME}(?:\s.*)?")
 _LIKE_A_SPAN = re.compile(r".*->.*|[\d\s.,:]+:[\d\s.,:]+")
 _CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_ENTITY = re.compile(r"&(?:amp;)?#?\w+;")
+_ENTITY = re.compile(r"&(?:amp;)?#?\w{1,20};")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}|[<\[][\d\s]*:[\d\s.,:]*[>\]]")
 _log = logging.getLogger(__name__)
 

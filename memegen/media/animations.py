@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -35,13 +38,10 @@ def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:
     Raises:
         InputError: The file is damaged.
     """
-    import imageio.v3 as iio
-
     end = 0.0
     try:
-        with path.open("rb") as file, iio.imopen(file, "r", plugin="pillow") as pictures:
-            for index, frame in enumerate(pictures.iter(mode="RGBA")):  # type: ignore[call-arg]
-                about = pictures.metadata(index=index)
+        with path.open("rb") as file, _opened(file) as pictures:
+            for index, (frame, about) in enumerate(_steps(pictures)):
                 if index == 0 and about.get("default_image"):
                     continue  # an APNG's picture for programs that can't animate it
                 length = about.get("duration", 0)
@@ -49,6 +49,25 @@ def read_animation(path: Path) -> Generator[tuple[float, Image], None, None]:
                 yield end / 1000, on_background(frame)
     except DAMAGE as error:
         raise InputError(f"{path} can't be read as a video: it is damaged or incomplete; get it again.") from error
+
+
+def _opened(file: BinaryIO) -> Any:
+    """Open an animated picture without the warnings of Pillow, which nobody can act on."""
+    import imageio.v3 as iio
+
+    with warnings.catch_warnings(action="ignore"):
+        return iio.imopen(file, "r", plugin="pillow")
+
+
+def _steps(pictures: Any) -> Iterator[tuple[Image, dict[str, Any]]]:
+    """Yield each picture, RGBA, and what is said about it."""
+    frames = pictures.iter(mode="RGBA")
+    for index in itertools.count():
+        with warnings.catch_warnings(action="ignore"):
+            if (frame := next(frames, None)) is None:
+                return
+            about = pictures.metadata(index=index)
+        yield frame, about
 
 
 def on_background(frame: Image) -> Image:

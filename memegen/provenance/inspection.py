@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +28,8 @@ from memegen.templates import TEMPLATES
 SPAN = 8.0  # seconds from the beginning of a clip that are searched for the invisible mark
 SAMPLES = 60  # frames taken from them
 STILL_SIDE = 1920  # pixels; a larger still is scaled down for the search
+
+_log = logging.getLogger(__name__)
 
 State = Literal["none", "intact", "altered", "invalid", "unreadable", "unchecked"]
 _WORDS = {
@@ -222,7 +225,8 @@ def _credentials(file: Path) -> Credentials:
     except UnavailableError as error:
         return Credentials("unchecked", reason=str(error))
     except (InputError, AttributeError, IndexError, KeyError, TypeError) as error:
-        reason = f"they are damaged, were changed after signing, or need a newer version of this program ({error})"
+        _log.debug("The check of %s says: %s", file.name, error)
+        reason = "they are damaged, were changed after signing, or need a newer version of this program"
         return Credentials("unreadable", reason=reason)
 
 

@@ -6,6 +6,7 @@ Sources: Adobe's XMP specification, part 3 (where each format keeps its packet);
 from __future__ import annotations
 
 import io
+import logging
 import mmap
 import re
 import struct
@@ -34,6 +35,7 @@ MAX_PACKET = 2**20  # bytes of the longest XMP that is read; ours has about 800
 MAX_COMMENT = 10_000  # a longer comment is cut to this many letters
 MAX_PICTURE = 2**29  # bytes of the largest image file that is opened: Pillow reads some formats into memory whole
 
+_log = logging.getLogger(__name__)
 _NAMESPACES = {
     "x": "adobe:ns:meta/",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -151,8 +153,11 @@ def read_metadata(path: Path) -> Found:
     try:
         packet, comment = _image_packet(path) or (_movie_packet(path), _movie_comment(path))
         return Found(comment=comment) if packet is None else _parsed(packet, comment)
-    except (ValueError, ElementTree.ParseError, RecursionError, MemoryError) as error:
-        return Found(comment=comment, problem=f"the XMP can't be read ({str(error)[:200]})")
+    except (UnicodeDecodeError, ElementTree.ParseError, RecursionError, MemoryError) as error:
+        _log.debug("The XMP of %s can't be read: %s", path.name, error)
+        return Found(comment=comment, problem="the XMP can't be read: it is damaged")
+    except ValueError as error:
+        return Found(comment=comment, problem=f"the XMP can't be read ({error})")
     except OSError as error:
         return Found(problem=f"the file can't be read ({error.strerror})")
 
@@ -231,8 +236,8 @@ def _image_packet(path: Path) -> tuple[bytes | None, str | None] | None:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=known) as image:  # of large pictures
             texts = _texts(image)
         packet: Any = _gif_packet(path) if image.format == "GIF" else texts.get("xmp", texts.get(_PNG_KEYWORD.lower()))
-    except ValueError:
-        raise  # for text that is far too long; `read_metadata` reports it
+    except ValueError as error:
+        raise ValueError("its texts are far too long") from error
     except DAMAGE:
         return None
     packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
