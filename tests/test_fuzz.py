@@ -19,7 +19,7 @@ FINE = [Seed(kind, ".bin", b"a file of some bytes" * 9) for kind in ("fine", "ba
 
 @pytest.mark.xdist_group("fuzz")
 def test_damaged_files_are_refused_in_our_own_words(tmp_path: Path) -> None:
-    tally = fuzz(range(COUNT), seed=20, kept=tmp_path)
+    tally = fuzz(range(COUNT), seed=20, kept=tmp_path, limits=Limits(seconds=120))  # a busy machine is no finding
     assert not tally.findings, tally.summary()
     assert tally.kinds.keys() >= READERS.keys() - {"checkpoint"}
     assert min(tally.states["read"], tally.states["refused"]) > COUNT // 5
@@ -89,7 +89,7 @@ def test_what_is_not_refused_is_found_and_kept(tmp_path: Path, bad: object, stat
 
 
 def test_what_hangs_is_found_and_the_next_file_is_read(tmp_path: Path) -> None:
-    tally = tried(tmp_path, hangs, Limits(seconds=1.0))
+    tally = tried(tmp_path, hangs, Limits(seconds=4.0))
     assert tally.findings.keys() == {("bad", "slow")}
     assert tally.states["read"] == tally.kinds["fine"] > 0
 

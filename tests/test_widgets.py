@@ -25,9 +25,11 @@ import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
+from memegen.base.options import options_of
 from memegen.base.progress import Progress, Stage
 from memegen.fomm.checkpoint import check_installed, find_checkpoint, obtain
 from memegen.media.images import read_image
+from memegen.media.options import Cut
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
 from memegen.widgets import MemeForm, checkpoint, elements, jobs, platforms, template
@@ -981,3 +983,9 @@ def test_everything_has_a_label_and_buttons_suit_thumbs(page: Page, maker: Maker
         assert re.search(r'alt="[^"]+"', picture)
     for player in re.findall(r"<video[^>]*>", page.text):
         assert re.search(r'aria-label="[^"]+"', player)
+
+
+def test_a_remedy_is_named_as_on_the_page() -> None:
+    error = InputError("The sound can't be decoded: leave it out.", remedy={"mute": True})
+    assert jobs.in_form_words(error) == "The sound can't be decoded: leave it out. Or tick “No sound”."
+    assert next(one.title for one in options_of(Cut) if one.name == "mute") == "No sound"

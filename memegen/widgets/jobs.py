@@ -182,6 +182,7 @@ def in_form_words(error: MemegenError) -> str:
     message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", error.message)
     sentence, *details = message.split("\n")
     remedy = " Or choose the look “instant”." if error.remedy.keys() & CURED_BY_INSTANT else ""
+    remedy = " Or tick “No sound”." if "mute" in error.remedy else remedy
     return "\n".join([sentence + remedy, *details])
 
 
