@@ -7,7 +7,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from memegen.base.files import expanded, whole_file
+from memegen.base.files import expanded, not_media, whole_file
 
 
 def test_home_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +49,10 @@ def test_what_killed_programs_left_is_removed_and_what_others_write_is_not(tmp_p
     with whole_file(tmp_path / "out.txt") as part:
         part.write_text("again")
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_page_is_known_by_its_first_word_however_many_comments_go_before() -> None:
+    comments = b"<!-- saved -->\n" * 60
+    assert not_media(comments + b"<html>") == "a web page"
+    assert not_media(comments + b"<MPD>") == "a playlist"
+    assert not_media(comments + b"<svg>") == ""

@@ -16,9 +16,9 @@ from memegen.base.errors import InputError
 
 _HIDDEN = ".memegen-"  # how the folders of unfinished files begin
 
-_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*+<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
 _PLAYLIST = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(#EXTM3U|\[playlist\]|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(MPD|playlist)\b)", re.DOTALL
+    rb"(\xef\xbb\xbf)?\s*(#EXTM3U|\[playlist\]|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*+<(MPD|playlist)\b)", re.DOTALL
 )
 
 

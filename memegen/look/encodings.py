@@ -35,7 +35,7 @@ _LATIN = {"cp1252", "cp1250", "cp1254", "cp1257", "iso8859_2"}
 _COMMON = {"gb18030": (0xB0, 0xD7, 0xA1), "big5hkscs": (0xA4, 0xC6, 0x40), "cp949": (0xB0, 0xC8, 0xA1),
            "cp932": (0x88, 0x97, 0x40), "euc_jp": (0xB0, 0xCF, 0xA1)}  # fmt: skip
 _MARKS = set("\u00a0\u3000‘’“”„–—…«»·•、。，！？：；（）「」『』《》～ー¿¡´°€♪♫")
-_MIXED = re.compile(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]")
+_MIXED = re.compile(r"[A-Za-z@\\^`{|}~][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z@\\^`{|}~]")
 
 
 def decode_text(data: bytes) -> str | None:
@@ -60,15 +60,16 @@ def _most_likely(data: bytes) -> str | None:
     charset-normalizer, made for longer texts, misread half of the lyrics of one line (benchmarks/files.py).
     """
     readings: dict[str, float] = {}
+    beginning = data[:20_000]  # cut as bytes: as many characters are more bytes in some encodings than in others
     for encoding in (*_ALPHABETS, *_COMMON):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        readings[text] = min(_cost(text[:20_000], encoding), readings.get(text, math.inf))
+        readings[text] = min(_cost(beginning.decode(encoding, "ignore"), encoding), readings.get(text, math.inf))
     (best, cost), (_, second) = sorted([*readings.items(), ("", math.inf)], key=lambda reading: reading[1])[:2]
     # Two readings that are nearly as likely are a guess; a rare letter for each byte beyond ASCII is mojibake.
-    most = sum(bytes([byte]).isalpha() for byte in data) + 6 * sum(byte > 127 for byte in data)
+    most = 1.6 * sum(bytes([byte]).isalpha() for byte in beginning) + 6 * sum(byte > 127 for byte in beginning)
     sure = second - cost >= 1.5 and cost < most
     return best if sure else None
 
@@ -76,7 +77,7 @@ def _most_likely(data: bytes) -> str | None:
 def _cost(text: str, encoding: str) -> float:
     """Return how unlikely a text is: about the negative logarithm of its probability, letter by letter."""
     counts = Counter(char for char in text if char.isalpha() or not char.isascii())
-    # A wrong reading has capitals inside words and letters of two scripts side by side.
+    # A wrong reading has capitals inside words and letters of two scripts, or letters and signs of code, side by side.
     odd = sum(before.islower() and after.isupper() for before, after in itertools.pairwise(text))
     odd += 0 if encoding in _LATIN else len(_MIXED.findall(text))
     if encoding in _COMMON:
@@ -106,4 +107,5 @@ def _sign_cost(char: str, encoding: str) -> float:
     lead, last, second = _COMMON[encoding]
     data = char.encode(encoding)
     common = len(data) == 2 and lead <= data[0] <= last and data[1] >= second
-    return (6 if encoding == "cp949" else 7) if common else 14
+    # Korean needs fewer signs than Chinese; Japanese has kana between them.
+    return {"cp949": 6, "cp932": 8, "euc_jp": 8}.get(encoding, 7) if common else 14

@@ -26,7 +26,7 @@ _LINE_TAG = re.compile(rf"\[\s*{_TIME}\s*\]\s*")
 _WORD_TAG = re.compile(rf"[<\[]\s*{_TIME}\s*[>\]]")
 _SOME_TAG = re.compile(r"\[\s*([A-Za-z#]\w*)\s*:(.*)\]")
 _SRT_SPAN = re.compile(rf"{_TIME}\s*-+\s*>\s*{_TIME}(?:\s.*)?")
-_LIKE_A_SPAN = re.compile(r".*->.*|[\d\s.,:]+:[\d\s.,:]+")
+_LIKE_A_SPAN = re.compile(r".*->.*|[\d\s.,:][\d\s.,]*+:[\d\s.,:]+")
 _CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ENTITY = re.compile(r"&(?:amp;)?#?\w{1,20};")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}|[<\[][\d\s]*:[\d\s.,:]*[>\]]")
@@ -198,7 +198,7 @@ def _read_lrc(rows: Sequence[str], skipped: list[int]) -> list[_Cue]:
         elif (note := _SOME_TAG.fullmatch(row)) and note[1].lower() == "offset":
             try:
                 offset = int(note[2]) / 1000  # makes everything earlier
-            except ValueError:
+            except (ValueError, OverflowError):
                 skipped.append(number)
         elif row and not note:
             skipped.append(number)
