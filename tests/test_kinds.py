@@ -132,9 +132,9 @@ def test_hlg_video_has_the_colours_of_the_original() -> None:
     assert off(bright, usual) < 4
 
 
-@pytest.mark.parametrize("transfer", ["arib-std-b67", "smpte2084"])
+@pytest.mark.parametrize("transfer", ["arib-std-b67", "smpte2084", "709"])
 @pytest.mark.parametrize("rgb", ["808080", "c04020", "2060b0", "e0c0a0", "f0f0f0"])
-def test_hdr_video_shows_the_colours_that_were_meant(tmp_path: Path, transfer: str, rgb: str) -> None:
+def test_hdr_and_wide_gamut_video_shows_the_colours_that_were_meant(tmp_path: Path, transfer: str, rgb: str) -> None:
     meant = np.array([int(rgb[at : at + 2], 16) for at in (0, 2, 4)])
     to_hdr = (
         "format=gbrp,setparams=color_primaries=bt709:color_trc=bt709:colorspace=gbr,zscale=t=linear:npl=203,"

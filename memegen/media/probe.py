@@ -134,7 +134,7 @@ def look(file: Path) -> Probe:
 
 def _decoding(stream: str, metadata: str) -> Decoding:
     """Return how a picture stream is decoded, from ffmpeg's description of it."""
-    form = re.search(r", (\w+)(?:\(([^)]*)\))?, (\d+)x(\d+)", stream)
+    form = re.search(r", (\w+)(?:\((.*?)\)+)?, (\d+)x(\d+)", stream)
     kind, notes, rows = (form[1], form[2] or "", int(form[4])) if form else ("", "", 0)
     tags = next((note for note in notes.split(", ") if re.fullmatch(r"[\w-]+(/[\w-]+){2}", note)), "")
     single = next((note for note in notes.split(", ") if re.fullmatch(r"bt\w+|smpte\w+|fcc|ycgco|arib\S+", note)), "")
