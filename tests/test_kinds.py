@@ -113,7 +113,10 @@ def test_only_exif_turns_a_photo_as_in_browsers() -> None:
     assert read_image(CASES / "orientation_only_in_xmp.jpg").shape == (288, 360, 3)
 
 
-def test_an_avif_whose_first_brand_is_that_of_heif() -> None:
+@pytest.mark.parametrize("heif", [False, True])
+def test_an_avif_whose_first_brand_is_that_of_heif(heif: bool) -> None:
+    if heif:
+        pytest.importorskip("pillow_heif").register_heif_opener()
     assert off(read_image(CASES / "avif_brand_mif1.avif"), read_image(CASES / "photo.png")) < 3
 
 

@@ -136,7 +136,8 @@ def _decode(data: bytes, *, name: str) -> Image.Image:
     if is_heif(data[:64]):
         _register_heif(name)
     try:
-        image = Image.open(io.BytesIO(data))
+        # An AVIF may look like a HEIC to the reader of those, once that is registered.
+        image = Image.open(io.BytesIO(data), formats=["AVIF"] if file_brands(data[:64]) & AVIF_BRANDS else None)
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} has far too many pixels: save a smaller copy.") from error
     except DAMAGE as error:
