@@ -63,7 +63,7 @@ def find_photos(sources: Sequence[str | Path]) -> list[Path | str]:
     photos: list[Path | str] = []
     for source in sources:
         if is_address(source):
-            photos.append(str(source).strip())
+            photos.append(source.strip())
         elif (path := expanded(source)).is_dir():
             photos += _photos_in(path)
         else:
@@ -74,11 +74,13 @@ def find_photos(sources: Sequence[str | Path]) -> list[Path | str]:
 
 
 def _photos_in(folder: Path) -> list[Path]:
+    """List the photos of a folder, and name what is left out in a warning."""
     files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
-    photos = [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES or is_picture(path)]
+    counts = {path: path.suffix.lower() in PHOTO_SUFFIXES or is_picture(path) for path in files}
+    photos = [path for path in files if counts[path]]
     if not photos:
         raise InputError(f"The folder {folder} has no photos: give another, or the photos themselves.")
-    if left := [path.name for path in files if path not in set(photos)]:
+    if left := [path.name for path in files if not counts[path]]:
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         _log.warning("Left out of %s, as they are not photos: %s%s.", folder, ", ".join(left[:5]), more)
     return photos

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
-from memegen.base.files import expanded, is_page
+from memegen.base.files import expanded, is_page, plain_name
 from memegen.base.progress import Progress, Stage
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def cache_dir() -> Path:
 
 def cache_file(folder: str, name: str) -> Path:
     """Return the path of a file in a folder of the cache, whatever characters the names have. It may not exist yet."""
-    return cache_dir() / _plain(folder) / _plain(name)
+    return cache_dir() / plain_name(folder) / plain_name(name)
 
 
 def asset(name: str) -> Path:
@@ -164,12 +164,6 @@ def fetch_url(
     return fetch((folder or cache_dir() / "downloads") / name, [Mirror(url)], limit=limit, progress=progress)
 
 
-def _plain(name: str) -> str:
-    """Return a file name, made from any text, that stays inside its folder."""
-    last = re.split(r"[/\\]", name)[-1]
-    return re.sub(r"[^\w.+-]+", "_", last).lstrip(".")[:80] or "file"
-
-
 def _name_for(url: str) -> str:
     """Return a file name for an address: readable, with the address's extension, and different for each address."""
     try:
@@ -183,7 +177,7 @@ def _name_for(url: str) -> str:
         )
     path = Path(unquote(parts.path))
     suffix = path.suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", path.suffix) else ""
-    return f"{_plain(path.stem)[:40]}-{hashlib.sha256(url.encode()).hexdigest()[:12]}{suffix}"
+    return f"{plain_name(path.stem)[:40]}-{hashlib.sha256(url.encode()).hexdigest()[:12]}{suffix}"
 
 
 def _is_cached(target: Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import unquote, urlsplit
 
 from memegen.base.errors import InputError
@@ -41,9 +42,15 @@ def expanded(path: str | Path) -> Path:
     return Path(text)
 
 
-def is_address(source: object) -> bool:
+def is_address(source: object) -> TypeGuard[str]:
     """Return whether a source is an http(s) address."""
     return isinstance(source, str) and re.match(r"\s*https?://", source, re.IGNORECASE) is not None
+
+
+def plain_name(name: str) -> str:
+    """Return a file name, made from any text, that stays inside its folder."""
+    last = re.split(r"[/\\]", name)[-1]
+    return re.sub(r"[^\w.+-]+", "_", last).lstrip(".")[:80] or "file"
 
 
 def plain_stem(source: object) -> str:
@@ -51,8 +58,7 @@ def plain_stem(source: object) -> str:
     text = str(source).strip()
     if is_address(text):
         parts = urlsplit(text)
-        name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "file"
-        return re.sub(r"[^\w.+-]+", "_", Path(name).stem).strip(".")[:40] or "file"
+        return plain_name(Path(unquote(parts.path)).stem or parts.hostname or "")[:40]
     # Two such names, a hyphen, a number and an ending make a name that file systems take: at most 255 bytes.
     stem = expanded(text).stem
     return stem if len(os.fsencode(stem)) <= 110 else os.fsencode(stem)[:110].decode(errors="ignore")

@@ -119,7 +119,7 @@ def _open(source: PhotoSource, *, name: str) -> Image.Image:
         return _from_array(source, name=name)
     if isinstance(source, bytes):
         return _decode(source, name=name)
-    if isinstance(source, str) and is_address(source):
+    if is_address(source):
         return _decode(_download(source), name=name)
     if not isinstance(source, str | Path):
         raise InputError(f"A photo can't be a {type(source).__name__}: give a path, an address, bytes or an array.")

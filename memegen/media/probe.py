@@ -75,10 +75,17 @@ class Probe(NamedTuple):
 
 
 class Packets(NamedTuple):
-    """The packets of a picture stream: how many, their average rate, when the last one ends (0: unknown).
+    """The packets of a clip; times are in seconds of the file's clock.
 
-    The peak is the rate of the shortest tenth. The first two times are when picture and sound begin, the sizes those of
-    the key frames, each with its time.
+    Attributes:
+        number: How many packets the picture has.
+        rate: Their average rate, packets a second.
+        end: When the last one ends; 0 if the file does not say.
+        broken: Whether the file breaks off.
+        peak: The rate of the shortest tenth.
+        first: When the picture begins.
+        sound: When the sound begins; NaN without sound.
+        sizes: Time, width and height of each key frame, in square pixels.
     """
 
     number: int
