@@ -28,7 +28,7 @@ CASES = {  # by name: the arguments, in which {square} and {wide} are photos, {c
     "512 x 512, first": "make {square} {clip} -o {out}",
     "512 x 512, again": "make {square} {clip} -o {out}",
     "1920 x 1080, again": "make {wide} {clip} -o {out}",
-    "tiny fomm, 3 s, again": "make {square} {clip} -o {out} --engine fomm --checkpoint tiny --duration 3",
+    "tiny fomm, 3 s, again": "make {square} {clip} -o {out} --engine tiny --duration 3",
     "vertical with captions, again": "make {square} daisy-bell -o {out} --format vertical --top HELLO --subtitles",
     "GIF of 5 s under 2 MB, again": "make {square} {clip} -o {out}.gif --duration 5 --max-size 2MB",
     **{f"under {size}, again": f"make {{square}} {{clip}} -o {{out}} --max-size {size}" for size in ("500kB", "120kB")},

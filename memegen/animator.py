@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memegen.base.errors import InputError
+from memegen.base.files import check_file
 from memegen.base.options import sort_options, takes_options
 from memegen.face.options import Acting
 from memegen.fomm.options import FommOptions
@@ -70,6 +71,22 @@ def load_animator(name: str | Path = "mesh", *, progress: Progress | None = None
     return MeshAnimator(acting, progress)
 
 
+def check_engine(name: str | Path) -> None:
+    """Check that an engine can be loaded here, without loading or downloading it.
+
+    Raises:
+        InputError: There is no such engine or checkpoint's file.
+        UnavailableError: torch is not installed.
+    """
+    if str(name) != "mesh":
+        from memegen.fomm.checkpoint import check_installed, locate
+
+        found = locate(name)
+        if isinstance(found, Path) and not found.is_dir():  # `read_states` says what to do about a folder
+            check_file(found, kind="checkpoint")
+        check_installed()
+
+
 def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of some options that are for `load_animator`."""
     return {name: options[name] for name in options.keys() & (_names(Acting) | _names(FommOptions))}
@@ -80,11 +97,9 @@ def _names(kind: type[Any]) -> set[str]:
 
 
 def _load_fomm(name: str | Path, acting: Acting, options: FommOptions, progress: Progress | None) -> Animator:
-    from memegen.fomm.checkpoint import check_installed, load_networks, locate
-
-    locate(name)
-    check_installed()
+    check_engine(name)
     from memegen.fomm.animator import FommAnimator
+    from memegen.fomm.checkpoint import load_networks
     from memegen.fomm.compute import choose_compute
     from memegen.fomm.model import FommModel
 

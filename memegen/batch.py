@@ -86,6 +86,16 @@ def _photos_in(folder: Path) -> list[Path]:
     return photos
 
 
+def check_suffix(suffix: str) -> None:
+    """Check that there are clips with an ending.
+
+    Raises:
+        OutputError: There are none; the message lists the endings.
+    """
+    if suffix.lower() not in SUFFIXES:
+        raise OutputError(f"There is no kind of clip {suffix!r}: use one of {', '.join(SUFFIXES)}.")
+
+
 @takes_options(*OPTIONS)
 def make_batch(
     photos: Sequence[str | Path],
@@ -117,8 +127,7 @@ def make_batch(
         MemegenError: There are no photos, the template or the engine can't be had or used, the folder can't be made, or
             there is no such kind of file.
     """
-    if suffix.lower() not in SUFFIXES:
-        raise OutputError(f"There is no kind of clip {suffix!r}: use one of {', '.join(SUFFIXES)}.")
+    check_suffix(suffix)
     files = find_photos(photos)
     songs = resolve_songs(template, progress)
     target = expanded(folder)

@@ -6,6 +6,8 @@ import argparse
 import io
 import logging
 import os
+import re
+import shlex
 import signal
 import sys
 import time
@@ -15,17 +17,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from memegen.base.errors import InputError, MemegenError, OutputError
-from memegen.base.files import plain_stem
-from memegen.base.options import Option, options_of
+from memegen.base.files import check_file, expanded, is_address, plain_stem
+from memegen.base.options import Option, did_you_mean, options_of, sort_options
 from memegen.base.version import __version__
 
 if TYPE_CHECKING:
     from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
-SINGS = "a name from `memegen templates`, or any video file or address"
+SINGS = "a name from `memegen templates`, or any video file or web address"
 KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
+MISUSED = 2  # the exit code of other programs for a command that they do not understand
 INTERRUPTED = 130  # the exit code that shells use after Ctrl-C
+
+# What argparse says, as patterns, and what we say instead.
+PLAIN = (
+    (r"the following arguments are required: (.+)", r"Missing: \1."),
+    (r"argument (\S+): expected .+", r"\1 needs a value."),
+    (r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)", r"\1 can't be \2: choose one of \3."),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\2 and \1 can't be used together: leave one out."),
+    (r"argument (\S+): ignored explicit argument (.+)", r"\1 takes no value: leave \2 out."),
+    (r"ambiguous option: (\S+) could match (.+)", r"\1 can mean \2: write it out."),
+    (r"argument (\S+): (.+)", r"\1: \2"),
+)
 
 # Options whose flag is not simply `--name VALUE`: flag, value and help.
 SWITCHES: dict[str, tuple[str, Any, str]] = {
@@ -42,16 +56,37 @@ METAVARS = {
     **dict.fromkeys(("expression", "motion"), "GAIN"),
     **{"face": "N", "bars": "COLOUR", "intro": "TITLE", "max_size": "SIZE", "offset": "MS", "crop": "L,T,R,B"},
 }
-NOTES = {"face": "; for a duet several N=TEMPLATE", "loudness": "; off leaves it as it is"}
+HELP = {  # where the flag does not take what the option takes in Python, or has more to say
+    "face": "which face sings: a number, counted from 0 at the left, or all; the largest when left out. "
+    "In a duet, once for each face: --face 0=daisy-bell --face 1=clip.mp4",
+    "label": "other words for the label, which says that the clip was made with AI",
+    "crop": "where the subject is in the photo, in pixels, if no face is found",
+    "max_size": "largest size of the file, with a unit, as in 10MB or 500kB; no limit when left out",
+    "loudness": "integrated loudness of the sound (EBU R 128), or off to leave it as it is",
+}
 REPEATS: dict[str, dict[str, Any]] = {"face": {"action": "append"}, "subtitles": {"nargs": "?", "const": True}}
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command in one line, like every other mistake."""
+    """Reports a wrong command in one plain line, like every other mistake.
+
+    Attributes:
+        commands: The parser of each command, by its name.
+    """
+
+    commands: Mapping[str, _Parser]
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"memegen: {message}. See {self.prog} --help.\n")
-        sys.exit(1)
+        for pattern, words in PLAIN:
+            message = re.sub(f"^{pattern}$", words, message, flags=re.DOTALL)
+        sys.stderr.write(f"memegen: {message.strip()} See {self.prog} --help.\n")
+        sys.exit(MISUSED)
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Report the words of a command that are left over."""
+        for flag in (word.partition("=")[0] for word in words if word.startswith("-")):
+            self.error(f"There is no option {flag!r}. {did_you_mean(flag, self._option_string_actions)}")
+        self.error(f"Too many words: {shlex.join(words)}. Put a name with spaces in quotes.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,8 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Args:
         argv: The words after `memegen`; those of the process when None.
+
+    Raises:
+        SystemExit: With 2 after one plain line on stderr, if the command is not understood; with 0 after a help text.
     """
-    options = _parser().parse_args(argv)
+    options = _parse(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="memegen: %(message)s", level=logging.WARNING)
     if options.verbose:
         logging.getLogger("memegen").setLevel(logging.DEBUG)
@@ -88,54 +126,88 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sentence(error: MemegenError) -> str:
     """Return an error in one line, its remedy spelled as flags."""
-    flags = [
-        SWITCHES[name][0]
-        if name in SWITCHES and value == SWITCHES[name][1]
-        else f"--{_dashed(name)}"
-        if value is True
-        else f"--{_dashed(name)} {value}"
-        for name, value in error.remedy.items()
-    ]
+    flags = [_flag(name, value) for name, value in error.remedy.items()]
     words = " ".join(line.strip() for line in error.message.splitlines())
     return f"{words} Or use {' '.join(flags)}." if flags else words
+
+
+def _flag(name: str, value: object) -> str:
+    """Return an option of `make_meme` as it is typed in a command."""
+    if name in SWITCHES and value == SWITCHES[name][1]:
+        return SWITCHES[name][0]
+    return f"--{_dashed(name)}" if value is True else f"--{_dashed(name)} {value}"
 
 
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read a command; after its name, options and other words may come in any order."""
+    parser = _parser()
+    name = words[0] if words else "-"
+    if name.startswith("-"):
+        parser.parse_known_args(words[:1])  # ends here for --help and --version
+        parser.error(f"Begin with a command: {', '.join(parser.commands)}.")
+    if name not in parser.commands:
+        _refuse_command(parser, words)
+    command = parser.commands[name]
+    end = words.index("--") if "--" in words else len(words)
+    names = [f"./{word}" if word.startswith("-") else word for word in words[end + 1 :]]  # no options after --
+    options, unknown = command.parse_known_intermixed_args([*words[1:end], *names])
+    if unknown:
+        command.refuse(unknown)
+    options.parser, options.words = command, words
+    return options
+
+
+def _refuse_command(parser: _Parser, words: Sequence[str]) -> NoReturn:
+    """Report a first word that is no command: a photo, or a misspelling."""
+    from memegen.batch import PHOTO_SUFFIXES
+
+    first = words[0]
+    if os.path.lexists(first) or Path(first).suffix.lower() in PHOTO_SUFFIXES:
+        meant = shlex.join(["memegen", "batch" if _is_folder(first) else "make", *words])
+        parser.error(f"There is no command {first!r}. Did you mean `{meant}`?")
+    commands = ", ".join(parser.commands)
+    parser.error(f"There is no command {first!r}. {did_you_mean(first, parser.commands)}Known commands: {commands}.")
+
+
+def _parser() -> _Parser:
     parser = _Parser(prog="memegen", description="One photo in, a singing meme out.")
     parser.add_argument("--version", action="version", version=f"memegen {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_make(commands)
     _add_batch(commands)
     _add_rest(commands)
     for command in commands.choices.values():
-        command.add_argument("--verbose", action="store_true", help="show details too, such as the words of ffmpeg")
+        command.add_argument("--verbose", action="store_true", help="show more, such as the messages of ffmpeg")
+    parser.commands = commands.choices
     return parser
 
 
 def _add_make(commands: Any) -> None:
-    make = commands.add_parser("make", help="make a photo sing", description="Make a photo sing.")
+    usage, about = "%(prog)s PHOTO [TEMPLATE] [options]", "Make a photo sing."
+    make = commands.add_parser("make", help="make a photo sing", usage=usage, description=about)
     make.add_argument("photo", metavar="PHOTO", help="a picture with a face: a file or a web address")
-    make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: %(default)s")
-    make.add_argument(
-        "-o", "--out", metavar="OUT", type=Path, help=f"what to write, {KINDS}; PHOTO-TEMPLATE.mp4 if left out"
-    )
+    make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: {DEFAULT}")
+    out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4 when left out"
+    make.add_argument("-o", "--out", metavar="OUT", type=Path, help=out)
     _add_options(make)
     make.set_defaults(run=_make)
 
 
 def _add_batch(commands: Any) -> None:
-    about = "Make many photos sing; failures are listed at the end and do not stop the rest."
-    batch = commands.add_parser("batch", help="make many photos sing", description=about)
-    batch.add_argument("photos", metavar="PHOTO", nargs="+", help="pictures, and folders of them")
+    usage = "%(prog)s PHOTO [PHOTO ...] TEMPLATE -o DIR [options]"
+    about = "Make many photos sing. A photo that fails does not stop the rest; the last lines list what failed."
+    batch = commands.add_parser("batch", help="make many photos sing", usage=usage, description=about)
+    batch.add_argument("photos", metavar="PHOTO", nargs="+", help="files, folders of photos, and web addresses")
     batch.add_argument("template", metavar="TEMPLATE", help=f"the last word: {SINGS}")
     batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
     batch.add_argument("--kind", metavar="ENDING", default="mp4", help=f"{KINDS}; default: %(default)s")
     batch.add_argument("--resume", action="store_true", help="keep the clips that are there already")
-    batch.add_argument("--report", metavar="CSV", type=Path, help="where to write the table; report.csv in DIR")
+    table = "where to write the table of results; report.csv in DIR when left out"
+    batch.add_argument("--report", metavar="CSV", type=Path, help=table)
     _add_options(batch)
     batch.set_defaults(run=_batch)
 
@@ -144,19 +216,20 @@ def _add_rest(commands: Any) -> None:
     about = "Make the bundled portrait sing."
     demo = commands.add_parser("demo", help="make the bundled portrait sing", description=about)
     out = Path("memegen-demo.mp4")
-    demo.add_argument("-o", "--out", metavar="OUT", type=Path, default=out, help="default: %(default)s")
+    written = "the file to write; default: %(default)s"
+    demo.add_argument("-o", "--out", metavar="OUT", type=Path, default=out, help=written)
     demo.set_defaults(run=_demo)
     templates = commands.add_parser("templates", help="list the songs", description="List the songs.")
     templates.set_defaults(run=_templates)
-    about = "List the checkpoints of the First Order Motion Model, which are cached and how big they are."
-    checkpoints = commands.add_parser("checkpoints", help="list the checkpoints for --engine fomm", description=about)
-    dropped = "delete downloaded files that have a slim copy"
+    about = "List the checkpoints of the First Order Motion Model, with their size, and say which are downloaded."
+    checkpoints = commands.add_parser("checkpoints", help="list the checkpoints for --engine", description=about)
+    dropped = "delete the large downloads of which there is a smaller copy"
     checkpoints.add_argument("--drop-originals", action="store_true", help=dropped)
     checkpoints.set_defaults(run=_checkpoints)
     about = "Show how a file was made."
     inspect = commands.add_parser("inspect", help="show how a file was made", description=about)
-    inspect.add_argument("file", metavar="FILE", help="a picture or clip, of any program")
-    inspect.add_argument("--json", action="store_true", help="for programs")
+    inspect.add_argument("file", metavar="FILE", help="a picture or clip, made by any program")
+    inspect.add_argument("--json", action="store_true", help="print JSON, for programs")
     inspect.set_defaults(run=_inspect)
 
 
@@ -167,19 +240,18 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     from memegen.look.options import Look
     from memegen.media.options import Cut, Sound
 
-    command.add_argument("--engine", choices=["mesh", "fomm"], default="mesh", help="default: %(default)s")
-    agreed = "everybody in the photo agreed; remembered on this machine"
+    engine = "mesh, a name from `memegen checkpoints`, or a checkpoint's file; default: %(default)s"
+    command.add_argument("--engine", metavar="NAME", default="mesh", help=engine)
+    agreed = "say that everybody in the photo agreed; this is remembered on this machine"
     command.add_argument("--i-have-permission", action="store_true", help=agreed)
     _add_group(command, "the face", Acting)
     _add_group(command, "the song and the file", Cut)
     _add_group(command, "captions and canvas", Look)
     _add_group(command, "sound", Sound)
-    fomm = _add_group(command, "with --engine fomm, the First Order Motion Model (memegen[fomm])", FommOptions)
-    checkpoint = "a name from `memegen checkpoints`, or a file; default: vox"
-    fomm.add_argument("--checkpoint", metavar="NAME", help=checkpoint)
+    _add_group(command, "only with a checkpoint, as in --engine vox", FommOptions)
 
 
-def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) -> Any:
+def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) -> None:
     group = command.add_argument_group(title)
     for one in options_of(kind):
         place = group.add_mutually_exclusive_group()
@@ -190,12 +262,11 @@ def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) ->
             place.add_argument(
                 flag, dest=one.name, action="store_const", const=value, default=argparse.SUPPRESS, help=words
             )
-    return group
 
 
 def _help(one: Option) -> str:
     """Return an option's help for argparse, with its default where that says something."""
-    text = one.help[0].lower() + one.help[1:].removesuffix(".") + NOTES.get(one.name, "")
+    text = HELP.get(one.name) or one.help[0].lower() + one.help[1:].removesuffix(".")
     default = f"{one.default:g}" if one.is_number and one.default is not None else one.default
     return f"{text}; default: {default}" if one.default and one.name not in SWITCHES else text
 
@@ -214,7 +285,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number, write it as in 1.5") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number: write it as in 1.5.") from error
 
 
 def _number_or_off(text: str) -> float | None:
@@ -228,18 +299,25 @@ def _box(text: str) -> FaceBox:
     try:
         left, top, right, bottom = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"The crop {text!r} is not a box: give LEFT,TOP,RIGHT,BOTTOM in pixels.") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a box: give LEFT,TOP,RIGHT,BOTTOM in pixels.") from error
     if left >= right or top >= bottom:
-        raise InputError(f"The crop {text} is empty: LEFT must be less than RIGHT, and TOP less than BOTTOM.")
+        raise argparse.ArgumentTypeError(f"{text} is empty: LEFT must be less than RIGHT, and TOP less than BOTTOM.")
     return FaceBox(left, top, right, bottom)
 
 
 def _make(options: argparse.Namespace) -> None:
-    _ask_permission(options)
+    from memegen.media.video import check_output
+
+    _check_order(options, [options.photo])
     song = _duet(options) or options.template
     name = plain_stem(options.template) if isinstance(song, str) else "duet"
     out = options.out or Path(f"{plain_stem(options.photo)}-{name}.mp4")
-    _sing(options.photo, song, out, _words(options))
+    words = _words(options)
+    if not is_address(options.photo):
+        check_file(options.photo, kind="photo")
+    check_output(out, inputs=[options.photo, *_check_songs(song)])
+    _ask_permission(options)
+    _sing(options.photo, song, out, words)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -270,18 +348,13 @@ def _batch(options: argparse.Namespace) -> bool:
     from memegen.base.progress import ProgressBars
     from memegen.batch import Outcome, make_batch, write_report
 
-    _ask_permission(options)
-    song = _duet(options) or options.template
-    if Path(options.template).is_dir() or Path(options.template).suffix.lower() in (".jpg", ".jpeg", ".png"):
-        raise InputError(f"The last word is what they sing, but {options.template} is a photo: add a template.")
+    photos, song, how = _plan_batch(options)
     table = options.report or options.out / "report.csv"
-    if options.report and not options.report.parent.is_dir():
-        raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
-    how = {"suffix": f".{options.kind.lstrip('.')}", "resume": options.resume, **_words(options)}
+    _ask_permission(options)
     outcomes: list[Outcome] = []
     try:
         with ProgressBars(drawn=sys.stderr.isatty()) as bars:
-            for one in make_batch(options.photos, song, options.out, progress=bars, **how):
+            for one in make_batch(photos, song, options.out, progress=bars, **how):
                 bars.close()
                 result = _sentence(one.error) if one.error else f"{one.clip} ({one.seconds:.1f} s)"
                 sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
@@ -295,6 +368,55 @@ def _batch(options: argparse.Namespace) -> bool:
     sys.stdout.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} photos sing; the table is in {report}.\n")
     sys.stdout.writelines(f"Failed: {one.photo}: {_sentence(one.error)}\n" for one in failed if one.error)
     return bool(failed)
+
+
+def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | dict[int, str], dict[str, Any]]:
+    """Check a batch, and return its photos, its song or duet, and the keywords for `make_batch`."""
+    from memegen.batch import check_suffix, find_photos
+
+    _check_order(options, options.photos)
+    song = _duet(options) or options.template
+    how = {"suffix": f".{options.kind.lstrip('.')}", "resume": options.resume, **_words(options)}
+    check_suffix(how["suffix"])
+    if options.report and not options.report.parent.is_dir():
+        raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
+    for photo in options.photos:
+        if not is_address(photo) and not os.path.lexists(expanded(photo)):
+            check_file(photo, kind="photo or folder")
+    _check_songs(song)
+    return find_photos(options.photos), song, how
+
+
+def _check_order(options: argparse.Namespace, photos: Sequence[str]) -> None:
+    """Answer a song that comes before the photos, and a batch without a song."""
+    from memegen.batch import PHOTO_SUFFIXES
+    from memegen.media.encoders import MOVIES
+    from memegen.templates import TEMPLATES
+
+    first, last = photos[0], options.template
+    if _is_folder(last) or Path(last).suffix.lower() in PHOTO_SUFFIXES:
+        named = any(template.name == first for template in TEMPLATES) and not os.path.lexists(first)
+        if named or Path(first).suffix.lower() in MOVIES:
+            meant = shlex.join(["memegen", *({first: last, last: first}.get(word, word) for word in options.words)])
+            options.parser.error(f"The photo comes before the template. Did you mean `{meant}`?")
+    if options.run is _batch and (_is_folder(last) or Path(last).suffix.lower() in (".jpg", ".jpeg", ".png")):
+        options.parser.error(f"The last word, {last}, is a photo or a folder: add a template after it.")
+
+
+def _is_folder(word: str) -> bool:
+    with suppress(OSError, ValueError):  # a name that no file can have
+        return Path(word).is_dir()
+    return False
+
+
+def _check_songs(song: str | dict[int, str]) -> list[str]:
+    """Check the clip of a song or duet, and return the word for each."""
+    from memegen.templates import check_driving
+
+    clips = [song] if isinstance(song, str) else list(song.values())
+    for clip in clips:
+        check_driving(clip)
+    return clips
 
 
 def _ask_permission(options: argparse.Namespace) -> None:
@@ -332,8 +454,10 @@ def _face(faces: Sequence[str]) -> int | str:
 
 
 def _words(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the keywords for `make_meme`; an option that was not given keeps its default."""
+    """Return the keywords for `make_meme`, checked; an option that was not given keeps its default."""
+    from memegen.animator import check_engine
     from memegen.fomm.options import FommOptions
+    from memegen.media.encoders import parse_size
     from memegen.meme import OPTIONS
 
     words = {
@@ -342,11 +466,13 @@ def _words(options: argparse.Namespace) -> dict[str, Any]:
     if "face" in words:
         face = words.pop("face")
         words |= {} if _duet(options) else {"face": _face(face)}
-    if options.engine == "fomm":
-        return words | {"engine": options.checkpoint or "vox"}
-    if options.checkpoint or any(one.name in words for one in options_of(FommOptions)):
-        raise InputError("--checkpoint, --crop and the options listed with them need --engine fomm: add that.")
-    return words
+    cut, *_ = sort_options(words, *OPTIONS)
+    parse_size(cut.max_size)
+    foreign = [_flag(one.name, words[one.name]).split()[0] for one in options_of(FommOptions) if one.name in words]
+    if options.engine == "mesh" and foreign:
+        raise InputError(f"The engine mesh can't use {' or '.join(foreign)}: leave that out, or add --engine vox.")
+    check_engine(options.engine)
+    return words | {"engine": options.engine}
 
 
 def _checkpoints(options: argparse.Namespace) -> None:

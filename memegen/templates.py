@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from memegen.base.downloads import Mirror, asset, cache_file, fetch, fetch_url
 from memegen.base.errors import InputError
-from memegen.base.files import expanded
+from memegen.base.files import check_file, expanded
+from memegen.base.options import did_you_mean
 from memegen.base.progress import Progress
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
@@ -25,7 +26,7 @@ class Template:
         name: What the user types.
         title: What people call it.
         credit: Whose performance and song it is.
-        licence: What may be done with it, or that it is not cleared.
+        licence: What may be done with it, or what to check first.
         mirrors: Where to download a clip that is not bundled, best first.
         bundled: The asset's name of a bundled clip.
         start: Where the performance begins in the clip, in seconds.
@@ -84,7 +85,7 @@ TEMPLATES: tuple[Template, ...] = (
         title="Baka Mitai (Dame Da Ne)",
         credit='Song: "Baka Mitai" from the game series Ryu ga Gotoku (Yakuza) by SEGA. '
         "Performance: the well-known Dame Da Ne template clip. Both belong to their makers.",
-        licence="not cleared: downloaded on request",
+        licence="Song and clip belong to SEGA and others; check before posting.",
         mirrors=(
             Mirror(
                 "https://raw.githubusercontent.com/FuouM/ComfyUI-FirstOrderMM/"
@@ -134,11 +135,21 @@ def resolve_driving(source: str | Path | Template, *, progress: Progress | None 
     """
     if isinstance(source, Template):
         return _located(source, progress=progress)
-    if isinstance(source, str) and any(template.name == source for template in TEMPLATES):
+    if _is_name(source):
         return load_template(source, progress=progress)
-    if isinstance(source, str) and re.match(r"\s*(?!file:)[A-Za-z][A-Za-z0-9+.-]+://", source):
+    if _is_url(source):
         return _own(fetch_url(source, progress=progress), credit=source.strip())
     return _own(_existing_file(source), credit="your own clip")
+
+
+def check_driving(source: str | Path) -> None:
+    """Check that a driving clip is a template, an address or a video file that is there; downloads nothing.
+
+    Raises:
+        InputError: It is none of these, or the file can't be read.
+    """
+    if not _is_name(source) and not _is_url(source):
+        check_file(_existing_file(source), kind="video")
 
 
 def read_duet(parts: Sequence[str]) -> dict[int, str]:
@@ -171,6 +182,14 @@ def _located(template: Template, *, progress: Progress | None) -> Template:
     return dataclasses.replace(template, path=path)
 
 
+def _is_name(source: str | Path) -> TypeGuard[str]:
+    return any(template.name == source for template in TEMPLATES)
+
+
+def _is_url(source: str | Path) -> TypeGuard[str]:
+    return isinstance(source, str) and re.match(r"\s*(?!file:)[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
+
+
 def _own(path: Path, *, credit: str) -> Template:
     return Template(name=path.stem, title=path.stem, credit=credit, licence="yours to know", path=path, own=True)
 
@@ -189,6 +208,5 @@ def _existing_file(source: str | Path) -> Path:
 def _known(name: str = "") -> str:
     """List the templates, first the one that `name` may stand for."""
     names = [template.name for template in TEMPLATES]
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    question = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{question}Known templates: {', '.join(names)}; the path or web address of any video works too."
+    also = "the path or web address of any video works too"
+    return f"{did_you_mean(name, names)}Known templates: {', '.join(names)}; {also}."

@@ -37,6 +37,7 @@ CLIP = asset("templates/daisy-bell.mp4")
 SHORT = ("--duration", "0.12", "--mute")
 COMMAND = (sys.executable, "-m", "memegen")
 ROOT = Path(memegen.__file__).parents[1]
+COMMANDS = "make, batch, demo, templates, checkpoints, inspect"
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +63,12 @@ def server() -> Iterator[HttpServer]:
 def mistake(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run a command that has to fail, and return its one line."""
 
-    def run(*words: str | Path) -> str:
+    def run(*words: str | Path, code: int = 1) -> str:
         try:
-            code = main([str(word) for word in words])
+            ended = main([str(word) for word in words])
         except SystemExit as stop:  # argparse's way
-            code = stop.code
-        assert code == 1
+            ended = stop.code
+        assert ended == code
         said = capfd.readouterr()
         assert said.out == ""
         return one_line(said.err)
@@ -180,6 +181,40 @@ def test_permission_is_asked_for_once(
     assert main(["make", "me.png", *SHORT]) == 0
 
 
+@pytest.mark.parametrize("agreed", [[], ["--i-have-permission"]])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("make gone.png", "There is no photo at gone.png: check the spelling and the folder."),
+        ("make empty.png", "empty.png is empty"),
+        ("make me.png gone.mp4", "There is no template or video file 'gone.mp4'."),
+        ("make me.png daisy-bel", "Did you mean 'daisy-bell'?"),
+        ("make me.png --face 0=daisy-bell --face 1=gone.mp4", "There is no template or video file 'gone.mp4'."),
+        ("make me.png -o gone/out.mp4", "There is no folder "),
+        ("make me.png -o out.avi", "out.avi has an unknown ending"),
+        ("make me.png --engine voxx", "Did you mean 'vox'?"),
+        ("make me.png --engine gone.pth.tar", "There is no checkpoint at gone.pth.tar: check the spelling"),
+        ("make me.png --max-size 10", "The size 10 has no unit: write 10MB or 500kB."),
+        ("make me.png --expression 9", "The expression is 9"),
+        ("batch clas/ daisy-bell -o clips", "There is no photo or folder at clas/: check the spelling and the folder."),
+        ("batch me.png gone.png daisy-bell -o clips", "There is no photo or folder at gone.png"),
+        ("batch none daisy-bell -o clips", "The folder none has no photos"),
+        ("batch me.png daisy-bel -o clips", "Did you mean 'daisy-bell'?"),
+        ("batch me.png daisy-bell -o clips --kind avi", "There is no kind of clip '.avi': use one of .mp4, "),
+        ("batch me.png daisy-bell -o clips --report no/table.csv", "There is no folder no for the report: create it"),
+    ],
+)
+def test_what_is_missing_is_said_before_permission_is_asked_for(
+    here: Path, mistake: Callable[..., str], words: str, message: str, agreed: list[str]
+) -> None:
+    Path("none").mkdir()
+    Path("empty.png").touch()
+    (here / ".config" / "has-permission").unlink()
+    assert message in mistake(*words.split(), *agreed)
+    assert not consent.remembered()
+    assert left(here) == ["empty.png", "none"]
+
+
 def test_without_the_label_the_other_marks_stay(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["make", "me.png", "-o", "bare.mp4", "--no-label", "--duration", "0.4"]) == 0
     said = capfd.readouterr().err
@@ -229,19 +264,6 @@ def test_batch(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", "me.png", "daisy-bell", "-o", "clips", "--resume", *SHORT]) == 0
 
 
-def test_a_batch_that_can_t_be_is_refused_before_any_work(mistake: Callable[..., str], here: Path) -> None:
-    batch = ["batch", "me.png", "daisy-bell", "-o", "clips"]
-    assert mistake(*batch, "--kind", "avi").startswith("There is no kind of clip '.avi': use one of .mp4, ")
-    said = mistake(*batch, "--report", "nowhere/table.csv")
-    assert said == "There is no folder nowhere for the report: create it, or choose another."
-    assert left(here) == []
-
-
-def test_the_last_word_of_a_batch_is_the_song(mistake: Callable[..., str]) -> None:
-    said = mistake("batch", "me.png", "me.png", "-o", "clips")
-    assert said == "The last word is what they sing, but me.png is a photo: add a template."
-
-
 def test_the_clip_is_named_after_photo_and_template(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["make", "me.png", *SHORT]) == 0
     assert main(["make", "me.png", str(CLIP), *SHORT]) == 0
@@ -275,14 +297,18 @@ def test_templates_are_listed_with_their_credit(capfd: pytest.CaptureFixture[str
     assert "baka-mitai (downloaded at first use)" in said
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["make", "--help"], ["demo", "--help"]])
-def test_questions_are_answered(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS.split(", "))])
+def test_questions_are_answered(
+    words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 0
     said = capfd.readouterr()
     assert said.err == ""
     assert said.out == f"memegen {memegen.__version__}\n" if words == ["--version"] else "usage: memegen" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
     if words[0] == "make":
         options = ["out", "engine", "start", "duration", "face", "audio", "mute", "expression", "motion"]
         assert all(f"--{option}" in said.out for option in options)
@@ -318,7 +344,7 @@ def test_names_with_a_leading_dash(here: Path) -> None:
     assert run("make", *SHORT, "--", "-me.png").returncode == 0
     assert left(here) == ["-clip.mp4", "-me-daisy-bell.mp4", "-me.png", "-out.mp4"]
     done = run("make", "-me.png", "-clip.mp4")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "See memegen make --help" in one_line(done.stderr)
 
 
@@ -341,23 +367,109 @@ def test_a_name_that_is_no_text(here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the following arguments are required: COMMAND. See memegen --help."),
-        (["sing"], "argument COMMAND: invalid choice: 'sing'"),
-        (["make"], "the following arguments are required: PHOTO. See memegen make --help."),
-        (["make", "me.png", "--shout"], "unrecognized arguments: --shout. See memegen"),
-        (["make", "me.png", "daisy-bell", "more"], "unrecognized arguments: more"),
-        (["make", "me.png", "--start", "soon"], "argument --start: 'soon' is not a number, write it as in 1.5. See"),
-        (["make", "me.png", "--duration", "0,5"], "argument --duration: '0,5' is not a number, write it as in 1.5"),
-        (["make", "me.png", "--loudness", "loud"], "argument --loudness: 'loud' is not a number, write it as in 1.5"),
-        (["batch", "me.png", "-o", "clips"], "the following arguments are required: TEMPLATE"),
-        (["make", "me.png", "--out"], "argument -o/--out: expected one argument"),
+        ("", f"Begin with a command: {COMMANDS}. See memegen --help."),
+        ("--verbose make me.png", f"Begin with a command: {COMMANDS}. See memegen --help."),
+        ("sing", f"There is no command 'sing'. Known commands: {COMMANDS}. See memegen --help."),
+        ("mak", f"There is no command 'mak'. Did you mean 'make'? Known commands: {COMMANDS}. See memegen --help."),
+        ("bach me.png", "There is no command 'bach'. Did you mean 'batch'? Known commands: "),
+        ("make", "Missing: PHOTO. See memegen make --help."),
+        ("inspect", "Missing: FILE. See memegen inspect --help."),
+        ("batch me.png -o clips", "Missing: TEMPLATE. See memegen batch --help."),
+        ("batch me.png daisy-bell", "Missing: -o/--out. See memegen batch --help."),
+        (
+            "make me.png --expresion 1",
+            "There is no option '--expresion'. Did you mean '--expression'? See memegen make",
+        ),
+        (
+            "make --expresion=1 me.png",
+            "There is no option '--expresion'. Did you mean '--expression'? See memegen make",
+        ),
+        ("make me.png --hush", "There is no option '--hush'. See memegen make --help."),
+        (
+            "make me.png daisy-bell b c",
+            "Too many words: b c. Put a name with spaces in quotes. See memegen make --help.",
+        ),
+        ("make me.png --start soon", "--start: 'soon' is not a number: write it as in 1.5. See memegen make --help."),
+        ("make me.png --duration 0,5", "--duration: '0,5' is not a number: write it as in 1.5. See"),
+        ("make me.png --loudness loud", "--loudness: 'loud' is not a number: write it as in 1.5. See"),
+        ("make me.png --out", "-o/--out needs a value. See memegen make --help."),
+        (
+            "make me.png --f 1",
+            "--f can mean --face, --framing, --format, --fade-in, --fade-out, --first-frame: write it",
+        ),
+        ("make me.png --format oval", "--format can't be 'oval': choose one of "),
+        ("make me.png --no-label --label x", "--no-label and --label can't be used together: leave one out. See"),
+        ("make me.png --no-label=x", "--no-label takes no value: leave 'x' out. See memegen make --help."),
+        ("make me.png --crop 1,2", "--crop: '1,2' is not a box: give LEFT,TOP,RIGHT,BOTTOM in pixels. See"),
+        ("make me.png --crop 9,9,1,1", "--crop: 9,9,1,1 is empty: LEFT must be less than RIGHT, and TOP less than"),
+        ("batch me.png me.png -o clips", "The last word, me.png, is a photo or a folder: add a template after it. See"),
     ],
 )
-def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(words)
-    assert caught.value.code == 1
-    assert message in one_line(capfd.readouterr().err)
+def test_a_command_that_is_not_understood_is_one_line(
+    mistake: Callable[..., str], here: Path, words: str, message: str
+) -> None:
+    assert mistake(*words.split(), code=2).startswith(message)
+    assert left(here) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["me.png"], "make me.png"),
+        (["gone.jpg", "daisy-bell", "--top", "a b"], "make gone.jpg daisy-bell --top 'a b'"),
+        (["my photo", "daisy-bell"], "make 'my photo' daisy-bell"),
+        (["class", "daisy-bell", "-o", "clips"], "batch class daisy-bell -o clips"),
+        (["make", "daisy-bell", "me.png"], "make me.png daisy-bell"),
+        (["make", "--mute", "daisy-bell", "gone.jpg", "--top", "a b"], "make --mute gone.jpg daisy-bell --top 'a b'"),
+        (["make", "clip.mp4", "me.png"], "make me.png clip.mp4"),
+        (["batch", "daisy-bell", "class", "-o", "clips"], "batch class daisy-bell -o clips"),
+    ],
+)
+def test_words_that_are_missing_or_swapped_are_put_right(
+    mistake: Callable[..., str], here: Path, words: list[str], meant: str
+) -> None:
+    shutil.copy("me.png", "my photo")
+    Path("class").mkdir()
+    (here / ".config" / "has-permission").unlink()
+    assert f" Did you mean `memegen {meant}`? See memegen " in mistake(*words, code=2)
+    assert left(here) == ["class", "my photo"]
+
+
+def test_a_photo_with_a_templates_name_and_a_clip_with_a_pictures_ending_are_not_swapped(
+    here: Path, mistake: Callable[..., str]
+) -> None:
+    shutil.copy("me.png", "daisy-bell")
+    Path("dance.gif").write_text("not a clip")
+    for photo in ("daisy-bell", "me.png"):
+        assert "dance.gif" in mistake("make", photo, "dance.gif", "-o", "out.mp4")
+
+
+def test_words_and_options_come_in_any_order(here: Path) -> None:
+    assert main(["make", "--mute", "me.png", "--duration", "0.12", "daisy-bell", "-o", "me.mp4"]) == 0
+    assert main(["batch", "me.png", "me.png", "-o", "clips", "daisy-bell", *SHORT]) == 0
+    assert left(here) == ["clips", "me.mp4"]
+    assert left(here / "clips") == ["me-2.mp4", "me.mp4", "report.csv"]
+
+
+def test_the_engine_has_the_names_that_it_has_in_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("memegen.fomm.checkpoint.check_installed", lambda: None)
+    monkeypatch.setattr("memegen.meme.make_meme", lambda *_, engine, **__: asked.append(engine) or open_video(CLIP))
+    Path("my.pth.tar").write_bytes(b"weights")
+    names = ["mesh", "vox", "vox-adv", "tiny", "my.pth.tar"]
+    for name in names:
+        assert main(["make", "me.png", "--engine", name]) == 0
+    assert main(["make", "me.png"]) == 0
+    assert asked == [*names, "mesh"]
+    assert main(["make", "me.png", "--engine", "vox", "--exact", "--crop", "1,2,3,4"]) == 0
+
+
+def test_what_an_engine_can_not_do_and_engines_that_are_none(mistake: Callable[..., str]) -> None:
+    said = mistake("make", "me.png", "--crop", "1,2,3,4", "--exact", "--device", "cpu")
+    assert said == "The engine mesh can't use --crop or --device or --exact: leave that out, or add --engine vox."
+    said = mistake("make", "me.png", "--engine", "voxx")
+    assert said.startswith("There is no engine or file 'voxx'. Did you mean 'vox'? Known engines: mesh, vox, vox-adv, ")
+    assert said.endswith("nemo, bair, tiny; the path of a checkpoint works too. Or use --engine mesh.")
 
 
 @pytest.mark.parametrize(
@@ -371,6 +483,7 @@ def test_a_wrong_command_is_one_line(words: list[str], message: str, capfd: pyte
         (["--expression", "9"], "The expression is 9: give 0 to 3 times the driver's own."),
         (["--motion", "nan"], "The motion is nan: give 0 to 3 times"),
         (["--engine", "magic"], "'magic'"),
+        (["--max-size", "10000000"], "The size 10000000 has no unit: write 10MB or 500kB."),
         (["--face", "1"], "Face 1 was asked for, but the photo has 1"),
         (["--face", "-1"], "Face -1 was asked for, but the photo has 1"),
         (["--face", "left"], "--face is 'left': give a number, counted from 0 at the left, or all."),

@@ -46,9 +46,10 @@ def test_a_folder_that_cant_be_written_is_said(
         consent.remember()
     assert "Not a directory): confirm each time, or name another folder in MEMEGEN_CONFIG." in caplog.text
     assert not consent.remembered()
-    photo = str(tmp_path / "nowhere.jpg")
+    photo = str(tmp_path / "photo.jpg")
+    Path(photo).write_text("not a photo")
     assert main(["make", photo, "--i-have-permission"]) == 1  # the yes given each time is enough
-    assert "There is no photo at" in capsys.readouterr().err
+    assert "is not a picture" in capsys.readouterr().err
     assert main(["make", photo]) == 1
     assert consent.QUESTION in capsys.readouterr().err
 

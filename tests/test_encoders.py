@@ -261,16 +261,22 @@ def test_a_sound_that_begins_at_once_is_heard_at_once(tmp_path: Path, size: str 
     ("size", "number"),
     [
         ("10MB", 10e6), ("500 kB", 5e5), ("8MiB", 8 * 2**20), ("1.5 mb", 1.5e6), ("0.5GB", 5e8), ("2M", 2e6),
-        ("300 KiB", 307200), ("4096", 4096), (4096, 4096), ("77 bytes", 77), ("9b", 9), (None, float("inf")),
+        ("300 KiB", 307200), ("4096 B", 4096), (4096, 4096), ("77 bytes", 77), ("9b", 9), (None, float("inf")),
     ],
 )  # fmt: skip
 def test_sizes_as_people_write_them(size: str | int | None, number: float) -> None:
     assert parse_size(size) == number
 
 
-@pytest.mark.parametrize("size", ["", "big", "10 apples", "-1MB", "0", 0, -5, "MB", "1,5MB", "1e6", True, "10MB 2"])
+@pytest.mark.parametrize("size", ["", "big", "10 apples", "-1MB", "0MB", 0, -5, "MB", "1,5MB", "1e6", True, "10MB 2"])
 def test_sizes_that_are_none(tmp_path: Path, size: str | int) -> None:
     with pytest.raises(InputError, match=r"can't have the size .* 10MB, 500 kB or 8MiB"):
+        write_video(tmp_path / "out.mp4", growing(2), fps=25, max_size=size)
+
+
+@pytest.mark.parametrize("size", ["10", "0", " 1.5 ", "10000000"])
+def test_a_size_in_words_has_a_unit(tmp_path: Path, size: str) -> None:
+    with pytest.raises(InputError, match=rf"The size {size.strip()} has no unit: write 10MB or 500kB\.$"):
         write_video(tmp_path / "out.mp4", growing(2), fps=25, max_size=size)
 
 
@@ -341,7 +347,7 @@ def test_what_cannot_fit_says_how_small_it_can_be(tmp_path: Path, song: Path, su
         return write_video(out, noise(12, width=96), fps=25, audio=song, max_size=size)
 
     with pytest.raises(OutputError, match=r"does not fit in 0\.1 kB: the smallest possible is (\d+) kB") as caught:
-        write("100")
+        write("100B")
     assert out.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [out]
     found = re.search(r"is (\d+) kB", str(caught.value))

@@ -57,7 +57,7 @@ def test_the_command_line_makes_a_clip_with_sound(
     tmp_path: Path, checkpoint: Path, small_photo: Path, singer: Video
 ) -> None:
     out = tmp_path / "out.mp4"
-    words = ["make", str(small_photo), "daisy-bell", "--engine", "fomm", "--checkpoint", str(checkpoint)]
+    words = ["make", str(small_photo), "daisy-bell", "--engine", str(checkpoint)]
     assert main([*words, "--duration", "0.6", "-o", str(out)]) == 0
     made = open_video(out)
     assert (made.width, made.height, made.frame_count, made.has_audio) == (204, 240, 15, True)

@@ -219,7 +219,7 @@ def test_a_file_goes_before_a_name_and_a_folder_does_not(tmp_path: Path, monkeyp
     assert locate("vox") == find_checkpoint("vox")
     assert locate("mine") == Path("mine")
     assert locate("~nobody-has-this-name/vox.pth.tar") == Path("~nobody-has-this-name/vox.pth.tar")
-    with pytest.raises(InputError, match="There is no checkpoint"):
+    with pytest.raises(InputError, match="There is no engine or file"):
         locate("x" * 300)
 
 
@@ -282,7 +282,7 @@ def test_lessons_take_what_is_cached_or_the_tiny_networks(states: Any, monkeypat
     entry.original.parent.mkdir(parents=True)
     entry.original.write_bytes(published(states))
     assert cached_or_tiny("vox") == "vox"
-    with pytest.raises(InputError, match="There is no checkpoint"):
+    with pytest.raises(InputError, match="There is no engine or file"):
         cached_or_tiny("voxx")
 
 

@@ -59,7 +59,7 @@ def test_a_value_out_of_range_is_refused(words: dict[str, object], said: str) ->
 
 def test_words_are_sorted_into_their_dataclasses() -> None:
     assert sort_options({"warm": True, "sugar": 2}, Tea, Milk) == (Tea(sugar=2), Milk(warm=True))
-    with pytest.raises(TypeError, match=r"There is no option 'shugar': did you mean 'sugar.\?"):
+    with pytest.raises(TypeError, match=r"There is no option 'shugar'\. Did you mean 'sugar.\?"):
         sort_options({"shugar": 2}, Tea, Milk)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from memegen.base.errors import InputError
@@ -95,6 +95,12 @@ def check_options(chosen: Choosable) -> None:
         one.check(getattr(chosen, one.name))
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Ask for the known word that a misspelled one may stand for: "Did you mean 'vox'? "; nothing if none is close."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f"Did you mean {close[0]!r}? " if close else ""
+
+
 def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]:
     """Sort a function's keywords into one instance of each option dataclass.
 
@@ -106,10 +112,8 @@ def sort_options(words: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]
     known = [name for several in names.values() for name in several]
     for word in words:
         if word not in known:
-            close = difflib.get_close_matches(word, known, n=1)
-            raise TypeError(
-                f"There is no option {word!r}: {f'did you mean {close[0]!r}?' if close else ', '.join(known)}"
-            )
+            listed = f"Known options: {', '.join(known)}."
+            raise TypeError(f"There is no option {word!r}. {did_you_mean(word, known).strip() or listed}")
     return tuple(kind(**{word: words[word] for word in names[kind] if word in words}) for kind in kinds)
 
 

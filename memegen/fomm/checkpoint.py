@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from memegen.base.downloads import Mirror, asset, cache_file, fetch
 from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
 from memegen.base.files import expanded, whole_file
+from memegen.base.options import did_you_mean
 from memegen.base.progress import Progress
 
 if TYPE_CHECKING:
@@ -122,10 +123,15 @@ def find_checkpoint(name: str) -> Published:
     Raises:
         InputError: there is none; the message lists the names.
     """
-    if name in (known := {checkpoint.name: checkpoint for checkpoint in CHECKPOINTS}):
+    known = {checkpoint.name: checkpoint for checkpoint in CHECKPOINTS}
+    if name in known:
         return known[name]
-    message = f"There is no checkpoint or file {name}: give one of {', '.join(known)}, or the path of a file you have."
-    raise InputError(message, remedy={"engine": "mesh"})
+    engines = ["mesh", *known, TINY]
+    raise InputError(
+        f"There is no engine or file {name!r}. {did_you_mean(name, engines)}Known engines: {', '.join(engines)}; "
+        "the path of a checkpoint works too.",
+        remedy={"engine": "mesh"},
+    )
 
 
 def locate(checkpoint: str | Path) -> Published | Path:

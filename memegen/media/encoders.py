@@ -131,16 +131,21 @@ class Parcel:
 
 
 def parse_size(size: str | int | None) -> float:
-    """Return the number of bytes of a size: 10MB is 10,000,000, 8MiB is 8,388,608; infinity for None.
+    """Return the number of bytes of a size; infinity for None.
+
+    A text has a unit: 10MB is 10,000,000, 8MiB is 8,388,608. A number counts bytes.
 
     Raises:
-        InputError: It is not a size, or not above 0.
+        InputError: It is not a size, has no unit, or is not above 0.
     """
     if size is None:
         return math.inf
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmg]i?)b?|b|bytes)?\s*", str(size), re.IGNORECASE)
+    text = size if isinstance(size, str) else f"{size} bytes"
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmg]i?)b?|b|bytes)\s*", text, re.IGNORECASE)
     value = float(found[1]) * _BYTES[(found[2] or "").lower()] if found else 0.0
-    if value < 1 or isinstance(size, bool):
+    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", text):
+        raise InputError(f"The size {text.strip()} has no unit: write 10MB or 500kB.")
+    if value < 1:
         raise InputError(f"A file can't have the size {size!r}: give one such as 10MB, 500 kB or 8MiB.")
     return value
 
