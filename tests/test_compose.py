@@ -14,6 +14,9 @@ import pytest
 
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError
+from memegen.face.cropping import crop_face
+from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.face.topology import EYE_LIDS
 from memegen.look.canvas import SIZES, canvas_size, lay_out, safe_area
 from memegen.look.captions import Stamp
 from memegen.look.compose import LIT, _shown, _Texts, compose
@@ -47,6 +50,40 @@ def changed(one: np.ndarray, other: np.ndarray) -> tuple[int, int, int, int]:
 def lit(frame: np.ndarray) -> np.ndarray:
     """Which pixels have the colour of a word that is being sung."""
     return np.asarray(np.abs(frame.astype(int) - LIT).max(axis=2) < 12)
+
+
+# The eyes
+
+
+@pytest.mark.parametrize("margin", [0.05, 0.2, 0.6])
+@pytest.mark.parametrize("format", ["original", "square", "vertical"])
+def test_captions_keep_off_the_eyes(portrait: np.ndarray, margin: float, format: Any) -> None:
+    [face] = detect_faces(portrait)
+    photo = crop_face(portrait, face, margin=margin, side=400)
+    mesh = face_mesh(photo, pick_face(detect_faces(photo)))
+    look = Look(top="when the tests pass at last", bottom="nobody expected this", subtitles=True, format=format)
+    [plain] = composed([photo], replace(look, top="", bottom="", subtitles=False))
+    later = open_video(asset("templates/daisy-bell.mp4"), start=3.0)
+    [written] = composed([photo], look, driving=later, lyrics=asset(SONG))
+    across, down = (side / 400 for side in (min(plain.shape[:2]),) * 2)
+    shift = (plain.shape[0] - min(plain.shape[:2])) // 2
+    for lids in EYE_LIDS:
+        points = mesh[[point for row in lids for point in row], :2] * (across, down) + (0, shift)
+        left, top = points.min(0).astype(int) - 3
+        right, bottom = points.max(0).astype(int) + 3
+        assert (written[top:bottom, left:right] == plain[top:bottom, left:right]).all()
+
+
+def test_a_caption_goes_to_the_other_edge_where_it_would_cover_the_eyes() -> None:
+    size, look = (600, 600), Look(top="when the tests pass at last", label=False)
+    [above] = _Texts(look, [], size)._captions
+    [smaller] = _Texts(look, [], size, eyes=[(200, 70, 400, 150)])._captions
+    [below] = _Texts(look, [], size, eyes=[(200, 20, 400, 120)])._captions
+    assert above.box[3] > 70
+    assert smaller.box[3] <= 70
+    assert below.box[1] >= 120
+    [anywhere] = _Texts(look, [], size, eyes=[(0, 0, 600, 600)])._captions  # no room: rather there than not at all
+    assert anywhere.box == above.box
 
 
 # Formats
@@ -321,7 +358,7 @@ def test_words_of_any_script_are_lit_where_they_stand(tmp_path: Path, portrait: 
 @pytest.mark.parametrize(
     ("look", "said"),
     [
-        (Look(subtitles=True), "template has no lyrics of its own"),
+        (Look(subtitles=True), "song comes without its words"),
         (Look(subtitles="none.srt"), "can't be read"),
     ],
 )

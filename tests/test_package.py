@@ -34,7 +34,7 @@ ROOMS = {
     "mesh": "base media face",
     "animator": "base media face fomm mesh",
     "templates": "base",
-    "look": "base media",
+    "look": "base media face",
     "provenance": "base media templates",
     "preview": "base media face fomm mesh",
     "meme": "base media face fomm animator templates look provenance",

@@ -6,7 +6,7 @@ import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.base.threads import in_parallel
+from memegen.face.detection import detect_faces
 from memegen.look.canvas import Size, beside, canvas_size, lay_out, safe_area
 from memegen.look.captions import Block, Box, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
 from memegen.look.lyrics import Line, read_lyrics
@@ -33,6 +34,9 @@ LIT: Colour = (255, 214, 10)  # the word that is being sung
 _CAPTION, _TITLE, _SUNG, _SMALLEST = 0.12, 0.14, 0.08, 0.032
 # How high a text may be, as a share of the safe area: two rows of the largest letters, or more of smaller ones
 _ROOM, _ROOM_WITH_SONG, _SUNG_ROOM = 0.25, 0.17, 0.17
+# Where the eyes are in a detected face, as shares of its height, with room for nods; smaller faces, as a share of the
+# frame's height, are not minded: a crowd would leave no room for words.
+_EYES, _SMALL_FACE = (0.2, 0.58), 0.1
 _LABEL = 0.022  # as a share of the height
 _LABEL_PIXELS = 11  # never smaller
 # Seconds: how much earlier a line shows than it is sung, how long it fades, and how long a word takes to light up
@@ -113,12 +117,12 @@ def _composed(
     shown = driving if look.side_by_side else None
     driver = (shown.width, shown.height) if shown else None
     size = canvas_size(look.format, beside(meme, driver) if driver else meme, size_limit)
-    texts = _Texts(look, lines, size)
+    canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
+    texts = _Texts(look, lines, size, eyes=_eyes(first, canvas.meme) if look != Look() else ())
     if look.lead:
         still = lay_out(size, (photo.shape[1], photo.shape[0]), photo, bars=look.bars).fill(photo)
         texts.write_title(still)
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
-    canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
     pictures = shown.frames(max_side=max(canvas.size)) if shown else None
     start = driving.start if driving else 0.0
 
@@ -150,16 +154,37 @@ def _lines(look: Look, lyrics: str | Path | None, driving: Video | None) -> list
         return []
     source = lyrics if look.subtitles is True else look.subtitles
     if source is None:
-        raise InputError("The template has no lyrics of its own: give the subtitles as a .lrc or .srt file.")
+        remedy = {"subtitles": "WORDS.lrc"}
+        raise InputError("The song comes without its words: leave the subtitles out.", remedy=remedy)
     begin, length = (driving.start, driving.duration) if driving else (0.0, float("inf"))
     return [line for line in read_lyrics(source) if line.end > begin and line.start < begin + length]
 
 
-class _Texts:
-    """All texts of a look, set for a size: the label in its corner, then captions, then sung lines in what is left."""
+def _eyes(frame: Image, place: Box) -> list[Box]:
+    """Return where the eyes of the larger faces in a frame are, once it is laid out at a place of a canvas."""
+    (left, top, right, bottom), (height, width) = place, frame.shape[:2]
+    across, down = (right - left) / width, (bottom - top) / height
+    faces = [face for face in detect_faces(frame) if face.height * down >= _SMALL_FACE * (bottom - top)]
+    upper, lower = _EYES
+    return [
+        (
+            round(left + face.left * across),
+            round(top + (face.top + upper * face.height) * down),
+            round(left + face.right * across),
+            round(top + (face.top + lower * face.height) * down),
+        )
+        for face in faces
+    ]
 
-    def __init__(self, look: Look, lines: Sequence[Line], size: Size) -> None:
-        self._size, self._area = size, safe_area(size)
+
+class _Texts:
+    """All texts of a look, set for a size: the label in its corner, then captions, then sung lines in what is left.
+
+    Captions and sung lines keep off the eyes: they are set smaller, or at the other edge, where they would cover them.
+    """
+
+    def __init__(self, look: Look, lines: Sequence[Line], size: Size, eyes: Sequence[Box] = ()) -> None:
+        self._size, self._area, self._eyes = size, safe_area(size), eyes
         self._label = self._labelled(look)
         label = [self._label] if self._label else []
         self._title = self._set(look.intro, "title", _TITLE, _ROOM, label)
@@ -168,7 +193,7 @@ class _Texts:
         bottom = self._set(look.bottom, "bottom caption", _CAPTION, room, label)
         self._captions = [stamp for stamp in (self._label, top, bottom) if stamp]
         place = partial(self._placed, others=self._captions)
-        blocks = [self._block(line.text, f"subtitle {tidy(line.text)[:40]!r}", _SUNG, _SUNG_ROOM) for line in lines]
+        blocks = [self._sung(line.text, f"subtitle {tidy(line.text)[:40]!r}") for line in lines]
         self._song = [_SungLine(*one, place) for one in zip(lines, _shown(lines), blocks, strict=True)]
         self._times = [line.span[0] for line in self._song]
 
@@ -189,22 +214,59 @@ class _Texts:
     def _set(
         self, text: str, what: str, size: float, room: float, others: Sequence[Stamp], below: bool = True
     ) -> Stamp | None:
-        return self._placed(draw(self._block(text, what, size, room, below)), others, below) if tidy(text) else None
+        if not tidy(text):
+            return None
+        for edge in (below, not below):
+            with suppress(InputError):
+                stamp = self._placed(draw(self._block(text, what, size, room, edge, others=others)), others, edge)
+                if not any(_overlap(stamp.box, eyes, 0) for eyes in self._eyes):
+                    return stamp
+        return self._placed(draw(self._block(text, what, size, room, below, clear=False)), others, below)
 
-    def _block(self, text: str, what: str, size: float, room: float, below: bool = True) -> Block:
-        """Set a text into a share of the safe area's height."""
+    def _block(
+        self,
+        text: str,
+        what: str,
+        size: float,
+        room: float,
+        below: bool = True,
+        *,
+        others: Sequence[Stamp] = (),
+        clear: bool = True,
+    ) -> Block:
+        """Set a text into a share of the safe area's height; if `clear`, into what lies between its edge and the eyes.
+
+        Raises:
+            InputError: It does not fit.
+        """
         left, top, right, bottom = self._area
+        height = int(room * (bottom - top))
+        if clear and self._eyes:
+            height = min(height, self._free(others, below))
         # Centred in the whole frame, so the wider margin counts on both sides; buttons are beside the lower half only.
         margin = max(left, self._size[0] - right) if below else left
         smallest = max(_SMALLEST * min(self._size), 9.0)
         return caption(
             text,
             width=self._size[0] - 2 * margin,
-            height=int(room * (bottom - top)),
+            height=height,
             size=max(size * min(self._size), smallest),
             smallest=smallest,
             what=what,
         )
+
+    def _free(self, others: Sequence[Stamp], below: bool) -> int:
+        """Return how many pixels there are between the eyes and the lower or upper edge, or what is there already."""
+        highest, lowest = min(eyes[1] for eyes in self._eyes), max(eyes[3] for eyes in self._eyes)
+        edges = [self._area[3], *(one.top for one in others if one.top >= lowest)] if below else [highest]
+        outline = round(0.02 * min(self._size))  # letters have one, and it is no part of their block
+        return max(min(edges) - (lowest if below else self._area[1]) - outline, 0)
+
+    def _sung(self, text: str, what: str) -> Block:
+        """Set a line of the song below the eyes, or if it does not fit there, anywhere."""
+        with suppress(InputError):
+            return self._block(text, what, _SUNG, _SUNG_ROOM, others=self._captions)
+        return self._block(text, what, _SUNG, _SUNG_ROOM, clear=False)
 
     def _placed(self, stamp: Stamp, others: Sequence[Stamp], below: bool = True) -> Stamp:
         """Put a text at the lower or upper edge of the safe area, or nearer to the middle if something is there."""

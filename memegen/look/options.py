@@ -47,7 +47,7 @@ class Look:
     )
     format: Format = option("original", "Shape", "Shape of the picture.", choices=FORMATS)
     bars: str = option("blur", "Bars beside the photo", "What fills the bars beside the picture: blur, or a colour.")
-    side_by_side: bool = option(False, "Show the driver beside the meme", "Show the driving clip to the left as well.")
+    side_by_side: bool = option(False, "Show the singer beside the meme", "Show the driving clip to the left as well.")
     intro: str = option("", "Title, shown first for a second", "Begin with a second of the still photo and this title.")
     label: bool | str = option(
         True, "Other words for the label", "Say in the picture that it was made with AI; a text replaces the words."
