@@ -16,10 +16,11 @@ from PIL import Image
 from test_metadata import in_movie, packet
 
 from memegen.base.errors import InputError
-from memegen.media.video import write_video
-from memegen.provenance import credentials, inspection
+from memegen.media.video import open_video, write_video
+from memegen.preview import LESSON_CLIPS
+from memegen.provenance import credentials, inspection, watermark
 from memegen.provenance.credentials import seal
-from memegen.provenance.inspection import Report, inspect
+from memegen.provenance.inspection import Credentials, Report, inspect
 from memegen.provenance.metadata import SOURCE_TYPES, Found, Marks, write_metadata
 from memegen.provenance.watermark import Detection
 from memegen.templates import TEMPLATES
@@ -451,3 +452,55 @@ def test_a_huge_signed_movie_is_not_checked(made: dict[str, bytes], tmp_path: Pa
     report = inspect(path)
     assert report.credentials.reason == "files over 2 GB are not checked"
     assert report.metadata.tool == MARKS.tool
+
+
+# The clips of notebook 05
+
+
+@pytest.fixture
+def lesson(monkeypatch: pytest.MonkeyPatch) -> list[Report]:
+    """What is found in a, b and c, with a real search for the invisible mark."""
+    monkeypatch.setattr(inspection, "detect", watermark.detect)
+    return [inspect(path) for path in LESSON_CLIPS]
+
+
+def test_the_clips_of_the_lesson_are_what_it_says(lesson: list[Report]) -> None:
+    chat, real, meme = lesson
+    assert real == Report("b.mp4", Found(), Credentials())
+    assert real.verdict.startswith("No marks were found. That proves nothing")
+    assert chat == Report("a.mp4", Found(), Credentials(), mark=chat.mark, template="daisy-bell")
+    assert "saved again since: the metadata are gone, the invisible mark is still there" in chat.verdict
+    assert (meme.credentials.state, meme.credentials.signer) == ("intact", credentials.LOCAL_SIGNER)
+    assert meme.credentials.source_type == meme.metadata.source_type == SOURCE_TYPES + "compositeSynthetic"
+    assert meme.metadata.tool is not None
+    assert meme.metadata.comment == meme.metadata.description
+    assert str(meme.metadata.comment).startswith("Made with AI by memegen")
+    assert meme.template == "daisy-bell"
+    for report in (chat, meme):
+        assert report.mark is not None
+        assert report.mark.false_alarm < 1e-50
+    assert sum(path.stat().st_size for path in LESSON_CLIPS) < 600e3
+
+
+def test_what_the_lesson_does_to_a_clip_leaves_the_invisible_mark_until_it_is_tiny(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "detect", watermark.detect)
+    clip = open_video(LESSON_CLIPS[2])
+    again = write_video(tmp_path / "again.mp4", clip.frames(max_side=360), fps=clip.fps, audio=clip).path
+    for path in (again, clip.save(tmp_path / "screenshot.png")):
+        report = inspect(path)
+        assert (report.metadata, report.credentials, report.template) == (Found(), Credentials(), "daisy-bell")
+    tiny = write_video(tmp_path / "tiny.mp4", clip.frames(max_side=96), fps=clip.fps).path
+    assert inspect(tiny) == Report("tiny.mp4", Found(), Credentials())
+
+
+def test_without_the_packages_for_signatures_the_lesson_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    monkeypatch.setattr(inspection, "detect", watermark.detect)
+    chat, real, meme = (inspect(path) for path in LESSON_CLIPS)
+    for report in (chat, real, meme):
+        assert any(re.search(r"unchecked: .*memegen\[signing\]", line) for line in report.lines())
+    assert chat.verdict.startswith("Made with memegen and saved again since")
+    assert meme.verdict == "Made with memegen. Its signature, if it has one, was not checked."
+    assert real.verdict == "No marks were found, but not everything could be checked; see below."

@@ -7,6 +7,7 @@ import gc
 import re
 import subprocess
 import sys
+import wave
 import weakref
 from dataclasses import replace
 from importlib.util import find_spec
@@ -23,10 +24,11 @@ from memegen.base.errors import InputError, NoFaceError, UnavailableError
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh
 from memegen.face.topology import face_model
-from memegen.face.tracking import FaceTrack
+from memegen.face.tracking import FaceTrack, track_face
 from memegen.fomm.keypoints import Keypoints
-from memegen.media.video import Video, open_video
+from memegen.media.video import Video, open_video, write_video
 from memegen.preview import points
+from memegen.templates import load_template
 
 figures = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 notebooks = pytest.mark.skipif(find_spec("IPython") is None, reason="IPython is not installed")
@@ -299,21 +301,76 @@ def test_curves_tell_turns_and_openings() -> None:
 @figures
 def test_the_sound_is_plotted_on_the_time_axis_of_the_movement(singer: Video, singer_track: FaceTrack) -> None:
     figure = preview.plot_motion(singer_track.landmarks, singer)
-    face, head, sound = figure.axes
-    assert [line.get_label() for line in (*face.lines, *head.lines)][:3] == ["mouth", "eyes", "yaw (right)"]
-    assert np.ptp(face.lines[0].get_ydata()) > 0.05
+    eyes, head, mouth, sound = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["eyes open", "head, degrees", "mouth open", "sound"]
+    assert [line.get_label() for line in (*eyes.lines, *head.lines)][:2] == ["eyes", "yaw (right)"]
+    assert np.ptp(mouth.lines[0].get_ydata()) > 0.05
+    assert mouth.get_ylim()[1] > 1.2 * eyes.get_ylim()[1]  # on one axis a blink would be tiny
     end = (singer.frame_count - 1) / 25
-    for axes in (face, head, sound):
+    for axes in figure.axes:
         assert axes.get_xlim() == pytest.approx((0, end))
     [shape] = sound.collections
     assert np.abs(shape.get_paths()[0].vertices[:, 1]).max() > 0.1
     assert shape.get_paths()[0].vertices[:, 0].max() == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.fixture(scope="module")
+def lesson() -> Video:
+    """What notebook 02 follows."""
+    return open_video(load_template("daisy-bell").local_path, start=4.8, duration=3.3)
+
+
+def test_the_span_of_notebook_02_shows_what_its_text_says(lesson: Video) -> None:
+    landmarks = track_face(lesson.frames(), fps=25).landmarks
+    curves = preview.motion_curves(landmarks)
+    mouth, eyes = curves["mouth"], curves["eyes"]
+    oo, blink, ah, ee = np.linspace(0, len(mouth) - 1, 4).round().astype(int)  # the four moments of its strips
+    assert eyes[blink] < 0.5 * np.median(eyes)
+    shut = np.flatnonzero(eyes < 0.8 * np.median(eyes))
+    assert 0.12 < len(shut) / 25 < 0.28
+    assert (np.diff(shut) == 1).all()
+    assert mouth[ah] > 0.8 * mouth.max()
+    assert mouth[ah] > 3 * mouth[oo]
+    assert mouth[ah] > 3 * mouth[ee]
+    assert 0.65 < preview.agreement(landmarks, lesson) < 0.8
+
+
+def test_mouth_and_sound_agree_where_they_move_together(tmp_path: Path, singer_track: FaceTrack) -> None:
+    mouth = preview.motion_curves(singer_track.landmarks)["mouth"]
+    tone = np.sin(np.arange(8000 * len(mouth) // 25) * 0.7) * np.repeat(mouth, 320)
+    for name, sound in (("with", tone), ("against", np.sin(np.arange(tone.size) * 0.7) * 0.4 - tone)):
+        path = tmp_path / f"{name}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes((sound * 30000).astype("<i2").tobytes())
+        frames = [np.zeros((64, 64, 3), np.uint8)] * len(mouth)
+        clip = write_video(tmp_path / f"{name}.mp4", frames, fps=25, audio=path)
+        follows = preview.agreement(singer_track.landmarks, clip)
+        assert follows > 0.9 if name == "with" else follows < -0.9
+
+
+def test_what_stands_still_is_dark() -> None:
+    frames = np.full((3, 4, 6, 3), 100, np.uint8)
+    frames[1, 2, 5] = 109
+    still = preview.change_map(iter(frames))
+    assert still.shape == (4, 6)
+    assert still[2, 5] == pytest.approx(3)  # the square root of 9 grey levels
+    assert still.sum() == still[2, 5]
+    assert (preview.change_map([frames[0]]) == 0).all()
+
+
+def test_a_photo_that_is_moved_stands_still_and_a_film_does_not() -> None:
+    chat, real, meme = (preview.change_map(open_video(path)) for path in preview.LESSON_CLIPS)
+    assert np.median(chat[-60:]) < 0.2  # jacket and flag
+    assert np.median(meme[-60:]) < 0.05
+    assert np.median(real[:60]) > 0.4  # the wall
+
+
 @figures
 def test_a_silent_clip_and_paths_can_be_plotted(faceless: Path, singer_track: FaceTrack) -> None:
     silent = replace(open_video(faceless), has_audio=False)
-    assert len(preview.plot_motion(singer_track.landmarks, silent).axes) == 3
+    assert len(preview.plot_motion(singer_track.landmarks, silent).axes) == 4
+    assert preview.agreement(singer_track.landmarks, silent) == 0
     one = Keypoints(np.zeros((1, 10, 2)), np.zeros((1, 10, 2, 2)))
     path = Keypoints(np.random.default_rng(2).uniform(-1, 1, (5, 10, 2)), np.zeros((5, 10, 2, 2)))
     inside: Any = SimpleNamespace(source=one, driving=path, moved=path)

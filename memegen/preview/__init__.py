@@ -10,6 +10,8 @@ from memegen.preview.fields import flow_to_rgb, flow_wheel, movement, warp
 from memegen.preview.lessons import crop_frames, crop_pair, explain_mesh
 from memegen.preview.pages import contact_sheet, sample_frames, show, side_by_side, strips
 from memegen.preview.plots import (
+    agreement,
+    change_map,
     draw_deformation,
     draw_features,
     draw_keypoints,
@@ -24,9 +26,12 @@ from memegen.preview.points import draw_faces, draw_landmarks
 PORTRAIT = asset("portrait.jpg")
 """Path of the portrait that comes with memegen: Grace Hopper, 1984."""
 
+LESSON_CLIPS = tuple(asset(f"lesson/{name}.mp4") for name in "abc")
+"""Paths of the three clips of notebook 05: which of them is real?"""
+
 __all__ = [
-    "PORTRAIT", "cached_or_tiny", "contact_sheet", "crop_frames", "crop_pair", "draw_deformation", "draw_faces",
-    "draw_features", "draw_keypoints", "draw_landmarks", "draw_masks", "draw_sparse_motions", "explain_mesh",
-    "flow_to_rgb", "flow_wheel", "motion_curves", "movement", "plot_keypoints", "plot_motion", "sample_frames", "show",
-    "side_by_side", "strips", "warp",
+    "LESSON_CLIPS", "PORTRAIT", "agreement", "cached_or_tiny", "change_map", "contact_sheet", "crop_frames",
+    "crop_pair", "draw_deformation", "draw_faces", "draw_features", "draw_keypoints", "draw_landmarks",
+    "draw_masks", "draw_sparse_motions", "explain_mesh", "flow_to_rgb", "flow_wheel", "motion_curves", "movement",
+    "plot_keypoints", "plot_motion", "sample_frames", "show", "side_by_side", "strips", "warp",
 ]  # fmt: skip

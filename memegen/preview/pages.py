@@ -82,7 +82,7 @@ def contact_sheet(frames: Video | Iterable[Image], *, count: int = 8, columns: i
     return page(list(chosen.values()), labels, columns=columns)
 
 
-def strips(rows: Mapping[str, Iterable[Image]], *, count: int = 6) -> Figure:
+def strips(rows: Mapping[str, Iterable[Image]], *, count: int = 4) -> Figure:
     """Lay out clips one below the other, to compare them at the same moments.
 
     Args:

@@ -5,7 +5,7 @@ Images are uint8 RGB (H, W, 3); masks, motions and features have the shapes of `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,27 +54,71 @@ def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Floats]:
 
 
 def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
-    """Plot how a singer's mouth, eyes and head move, above the sound.
+    """Plot how a singer's eyes, head and mouth move, with the sound right below the mouth.
 
     Args:
         landmarks: N arrays (468, 3), pixels, of the clip's frames.
         driving: The clip.
     """
-    figure = new_figure(4.6)
-    face, head, sound = figure.subplots(3, sharex=True, height_ratios=[3, 3, 2])
+    figure = new_figure(5.6)
+    eyes, head, mouth, sound = figure.subplots(4, sharex=True, height_ratios=[2, 3, 3, 2])
     curves = motion_curves(landmarks)
     seconds = driving.start + np.arange(len(landmarks)) / float(driving.fps)
-    for axes, names in ((face, ("mouth", "eyes")), (head, ("yaw", "pitch", "roll"))):
+    # The eyes have an axis of their own: a blink is tiny beside what a mouth does.
+    for axes, names in ((eyes, ("eyes",)), (head, ("yaw", "pitch", "roll")), (mouth, ("mouth",))):
         for name, colour in zip(names, LINES, strict=False):
             axes.plot(seconds, curves[name], color=colour, label=LABELS.get(name, name), linewidth=2)
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, frameon=False)
         axes.grid(alpha=0.3)
-    loud = _loudness(driving)
+    head.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, frameon=False)
+    for axes in (eyes, mouth):
+        axes.set_ylim(0, 1.15 * max(axes.lines[0].get_ydata()))  # from 0, which is shut
+    samples = np.abs(_samples(driving))
+    loud = samples[: len(samples) // STEP * STEP].reshape(-1, STEP).max(1)  # the highest of each STEP samples
     sound.fill_between(driving.start + np.arange(len(loud)) * STEP / RATE, -loud, loud, color="#666666", linewidth=0)
-    face.set_ylabel("opening")
-    head.set_ylabel("degrees")
-    sound.set(ylabel="sound", yticks=[], xlabel="time in the clip, seconds", xlim=(seconds[0], seconds[-1]))
+    for axes, label in ((eyes, "eyes open"), (head, "head, degrees"), (mouth, "mouth open"), (sound, "sound")):
+        axes.set_ylabel(label)
+    figure.align_ylabels()
+    sound.set(yticks=[], xlabel="time in the clip, seconds", xlim=(seconds[0], seconds[-1]))
     return figure
+
+
+def agreement(landmarks: Sequence[Landmarks], driving: Video) -> float:
+    """Measure how well a singer's mouth follows the loudness of the sound, frame by frame.
+
+    Args:
+        landmarks: N arrays (468, 3), pixels, of the clip's frames.
+        driving: The clip.
+
+    Returns:
+        Pearson's correlation of the mouth's opening with the loudness: 1 if both always rise and fall together, 0 if
+        they have nothing to do with each other; 0 for a silent clip.
+    """
+    ends = np.round(np.arange(len(landmarks) + 1) * RATE / float(driving.fps)).astype(int)
+    samples = np.append(_samples(driving), np.zeros(ends[-1]))[: ends[-1]]
+    # The loudness of a frame is the root mean square of the sound while it is seen.
+    power = np.add.reduceat(samples.astype(np.float64) ** 2, ends[:-1]) / np.diff(ends)
+    if not power.any():
+        return 0.0
+    return float(np.corrcoef(motion_curves(landmarks)["mouth"], np.sqrt(power))[0, 1])
+
+
+def change_map(frames: Video | Iterable[Image]) -> Floats:
+    """Measure how much each pixel of a clip changes in time: what is dark stands still.
+
+    Args:
+        frames: A clip, or uint8 RGB frames (H, W, 3).
+
+    Returns:
+        (H, W): the mean difference between the brightness of a frame and the next, in grey levels; of it the square
+        root, so that a camera's faint noise shows beside a moving head.
+    """
+    total, count, before = np.zeros(()), 0, None
+    for frame in frames.frames() if isinstance(frames, Video) else frames:
+        grey = frame.mean(2)
+        if before is not None:
+            total, count = total + np.abs(grey - before), count + 1
+        before = grey
+    return np.asarray(np.sqrt(total / max(count, 1)))
 
 
 def draw_keypoints(
@@ -177,14 +221,13 @@ def _mark(axes: Axes, value: Floats, jacobian: Floats) -> None:
         axes.annotate(str(number), point, color="white", size="small", ha="center", va="center", bbox=tag)
 
 
-def _loudness(driving: Video) -> Floats:
-    """Read the clip's sound: the highest of each STEP samples, 0 to 1; none where it is silent."""
+def _samples(driving: Video) -> Floats:
+    """Read the clip's sound: RATE samples a second, -1 to 1; none where it is silent."""
     if not driving.has_audio:
         return np.zeros(0, np.float32)
     span = ["-ss", f"{driving.start:.6f}", "-t", f"{driving.duration:.6f}"]
     done = run(*span, *reading(driving.path), "-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-")
-    steps = len(done.stdout) // (4 * STEP)
-    return np.asarray(np.abs(np.frombuffer(done.stdout, np.float32, steps * STEP)).reshape(steps, STEP).max(1))
+    return np.frombuffer(done.stdout, np.float32)
 
 
 def _names(count: int) -> list[str]:

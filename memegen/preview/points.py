@@ -18,19 +18,20 @@ SUB = 4  # OpenCV's coordinates are in 1/16 pixel (4 binary places), so that sha
 READABLE = 512  # pixels: smaller pictures are enlarged before landmarks are drawn into them
 
 
-def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = None) -> Image:
+def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = None, first: int | None = 0) -> Image:
     """Draw the faces of a picture as boxes, each with its number.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        faces: Boxes in pixels, left to right as `detect_faces` gives them; they are numbered from 0, as `face=` counts.
-        chosen: The number of the face to mark; None marks none.
+        faces: Boxes in pixels, left to right as `detect_faces` gives them.
+        chosen: The face to mark, counted from 0; None marks none.
+        first: The number of the leftmost: 0, as `face=` counts. None draws no numbers.
 
     Returns:
         A copy of the picture, uint8 RGB (H, W, 3); lines and digits grow with it.
 
     Raises:
-        InputError: There is no face of the number `chosen`.
+        InputError: There is no such face to mark.
     """
     if chosen is not None and not 0 <= chosen < len(faces):
         raise InputError(f"Face {chosen} can't be marked: there are {len(faces)}, counted from 0 at the left.")
@@ -42,7 +43,8 @@ def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = N
         cv2.rectangle(drawn, *corners, BLACK, width + max(line, 2))  # a dark edge, to be seen on bright pictures
         cv2.rectangle(drawn, *corners, colour, width)
         tall = float(np.clip(0.28 * box.height, 9 * line, 18 * line))
-        _draw_tag(drawn, str(number), corners[0], colour, tall)
+        if first is not None:
+            _draw_tag(drawn, str(first + number), corners[0], colour, tall)
     return drawn
 
 
