@@ -1,4 +1,5 @@
-# make demo: a singing clip from the bundled portrait.  make lab, make app: the notebooks in JupyterLab, the form alone.
+# make demo: a singing clip from the bundled portrait.  make lab: the notebooks in JupyterLab.
+# make app: the form alone.  make app-lan: the form for phones in the same network, too.
 # make test: lint, types, tests.  make colab, make oldest: a smoke set with other versions.  Each sets up its own .venv.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -14,7 +15,8 @@ SMOKE := $(PYTEST) -m smoke
 
 COLAB_AND_OLDEST := colab-3.11 colab-3.13 oldest-3.11
 
-.PHONY: demo test smoke colab oldest $(COLAB_AND_OLDEST) environments lab app notebooks assets clean
+.PHONY: demo test smoke colab oldest $(COLAB_AND_OLDEST) environments lab lab-environment lab-test app app-lan notebooks \
+  assets clean
 
 demo: $(VENV)/run
 	@$(VENV)/bin/memegen demo
@@ -50,14 +52,30 @@ $(COLAB_AND_OLDEST):
 
 # What these commands set up one after another, at once: pip alone keeps no more than one core busy.
 environments:
-	@$(AGAIN) --no-print-directory --jobs $(VENV)/test $(if $(call FIND_3,13),.venv-colab-3.13/run) \
+	@$(AGAIN) --no-print-directory --jobs $(VENV)/test lab-environment $(if $(call FIND_3,13),.venv-colab-3.13/run) \
 	  $(if $(call FIND_3,11),.venv-colab-3.11/run .venv-oldest-3.11/run)
 
 lab: $(VENV)/lab
 	$(VENV)/bin/jupyter lab notebooks/01_make_a_meme.ipynb
 
+# The third notebook in exactly the environment of `make lab`, with nothing that the tests need.
+lab-environment:
+	@$(AGAIN) --no-print-directory VENV=.venv-lab .venv-lab/lab
+
+lab-test: lab-environment
+	.venv-lab/bin/jupyter execute --timeout=300 notebooks/03_inside_the_model.ipynb
+
 app: $(VENV)/lab
 	$(VENV)/bin/voila notebooks/01_make_a_meme.ipynb
+
+LAN_ADDRESS := import socket as s; c = s.socket(s.AF_INET, s.SOCK_DGRAM); c.connect(("192.0.2.1", 9)); \
+  print("Open this address on your phone: http://" + c.getsockname()[0] + ":8866")
+
+app-lan: $(VENV)/lab
+	@echo "Warning: until you press Ctrl-C, everybody in this network can open the form and use this machine. Nothing is"
+	@echo "encrypted on the way. Do this at home or in a classroom, not in a public network."
+	-@$(PYTHON) -c '$(LAN_ADDRESS)'
+	$(VENV)/bin/voila notebooks/01_make_a_meme.ipynb --no-browser --port=8866 --Voila.ip=0.0.0.0
 
 notebooks: $(VENV)/run
 	$(PYTHON) notebooks/stamp.py
@@ -79,8 +97,12 @@ $(VENV)/run: $(VENV)/bin/python pyproject.toml
 	@$(PIP) --editable .
 	@touch $@
 
+# First torch in its build without CUDA, where PyTorch's own index can be reached: several gigabytes less on Linux.
+CPU_TORCH := --constraint requirements.txt --retries 0 --timeout 10 --index-url https://download.pytorch.org/whl/cpu torch
+
 $(VENV)/lab: $(VENV)/bin/python pyproject.toml requirements.txt
-	@$(PIP) --constraint requirements.txt --editable ".[lab]"
+	@$(PIP) $(CPU_TORCH) 2>/dev/null || true
+	@$(PIP) --constraint requirements.txt --editable ".[fomm,lab]"
 	@mkdir -p $(VENV)/etc/jupyter
 	@cp notebooks/jupyter/*.json $(VENV)/etc/jupyter  # uploads of up to 200 MB; without this, Jupyter drops those over 10 MB
 	@touch $@

@@ -1,4 +1,4 @@
-"""Write what the notebooks share into them: the set-up cell and the badges; remove outputs. `make notebooks` runs it.
+"""Write what the notebooks share into them: set-up cell, badges, hidden code; no outputs. `make notebooks` runs it.
 
 Only pyproject.toml has the address of the repository. This script copies it into each set-up cell (the one tagged
 `set-up`) and between the two marks of the badges, in the notebooks and in the README.
@@ -19,12 +19,14 @@ FIRST = "01_make_a_meme.ipynb"
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
 
 SET_UP = """\
+# @title Set up: install memegen if it is missing
 try:
     import matplotlib, memegen.widgets
 except ImportError:
     %pip install -q "{package}"
 """
 EXTRAS = "[notebook,signing]"
+HIDDEN = {"cellView": "form", "jupyter": {"source_hidden": True}, "_kg_hide-input": True}  # on Colab, Jupyter, Kaggle
 
 
 def address() -> str:
@@ -72,8 +74,10 @@ def stamped(text: str, repository: str, name: str) -> str:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
-            if "set-up" in cell["metadata"].get("tags", []):
+            if is_set_up := "set-up" in cell["metadata"].get("tags", []):
                 source = set_up(repository)
+            if is_set_up or name == FIRST:  # nobody has to see this code
+                cell["metadata"] = dict(sorted({**cell["metadata"], **HIDDEN}.items()))
         else:
             source = BADGES.sub(lambda _: badges(repository, name), source)
         cell["source"] = source.splitlines(keepends=True)

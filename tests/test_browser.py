@@ -49,9 +49,49 @@ PLAYS = """async video => {
   while (video.currentTime < 0.2 && !video.ended) await new Promise(resolve => setTimeout(resolve, 20));
   return [video.duration, video.videoWidth, video.videoHeight, video.currentTime];
 }"""
-TOO_WIDE = """() => [...document.querySelectorAll("button, input, select, img, video, figure, p, h2, .jupyter-widgets")]
-  .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.getBoundingClientRect().left < -1)
+IN_WINDOW = """() => {
+  const box = document.querySelector(".meme-result video")?.getBoundingClientRect();
+  return box && box.height > 150 && box.top >= 0 && box.bottom <= innerHeight;
+}"""
+UNFOLD = "() => document.querySelectorAll('button.meme-fold:not(.mod-active)').forEach(bar => bar.click())"
+HEIGHT = "() => Math.max(...[...document.querySelectorAll('.memegen')].map(one => one.getBoundingClientRect().bottom))"
+# What is not shown has no size, and is left out.
+TOO_WIDE = """() => [...document.querySelectorAll(".memegen, .memegen *")]
+  .filter(one => { const box = one.getBoundingClientRect(), page = one.closest(".memegen").getBoundingClientRect();
+                   return box.width && (box.right > page.right + 1 || box.left < page.left - 1); })
   .map(one => one.outerHTML.slice(0, 200))"""
+SCROLLBARS = """() => [...document.querySelectorAll(".memegen, .memegen *")]
+  .filter(one => /auto|scroll/.test(getComputedStyle(one).overflow) && one.offsetHeight
+                 && (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1))
+  .map(one => one.outerHTML.slice(0, 200))"""
+TOO_SMALL = """() => [...document.querySelectorAll(".memegen button, .memegen a, .memegen input, .memegen select")]
+  .filter(one => { const box = (one.type == "checkbox" ? one.closest("label") : one).getBoundingClientRect();
+                   const letters = parseFloat(getComputedStyle(one).fontSize);
+                   return box.width && one.type != "file" && (box.height < 43.9 || box.width < 43.9
+                     || one.type == "checkbox" && one.offsetWidth < 22
+                     || /INPUT|SELECT/.test(one.tagName) && letters < 16); })
+  .map(one => one.outerHTML.slice(0, 200))"""
+HARD_TO_READ = """() => {
+  const parse = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const light = rgb => rgb.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+  const bad = [];
+  for (const one of document.querySelectorAll(".memegen *")) {
+    const words = [...one.childNodes].filter(node => node.nodeType == 3).map(node => node.data).join("").trim();
+    if (!words || !one.offsetHeight || one.closest("style, .meme-card, .meme-result, option")) continue;
+    let behind = [255, 255, 255], stack = [], faded = 1;
+    for (let up = one; up; up = up.parentElement) {
+      stack.push(parse(getComputedStyle(up).backgroundColor)); faded *= getComputedStyle(up).opacity;
+    }
+    for (const layer of stack.reverse()) behind = over(layer, behind);
+    const ink = parse(getComputedStyle(one).color); ink[3] *= faded;
+    const [a, b] = [light(over(ink, behind)), light(behind)].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) bad.push([words.slice(0, 40), (a + 0.05) / (b + 0.05)]);
+  }
+  return bad;
+}"""
 
 
 class Server:
@@ -178,27 +218,38 @@ def press(page: Page, words: str) -> None:
     page.get_by_role("button", name=words).click()
 
 
-def upload(page: Page, photo: Path) -> None:
+def upload(page: Page, photo: Path, words: str = "Choose (a|another) photo") -> None:
     with page.expect_file_chooser() as chooser:
-        press(page, "Upload a photo")
+        page.get_by_role("button", name=re.compile(words)).first.click()
     chooser.value.set_files(photo)
+    expect(page.get_by_text(f"One face in {photo.stem}.")).to_be_visible(timeout=PATIENCE)
 
 
 def agree(page: Page) -> None:
     page.get_by_label(re.compile("Everyone in this photo agreed")).check()
 
 
+def make(page: Page) -> None:
+    press(page, "Make it sing")
+
+
 def check_clip(page: Page, name: str, folder: Path) -> None:
-    """Wait for a clip, play it in the page and save it."""
+    """Wait for a clip, find it in the window and playing, and save it."""
     expect(page.get_by_text(f"Done: {name}")).to_be_visible(timeout=PATIENCE)
-    video = page.locator("figure", has_text="The meme").locator("video")
-    video.scroll_into_view_if_needed()
+    video = page.locator(".meme-result video")
+    page.wait_for_function(IN_WINDOW)
+    assert video.evaluate("video => [video.muted, video.autoplay, video.loop, video.playsInline]") == [True] * 4
     duration, width, height, played = video.evaluate(PLAYS)
     assert duration == pytest.approx(1.0, abs=0.1)
     assert (width, height) == (204, 240)  # the photo's size, made even
     assert played > 0
+    sound = page.locator(".meme-result button")
+    sound.click()
+    assert not video.evaluate("video => video.muted")
+    assert (sound.inner_text(), sound.get_attribute("aria-pressed")) == ("Sound off", "true")
+    assert video.get_attribute("aria-label") == f"The meme: {name.removesuffix('-daisy-bell.mp4')} sings Daisy Bell"
     with page.expect_download() as download:
-        page.locator("a[download]").click()
+        page.get_by_role("link", name=f"Download {name}").click()
     assert download.value.suggested_filename == name
     download.value.save_as(folder / name)
     saved = open_video(folder / name)
@@ -206,42 +257,85 @@ def check_clip(page: Page, name: str, folder: Path) -> None:
     assert saved.has_audio
 
 
+def check_looks(page: Page, folder: Path, name: str) -> None:
+    """Measure what is on the page with every page unfolded: nothing overflows, all can be read and hit."""
+    page.evaluate(UNFOLD)
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / f"{name}.png")
+    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate(SCROLLBARS) == []
+    assert page.evaluate(TOO_SMALL) == []
+    assert page.evaluate(HARD_TO_READ) == []
+
+
+def run_all(page: Page) -> None:
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE)  # else nothing would run
+    page.locator(".jp-Notebook .jp-MarkdownCell").first.click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
 def test_the_whole_way_in_jupyterlab(
     lab: Server, visit: Callable[..., Page], small_photo: Path, phone_photo: Path, tmp_path: Path
 ) -> None:
     page = visit(lab.address)
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE)  # else nothing would run
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     expect(page.get_by_text("Done: grace-hopper-daisy-bell.mp4")).to_be_visible(timeout=PATIENCE)
+    page.wait_for_function(IN_WINDOW)
+    assert page.locator(".jp-Notebook .jp-CodeCell .cm-content:visible").count() == 0  # no code in sight
     upload(page, phone_photo)
-    expect(page.get_by_text("One face in IMG_0001.")).to_be_visible(timeout=PATIENCE)
     upload(page, small_photo)
-    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
-    press(page, "Daisy Bell")
+    page.get_by_role("button", name="Daisy Bell", exact=False).first.click()
     agree(page)
-    press(page, "Make the meme")
+    make(page)
     check_clip(page, "me-daisy-bell.mp4", tmp_path)
-    page.screenshot(path=tmp_path / "jupyterlab.png")
+    check_looks(page, tmp_path, "jupyterlab")
+
+
+def test_in_the_dark(lab: Server, visit: Callable[..., Page], tmp_path: Path) -> None:
+    theme = lab.clips.parent / "settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+    theme.parent.mkdir()
+    theme.write_text('{"theme": "JupyterLab Dark"}', "utf-8")
+    page = visit(lab.address)
+    expect(page.locator("body[data-jp-theme-light=false]")).to_be_attached(timeout=PATIENCE)
+    theme.unlink()
+    run_all(page)
+    expect(page.get_by_text("Preview: ")).to_be_visible(timeout=PATIENCE)
+    check_looks(page, tmp_path, "dark")
 
 
 def test_the_whole_way_on_a_phone(app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path) -> None:
     page = visit(app.address, width=390, height=844)
     upload(page, small_photo)
-    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
+    assert page.title() == "Make a photo sing"
+    assert page.get_by_text(re.compile("Run all|SECONDS")).count() == 0
+    assert page.evaluate(HEIGHT) < 3000
     agree(page)
-    press(page, "Make the meme")
+    make(page)
     check_clip(page, "me-daisy-bell.mp4", tmp_path)
-    page.screenshot(path=tmp_path / "phone.png")
+    upload(page, small_photo, "Another photo, same song")
+    expect(page.get_by_text("me.png is in step 2 above: tick the box there")).to_be_attached()
+    page.wait_for_function("() => document.querySelector('.meme-photo-step').getBoundingClientRect().top >= -1")
+    check_looks(page, tmp_path, "phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate(TOO_WIDE) == []
-    for button in page.get_by_role("button").all():
-        box = button.bounding_box()
-        if box is not None and box["height"]:
-            assert box["height"] >= 44, button.inner_text()
-    page.set_viewport_size({"width": 390, "height": 4000})  # the whole form in one picture
-    page.screenshot(path=tmp_path / "phone-whole.png")
+
+
+def test_by_keyboard_on_a_desktop(app: Server, visit: Callable[..., Page], tmp_path: Path) -> None:
+    page = visit(app.address)
+    expect(page.get_by_text("Preview: ")).to_be_visible(timeout=PATIENCE)
+    assert page.evaluate(HEIGHT) <= 1.5 * 900
+    names: list[str] = []
+    while "Make it sing" not in names and len(names) < 60:
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("() => document.activeElement.innerText || document.activeElement.id"))
+    reached = [name for name in ("Listen", "✓ Daisy Bell", "Baka Mitai (Dame Da Ne)", "Captions") if name in names]
+    assert len(reached) == 4
+    assert names[-1] == "Make it sing"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused(timeout=PATIENCE)  # it is the same button
+    expect(page.get_by_role("button", name="Make it sing")).to_be_focused(timeout=PATIENCE)
+    page.wait_for_function(IN_WINDOW)
+    check_looks(page, tmp_path, "desktop")
 
 
 def test_a_wrong_file_two_presses_12_megabytes_and_stop(
@@ -250,56 +344,62 @@ def test_a_wrong_file_two_presses_12_megabytes_and_stop(
     page = visit(app.address)
     wrong = tmp_path / "holiday.jpg"
     wrong.write_text("Dear diary, today I forgot my camera.", "utf-8")
-    upload(page, wrong)
+    with page.expect_file_chooser() as chooser:
+        press(page, "Choose a photo")
+    chooser.value.set_files(wrong)
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("not a picture", timeout=PATIENCE)
+    expect(alert).to_contain_text("holiday.jpg is not a picture", timeout=PATIENCE)
+    expect(alert).to_contain_text("Still using the sample.")
     assert "Traceback" not in alert.inner_text()
     upload(page, small_photo)
-    expect(page.get_by_text("One face in me.")).to_be_visible(timeout=PATIENCE)
     expect(alert).to_have_count(0)
+    make(page)
+    expect(alert).to_contain_text("Tick the box under your photo first", timeout=PATIENCE)
     agree(page)
+    expect(alert).to_have_count(0)
     before = len(app.made())
-    page.get_by_role("button", name="Make the meme").dblclick()
+    page.get_by_role("button", name="Make it sing").dblclick()
     check_clip(page, "me-daisy-bell.mp4", tmp_path)
     assert len(app.made()) == before + 1
     upload(page, phone_photo)  # so large, for a whole song, that no machine is done before it can be stopped
-    expect(page.get_by_text("One face in IMG_0001.")).to_be_visible(timeout=PATIENCE)
-    expect(alert).to_have_count(0)
     agree(page)
-    page.get_by_label("Seconds (0: the whole song)").fill("0")
-    page.get_by_label("Seconds (0: the whole song)").press("Enter")
-    press(page, "Make the meme")
-    expect(page.get_by_role("button", name="Stop")).to_be_enabled(timeout=PATIENCE)
+    page.get_by_label("Length").select_option("the whole song")
+    make(page)
+    expect(page.get_by_text(re.compile("Singing: [1-9]"))).to_be_visible(timeout=PATIENCE)
     press(page, "Stop")
     expect(page.get_by_text("Stopped: nothing was kept.")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("button", name="Make the meme")).to_be_enabled(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Make it sing")).to_be_visible(timeout=PATIENCE)
     assert len(app.made()) == before + 1
 
 
 def test_a_whole_class_sings(app: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path) -> None:
     page = visit(app.address, width=390, height=844)
-    page.get_by_role("button", name="Several photos at once").focus()
+    page.get_by_role("button", name="Many photos at once").focus()
     page.keyboard.press("Enter")
     photos = [tmp_path / name for name in ("ann.png", "ben.png", "notes.jpg")]
     for photo in photos[:2]:
         photo.write_bytes(small_photo.read_bytes())
     photos[2].write_text("Dear diary, today I forgot my camera.", "utf-8")
     with page.expect_file_chooser() as chooser:
-        press(page, "Upload photos")
+        press(page, "Choose several photos")
     chooser.value.set_files(photos)
-    expect(page.get_by_text("3 photos: ann.png, ben.png, notes.jpg.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("3 photos.")).to_be_visible(timeout=PATIENCE)
     page.get_by_label("Everyone in these photos agreed").check()
     press(page, "Make them all")
     expect(page.get_by_text("Done: 2 of 3 photos sing.")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("row", name="notes.jpg")).to_contain_text("not a picture")
+    expect(page.locator(".meme-photo", has_text="notes.jpg")).to_contain_text("not a picture")
     expect(page.get_by_role("alert")).to_have_count(0)
-    assert page.evaluate(TOO_WIDE) == []
+    check_looks(page, tmp_path, "class")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download memegen-clips.zip").click()
     download.value.save_as(tmp_path / "clips.zip")
     with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
         assert archive.namelist() == ["ann.mp4", "ben.mp4", "report.csv"]
         archive.extractall(tmp_path)
+    with page.expect_download() as download:
+        page.locator(".meme-photo", has_text="ann.png").get_by_role("button", name="Download").click()
+    download.value.save_as(tmp_path / "alone.mp4")
+    assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "ann.mp4").read_bytes()
     for name in ("ann.mp4", "ben.mp4"):
         clip = open_video(tmp_path / name)
         assert clip.duration == pytest.approx(1.0, abs=0.05)

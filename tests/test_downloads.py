@@ -312,12 +312,13 @@ def test_status_is_told_in_plain_words(server: HttpServer, status: int, words: s
 def test_failure_lists_every_mirror_and_says_what_to_do(server: HttpServer, cache: Path) -> None:
     gone, busy = Mirror(server.url + "/gone", SHA), Mirror(server.add("/busy", status=429), SHA)
     lines = refusal(gone, busy).splitlines()
-    assert lines[0] == "file.bin could not be downloaded. What was tried:"
-    assert lines[1].startswith(f"  - {gone.url}: the file is not there")
-    assert lines[2].startswith(f"  - {busy.url}: too many requests")
-    assert str(cache / "things" / "file.bin") in lines[3]
-    assert "path instead of the name" in lines[3]
-    assert "MEMEGEN_CACHE" in lines[3]
+    said = "file.bin could not be downloaded: check the connection and try again, or use something else."
+    assert lines[:2] == [said, "What was tried:"]
+    assert lines[2].startswith(f"  - {gone.url}: the file is not there")
+    assert lines[3].startswith(f"  - {busy.url}: too many requests")
+    assert str(cache / "things" / "file.bin") in lines[4]
+    assert "path instead of the name" in lines[4]
+    assert "MEMEGEN_CACHE" in lines[4]
 
 
 def test_file_put_where_the_message_says_is_used(server: HttpServer) -> None:

@@ -197,11 +197,12 @@ def _disk_message(target: Path, error: OSError) -> str:
 def _failure_message(target: Path, tried: Sequence[tuple[str, str]], *, own: bool) -> str:
     if own:
         [(url, reason)] = tried
-        return f"{url} could not be downloaded: {reason}. Save the file with a browser and give its path instead."
+        return f"{url} could not be downloaded: {reason}. Save the file with a browser and use that file."
     reasons = "".join(f"\n  - {url}: {reason}" for url, reason in tried)
     more = ", or give its path instead of the name. The environment variable MEMEGEN_CACHE moves that folder"
     return (
-        f"{target.name} could not be downloaded. What was tried:{reasons}\n"
+        f"{target.name} could not be downloaded: check the connection and try again, or use something else.\n"
+        f"What was tried:{reasons}\n"
         f"If you have the file, save it as {target}{more if _is_cached(target) else ''}."
     )
 

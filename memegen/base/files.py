@@ -48,9 +48,10 @@ def is_address(source: object) -> TypeGuard[str]:
 
 
 def plain_name(name: str) -> str:
-    """Return a file name, made from any text, that stays inside its folder."""
-    last = re.split(r"[/\\]", name)[-1]
-    return re.sub(r"[^\w.+-]+", "_", last).lstrip(".")[:80] or "file"
+    """Return a file name of at most 80 letters, from any text, that stays inside its folder and keeps its ending."""
+    last = re.sub(r"[^\w.+-]+", "_", re.split(r"[/\\]", name)[-1]).lstrip(".") or "file"
+    ending = Path(last).suffix[:10]
+    return last if len(last) <= 80 else f"{last[: 80 - len(ending)]}{ending}"
 
 
 def plain_stem(source: object) -> str:

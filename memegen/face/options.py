@@ -30,11 +30,11 @@ class Acting:
         "photo", "Show", "Show the whole photo, or only a square around the face.", choices=FRAMINGS
     )
     expression: float = option(
-        1.0, "Face (1: as the driver)", "Gain of mouth, brows and eyes; 1 is as driven, try 1.2.",
+        1.0, "Expression", "Gain of mouth, brows and eyes; 1 is as driven, try 1.2.",
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
     motion: float = option(
-        1.0, "Head (1: as the driver)", "Gain of the head's rotation, movement and size; 1 is as driven, try 0.8.",
+        1.0, "Head", "Gain of the head's rotation, movement and size; 1 is as driven, try 0.8.",
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
 

@@ -23,12 +23,12 @@ class Cut:
         low=0.0, unit="seconds",
     )  # fmt: skip
     duration: float | None = option(
-        None, "Seconds (0: the whole song)", "How much of the driving clip to use; all of it when left out.",
+        None, "Length", "How much of the driving clip to use; all of it when left out.",
         low=0.0, unit="seconds",
     )  # fmt: skip
     max_size: str | int | None = option(None, "Size", "Largest size of the file, such as 10MB; no limit when left out.")
     audio: str | Path | None = option(
-        None, "Another sound: a file's path", "Sound or video file whose sound replaces the driving clip's."
+        None, "Another sound", "Sound or video file whose sound replaces the driving clip's."
     )
     mute: bool = option(False, "No sound", "Leave the sound out.")
 

@@ -205,8 +205,14 @@ class Video:
             track = soundtrack(spans, length=self.duration, sound=None, folder=Path(name), name=self.path)
             return clip_of(open_at, fps=self.fps, count=self.frame_count, track=track)
 
-    def _repr_html_(self) -> str:
-        """Return HTML that plays the clip in a notebook."""
+    def to_html(self, *, label: str = "", playing: bool = False, more: str = "") -> str:
+        """Return HTML that plays the clip, with the clip itself in it.
+
+        Args:
+            label: What to call it, for screen readers and as a tooltip; the file's name when empty.
+            playing: Whether it plays at once, muted and again and again; browsers allow no sound before a click.
+            more: Further attributes of the element.
+        """
         name = html.escape(self.path.name, quote=True)
         if not self.path.is_file():
             return f"<p>{name} is no longer there.</p>"
@@ -214,11 +220,17 @@ class Video:
             return f"<p>{name} is too large to play here; it is at {html.escape(str(self.path))}.</p>"
         kind = mimetypes.guess_type(self.path.name)[0] or "video/mp4"
         kind = "video/mp4" if self.path.suffix.lower() in MOVIES else kind
+        title = html.escape(label, quote=True) or name
         source = data_address(self.path, kind)
-        look = f'width="{min(self.width, 640)}" style="max-width: 100%; height: auto" src="{source}"'
+        look = f'width="{min(self.width, 640)}" style="max-width: 100%; height: auto" {more} src="{source}"'
         if kind.startswith("image/"):
-            return f'<img title="{name}" alt="{name}" {look}>'
-        return f'<video controls playsinline title="{name}" aria-label="{name}" {look}></video>'
+            return f'<img title="{title}" alt="{title}" {look}>'
+        how = "autoplay muted loop" if playing else "controls"
+        return f'<video {how} playsinline title="{title}" aria-label="{title}" {look}></video>'
+
+    def _repr_html_(self) -> str:
+        """Return HTML that plays the clip in a notebook."""
+        return self.to_html()
 
 
 Audio = Video | str | Path
@@ -301,8 +313,8 @@ def write_video(
             are heard together. It is cut to the length of the picture, or followed by silence. A Video without sound
             gives a silent clip.
         sound: What is done to it; nothing when None.
-        max_size: The most that the file may take: "10MB", "500 kB", "8MiB" or bytes. Quality, size, frame rate and
-            colours go down until it fits.
+        max_size: The most that the file may take: "10MB", "500 kB", "8MiB", or an int of bytes. Quality, size, frame
+            rate and colours go down until it fits.
         comment: Text for the comment that a movie or a GIF carries.
         finish: Called with the path of the complete file before it gets its name, to change it in place; again with a
             new file where one turns out too large. The limit holds for the changed file.

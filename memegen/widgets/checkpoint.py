@@ -1,20 +1,45 @@
-"""Downloads a checkpoint while the rest of the form stays usable."""
+"""The classic looks: whether they can work here, and the download of their checkpoints beside the rest of the form."""
 
 from __future__ import annotations
 
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from memegen.fomm.checkpoint import Published, find_checkpoint, obtain
 from memegen.widgets.jobs import Job, Status
 
-CLASSIC = {"vox": "classic, wonky", "vox-adv": "classic, sharper"}
+FAST = "Fast: keeps your whole photo"
+CLASSIC = {"vox": "Classic 2020 look", "vox-adv": "Classic look, sharper"}
+MISSING = "The classic looks need torch: pip install 'memegen[fomm]'."
+CPU_SECONDS = 0.3  # for a frame of a classic look on two CPU cores; see BENCHMARKS.md
+
+
+def classic_works() -> bool:
+    """Return whether the packages that classic looks need are installed."""
+    return all(find_spec(name) is not None for name in ("torch", "safetensors"))
+
+
+def has_gpu() -> bool:
+    """Return whether classic looks run on a GPU here; the first call takes seconds, as it imports torch."""
+    if not classic_works():
+        return False
+    from memegen.fomm.compute import choose_compute
+
+    return choose_compute().device != "cpu"
 
 
 def looks(engine: str) -> list[tuple[str, str]]:
-    """List the engines, in words and as `make_meme` calls them; `engine` is always among them."""
-    known = [(f"{words} ({name}, {_where(find_checkpoint(name))})", name) for name, words in CLASSIC.items()]
-    own = [] if engine in ("mesh", *CLASSIC) else [(f"your checkpoint {Path(engine).name}", engine)]
-    return [("instant, the whole photo (mesh)", "mesh"), *known, *own]
+    """List the engines that can work here, in words and as `make_meme` calls them; `engine` is always among them."""
+    names = [name for name in CLASSIC if classic_works() or name == engine]
+    known = [(f"{CLASSIC[name]}: {_where(find_checkpoint(name))}, wants a GPU", name) for name in names]
+    own = [] if engine in ("mesh", *CLASSIC) else [(f"Your checkpoint {Path(engine).name}", engine)]
+    return [(FAST, "mesh"), *known, *own]
+
+
+def is_here(engine: str) -> bool:
+    """Return whether a classic look's checkpoint is on this machine."""
+    return find_checkpoint(engine).slim.is_file()
 
 
 class CheckpointFetch:
@@ -51,10 +76,11 @@ class CheckpointFetch:
 
     def _obtain(self, engine: str) -> None:
         """Download a checkpoint, and show how far it is and how it ends, if it is still the one that is wanted."""
+        begun = time.monotonic()
 
         def tell(stage: str, done: int, total: int) -> None:
             if self._wanted == engine:
-                self.status.progress(stage, done, total)
+                self.status.reach(stage, done / max(total, 1), time.monotonic() - begun)
 
         try:
             obtain(engine, progress=tell)
@@ -67,4 +93,4 @@ class CheckpointFetch:
 
 
 def _where(published: Published) -> str:
-    return "on this machine" if published.slim.is_file() else f"{(published.size or 0) / 1e6:.0f} MB, downloaded once"
+    return "on this machine" if published.slim.is_file() else f"{(published.size or 0) / 1e6:.0f} MB download"

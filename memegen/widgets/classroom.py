@@ -1,10 +1,13 @@
-"""The folded section that makes a whole class sing: many photos, one song, one archive with all clips."""
+"""The folded part that makes a whole class sing: many photos, one song, a row for each, and all clips to download."""
 
 from __future__ import annotations
 
 import html
+import itertools
+import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,23 +16,24 @@ import ipywidgets
 
 from memegen.base.errors import InputError, MemegenError
 from memegen.base.files import expanded
-from memegen.base.progress import Stage
-from memegen.batch import Outcome, find_photos, make_batch, write_report
+from memegen.batch import Outcome, clip_names, find_photos, make_batch, write_report
+from memegen.media.images import read_image
+from memegen.media.video import open_video
 from memegen.widgets import elements
-from memegen.widgets.jobs import Job, Status, Turns, in_form_words
+from memegen.widgets.jobs import Job, Status, Turns, WholeJob, in_form_words
 from memegen.widgets.photo import PHOTO_KINDS, RULES
-from memegen.widgets.platforms import Files, keep
+from memegen.widgets.platforms import Files, colab_download, keep, on_colab, under_voila
 from memegen.widgets.work import Work
 
 NOBODY = "There are no photos yet: upload some, or type a folder's path."
 ASK = "Tick the box first: everyone in these photos has to agree."
-CONSENT = "Everyone in these photos agreed"  # longer would be cut off on a phone
+CONSENT = "Everyone in these photos agreed"
 HINT = (
-    "In each photo the largest face sings, with the song, the look and everything else that is chosen above. "
+    "In each photo the largest face sings, with the song, the look and everything else that is chosen on this page. "
     "Choose several photos at once, or some now and more later."
 )
-NAMED = 12  # photos whose names are listed
-ARCHIVE = "memegen-clips.zip"
+ARCHIVE = COPIES = "memegen-clips"  # how the archives, and the folders beside the notebook, begin
+STILL = 128  # pixels of the picture in a row
 
 
 class Recipe(NamedTuple):
@@ -38,7 +42,7 @@ class Recipe(NamedTuple):
     Attributes:
         song: A template's name, or the path or address of a clip.
         suffix: The ending of the file.
-        words: Keywords of `make_meme`; "engine" and "duration" are among them.
+        words: Keywords of `make_meme`; "engine" is among them.
     """
 
     song: str | Path
@@ -64,15 +68,13 @@ class Classroom:
         ready: Callable[[str, Job], None],
         turns: Turns,
     ) -> None:
-        self.outcomes: list[Outcome] = []
-        self.archive: Path | None = None
+        self.archives: list[Path] = []
         self._folder, self._recipe, self._ready = folder, recipe, ready
-        self._photos: list[Path | str] = []
-        self._runs = 0
+        self._rows: list[_Row] = []
+        self._chosen = Recipe("", "", {})  # of the last run
+        self._received, self._runs = 0, 0
         self.work = Work(
             "Make them all",
-            "Stop all",
-            "Download all",
             begin=self._begin,
             stopped="Stopped: the clips that were finished are kept.",
             turns=turns,
@@ -80,110 +82,210 @@ class Classroom:
         self._build()
 
     def _build(self) -> None:
-        self._chosen, self._refused = Status(), Status()
+        self._refused, self._copied = Status(), Status()
         fail = self._refused.fail
-        upload, *below = elements.uploads("Upload photos", PHOTO_KINDS, self._receive, fail, multiple=True)
-        self._table = ipywidgets.HTML()
+        upload, *below = elements.uploads("Choose several photos", PHOTO_KINDS, self._receive, fail, multiple=True)
         self._none = elements.button("Remove all", self._clear, hint="Remove all photos from the list")
-        self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
-        address = elements.address("or a folder's path", "photos/class-3b then Enter", self._choose)
+        self._again = elements.button("Make the failed ones again", self._redo)
+        self._consent = elements.checkbox(CONSENT)
+        self._consent.observe(lambda _: self.work.status.forget(), "value")
+        self._list, self._count = elements.column(), ipywidgets.HTML()
+        self._links = elements.column()
         page = [
             elements.note(HINT),
             elements.row(upload, self._none),
             *below,
-            address,
+            elements.address("Or a folder's path", "photos/class-3b then Enter", self._choose),
             self._refused.panel,
-            self._chosen.panel,
+            self._count,
+            self._list,
             self._consent,
             elements.note(RULES),
-            self.work.buttons,
+            self.work.button,
             self.work.status.panel,
-            self._table,
-            self.work.keep,
+            elements.row(self._again),
+            self._links,
+            self._copied.panel,
         ]
-        self._list()
-        self.panel = elements.folded({"Several photos at once": page})
+        self._show()
+        self.panel = elements.folded({"Many photos at once": page})
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What became of the photos so far."""
+        return [row.outcome for row in self._rows if row.outcome is not None]
 
     # The photos
 
     def _receive(self, files: Files) -> None:
-        first = len(list(self._folder.glob("photos/*")))  # phones call several photos `image.jpg`
-        self._add([keep(self._folder / f"photos/{first + place}", *file) for place, file in enumerate(files)])
+        photos = []
+        for file in files:
+            self._received += 1  # phones call several photos `image.jpg`
+            photos.append(keep(self._folder / f"photos/{self._received}", *file))
+        self._add(photos)
 
     def _choose(self, path: str) -> None:
         with self._refused.outcome():
             self._add(_photos_in(path))
 
     def _add(self, photos: Iterable[Path | str]) -> None:
-        self._photos += photos
+        self._rows += [_Row(photo, self._remove) for photo in photos]
         self._consent.value = False
-        self._list()
+        self._refused.say("")
+        self._show()
+
+    def _remove(self, row: _Row) -> None:
+        if not self.work.running:
+            self._rows.remove(row)
+            self._show()
 
     def _clear(self) -> None:
-        self._photos.clear()
-        self._list()
-
-    def _list(self) -> None:
-        """Say which photos were chosen."""
-        names, count = [Path(path).name for path in self._photos[:NAMED]], len(self._photos)
-        more = f" and {count - NAMED} more" if count > NAMED else ""
-        words = f"{count} photo{'s' * (count != 1)}: {', '.join(names)}{more}." if count else "No photos yet."
-        self._chosen.say(words)
-        self._refused.say("")
         if not self.work.running:
-            self.work.status.say("")
-        self._none.disabled = not count
+            self._rows.clear()
+            self._show()
+
+    def _show(self) -> None:
+        """Show the rows, and the buttons that make sense now."""
+        self._list.children = [row.panel for row in self._rows]
+        count = len(self._rows)
+        self._count.value = elements.small(f"{count} photo{'s' * (count != 1)}." if count else "")
+        elements.show(self._none, count > 0)
+        elements.show(self._again, not self.work.running and any(row.failed for row in self._rows))
+        if not self.work.running:
+            self.work.status.forget()
 
     # The clips
 
     def _begin(self) -> Callable[[Job], None]:
-        """Read what is chosen, and return the work that makes the clips."""
-        if not (self._photos and self._consent.value):
-            raise InputError(ASK if self._photos else NOBODY)
-        self.outcomes, self.archive = [], None
-        self._show()
+        """Read what is chosen, and return the work that makes all clips."""
+        self._chosen = self._recipe()
+        return self._work_on(list(self._rows))
+
+    def _redo(self) -> None:
+        """Make the clips that failed once more, as they were to be made."""
+        self.work.start(lambda: self._work_on([row for row in self._rows if row.failed]))
+
+    def _work_on(self, rows: Sequence[_Row]) -> Callable[[Job], None]:
+        """Return the work that makes the clips of some photos."""
+        if not (self._rows and self._consent.value):
+            raise InputError(ASK if self._rows else NOBODY)
         self._runs += 1
-        recipe, photos, folder = self._recipe(), list(self._photos), self._folder / "clips" / str(self._runs)
+        recipe, folder = self._chosen, self._folder / "clips" / str(self._runs)
+        self.archives, self._links.children = [], []
+        self._copied.say("")
+        elements.show(self._again, False)
+        for row in rows:
+            row.begin()
 
         def work(job: Job) -> None:
             try:
-                self._sing(job, recipe, photos, folder)
+                self._sing(job, recipe, folder, rows)
             finally:
-                self._pack(folder)
-                self._show()
-            made = sum(one.status == "made" for one in self.outcomes)
-            self.work.status.say(f"Done: {made} of {len(photos)} photos sing.")
+                self._offer(folder, recipe.suffix)
+            made = sum(row.clip is not None for row in self._rows)
+            self.work.status.say(f"Done: {made} of {len(self._rows)} photos sing.")
 
         return work
 
-    def _sing(self, job: Job, recipe: Recipe, photos: Sequence[Path | str], folder: Path) -> None:
+    def _sing(self, job: Job, recipe: Recipe, folder: Path, rows: Sequence[_Row]) -> None:
         self._ready(recipe.words["engine"], job)
-
-        def tell(stage: str, done: int, total: int) -> None:
-            job.check()
-            which = f"Photo {len(self.outcomes) + 1} of {len(photos)} · {stage}"
-            self.work.status.progress(Stage(which, Stage.unit_of(stage)), done, total)
-
-        for outcome in make_batch(photos, recipe.song, folder, suffix=recipe.suffix, progress=tell, **recipe.words):
-            self.outcomes.append(_short(outcome))
-            self._show()
+        tell = WholeJob(self.work.status, job, parts=len(rows))
+        photos = [row.photo for row in rows]
+        outcomes = make_batch(photos, recipe.song, folder, suffix=recipe.suffix, progress=tell, **recipe.words)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            row.end(outcome)
+            tell.part += 1
             job.check()
 
-    def _pack(self, folder: Path) -> None:
-        """Put the clips and the report into one archive."""
-        made = [one for one in self.outcomes if one.status == "made"]
-        if not made:
+    def _offer(self, folder: Path, suffix: str) -> None:
+        """Put all clips and the report into archives, and copies of them beside the notebook."""
+        # Two runs may have given two clips one name.
+        named = zip(self._rows, clip_names([row.photo for row in self._rows], folder, suffix), strict=True)
+        clips = {name.name: row.clip for row, name in named if row.clip is not None}
+        if clips:
+            files = {**clips, "report.csv": write_report(folder / "report.csv", [_short(one) for one in self.outcomes])}
+            self.archives = list(_pack(files, folder))
+            links = [elements.Download("") for _ in self.archives]
+            for link, archive in zip(links, self.archives, strict=True):
+                link.offer(archive)
+            self._links.children = [link.panel for link in links]
+            if not under_voila():  # there the notebook's folder is not the user's
+                self._copied.say(_copied(files))
+        elements.show(self._again, any(row.failed for row in self._rows))
+
+
+class _Row:
+    """One photo: its picture, what became of it, and a button that removes it or downloads its clip.
+
+    Args:
+        photo: The photo's file or address.
+        remove: Takes the row out of the list.
+    """
+
+    def __init__(self, photo: Path | str, remove: Callable[[_Row], object]) -> None:
+        self.photo, self.outcome = photo, None
+        self.name = Path(photo).name
+        self._picture, self._html = _still_of(photo), ipywidgets.HTML()
+        self._remove = elements.button("Remove", lambda: remove(self), hint=f"Remove {self.name}")
+        self._save = elements.button("Download", self._hand_over, hint=f"Download the clip of {self.name}")
+        self._link = ipywidgets.HTML()
+        self.panel = elements.row(self._html, self._remove, self._save, self._link, style="meme-photo")
+        self._say("")
+
+    outcome: Outcome | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no clip of it although one was to be made."""
+        return self.outcome is not None and self.outcome.status == "failed"
+
+    @property
+    def clip(self) -> Path | None:
+        """Its clip, once there is one."""
+        return None if self.outcome is None or self.failed else self.outcome.clip
+
+    def begin(self) -> None:
+        """Show that its clip will be made."""
+        self.outcome, self._link.value = None, ""
+        self._say("Waiting …")
+
+    def end(self, outcome: Outcome) -> None:
+        """Show what became of it."""
+        self.outcome = outcome
+        if outcome.error is not None:
+            self._say(f"✗ {_short(outcome).message}")
             return
-        report = write_report(folder / "report.csv", self.outcomes)
-        self.archive = folder / ARCHIVE
-        with zipfile.ZipFile(self.archive, "w") as archive:
-            for file in [*(folder / one.clip for one in made), report]:
-                archive.write(file, file.name)
+        if outcome.status == "made":
+            with suppress(MemegenError):
+                clip = open_video(outcome.clip)
+                frame = next(open_video(outcome.clip, start=clip.duration / 3).frames(max_side=STILL))
+                self._picture = elements.picture(frame, alt=f"A frame of {outcome.clip.name}")
+        self._say(f"✓ {outcome.clip.name}")
 
-    def _show(self) -> None:
-        """Show the result of each photo, and the download of them all."""
-        self._table.value = _table(self.outcomes) if self.outcomes else ""
-        self.work.offer(self.archive)
+    def _say(self, words: str) -> None:
+        state = f"<br>{html.escape(words)}" if words else ""
+        name = f'<p class="meme-note">{html.escape(self.name)}{state}</p>'
+        self._html.value = f'<div class="meme-beside">{self._picture}{name}</div>'
+        elements.show(self._save, self.clip is not None)
+        elements.show(self._remove, self.clip is None)
+
+    def _hand_over(self) -> None:
+        """Download the clip; it is put into the page only now, as many clips together would be too much for one."""
+        if self.clip is None:
+            return
+        if on_colab():
+            colab_download(self.clip)
+        else:
+            self._link.value = ""
+            self._link.value = elements.download_link(self.clip, at_once=True)
+
+
+def _still_of(photo: Path | str) -> str:
+    """Write a small picture of a photo as HTML; nothing if it can't be read or is on the web."""
+    with suppress(MemegenError):
+        if isinstance(photo, Path):
+            return elements.picture(read_image(photo, max_side=STILL), alt="")
+    return ""
 
 
 def _photos_in(path: str) -> list[Path | str]:
@@ -201,17 +303,33 @@ def _short(outcome: Outcome) -> Outcome:
     return replace(outcome, photo=Path(name), clip=Path(outcome.clip.name), error=error)
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
-    """Write a table with a row for each photo."""
-    cell = 'style="padding: 6px 12px 6px 0; vertical-align: top; text-align: left; overflow-wrap: anywhere'
-    rows = [f'<tr><th scope="col" {cell}; width: 35%">Photo</th><th scope="col" {cell}">Result</th></tr>']
-    for one in outcomes:
-        good = f"{one.clip}, made in {one.seconds:.1f} s"
-        mark, words = ("✗", one.message) if one.status == "failed" else ("✓", good)
-        colour = "#d1242f" if one.status == "failed" else "#1a7f37"
-        sign = f'<strong style="color: {colour}" aria-hidden="true">{mark}</strong>'
-        rows.append(
-            f'<tr><td {cell}">{html.escape(str(one.photo))}</td><td {cell}">{sign} {html.escape(words)}</td></tr>'
-        )
-    style = "width: 100%; table-layout: fixed; border-collapse: collapse; line-height: 1.45; margin: 8px 0"
-    return f'<table style="{style}">{"".join(rows)}</table>'
+def _pack(files: Mapping[str, Path], folder: Path) -> Iterator[Path]:
+    """Write files, by their names, into as few archives as possible, each small enough for a download link."""
+    parts: list[list[str]] = [[]]
+    room = elements.LARGEST_LINK
+    for name, file in files.items():
+        size = file.stat().st_size + 1000  # with the archive's own lines
+        if size > room and parts[-1]:
+            parts.append([])
+            room = elements.LARGEST_LINK
+        parts[-1].append(name)
+        room -= size
+    for number, part in enumerate(parts, 1):
+        title = f"{ARCHIVE}-{number}-of-{len(parts)}.zip" if len(parts) > 1 else f"{ARCHIVE}.zip"
+        with zipfile.ZipFile(folder / title, "w") as archive:
+            for name in part:
+                archive.write(files[name], name)
+        yield folder / title
+
+
+def _copied(files: Mapping[str, Path]) -> str:
+    """Copy files into a new folder beside the notebook, and say so; say nothing where that can't be written."""
+    folder = next(Path(name) for number in itertools.count(1) if not Path(name := f"{COPIES}-{number}").exists())
+    try:
+        folder.mkdir()
+        for name, file in files.items():
+            shutil.copy2(file, folder / name)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return ""
+    return f"The clips are also in the folder {folder} beside this notebook."

@@ -12,7 +12,7 @@ from memegen.base.errors import InputError
 from memegen.widgets import elements
 
 SILENT = ""  # the choice of a face that does not sing; None would show as an empty box
-HINT = "A clip of your own that you chose in step 1 is in these lists too."
+HINT = "Your own clips of step 1 are in these lists too."
 Songs = list[tuple[str, str | Path]]
 """What can be sung: in words, and as `resolve_driving` takes it."""
 
@@ -25,7 +25,7 @@ class DuetChoice:
     """
 
     def __init__(self, changed: Callable[[], object]) -> None:
-        self.panel = ipywidgets.VBox()
+        self.panel = elements.column()
         self._changed = changed
         self._known: Songs = []
         self._first: str | Path = SILENT
@@ -33,7 +33,7 @@ class DuetChoice:
 
     @property
     def songs(self) -> dict[int, str | Path]:
-        """Which face sings what.
+        """Which face, counted from 0, sings what.
 
         Raises:
             InputError: Nobody sings.
@@ -59,6 +59,6 @@ class DuetChoice:
 
     def _face(self, number: int, song: str | Path) -> Any:
         options = [*self._known, ("does not sing", SILENT)]
-        face = elements.control(ipywidgets.Dropdown, f"Face {number}", options=options, value=song)
+        face = elements.control(ipywidgets.Dropdown, f"Face {number + 1} sings", options=options, value=song)
         face.observe(lambda _: self._changed(), "value")
         return face

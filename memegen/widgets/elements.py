@@ -1,4 +1,4 @@
-"""The parts that the steps of the form are made of: buttons, inputs, rows, pictures and links."""
+"""The parts that the steps of the form are made of: buttons, inputs, rows, pictures and links; form.css styles them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,83 @@ from PIL import Image as Pillow
 
 from memegen.base.arrays import Image
 from memegen.base.html import data_address
-from memegen.widgets.platforms import Files, colab_uploads, on_colab, uploaded
+from memegen.widgets.platforms import Files, colab_download, colab_uploads, on_colab, under_voila, uploaded
 
 Answer = TypeVar("Answer")
 
-TALL = "44px"  # what a thumb can hit
-WIDE = "min(100%, 420px)"
-LARGEST_LINK = 48 * 2**20  # bytes of a file that is put into the page for its download link
-CARD = "160px"  # two of them fit beside each other on a phone
+LARGEST_LINK = 48 * 10**6  # bytes of a file that is put into the page for its download link
+RULES = Path(__file__).with_name("form.css").read_text("utf-8")
+ON_COLAB = ".memegen { --tall: 640px; }"  # a cell's frame there grows with its content: no share of it is a limit
 
 
-def button(words: str, press: Callable[[], object], *, style: str = "", icon: str = "", hint: str = "") -> Any:
-    """Make a button that a thumb can hit."""
-    made = ipywidgets.Button(description=words, tooltip=hint or words, button_style=style, icon=icon)
-    made.layout = _button_layout()
+def panel(*widgets: Any) -> Any:
+    """Put widgets below each other in the form's only column, with the style they need."""
+    made = column(ipywidgets.HTML(f"<style>{RULES}{ON_COLAB if on_colab() else ''}</style>"), *widgets)
+    made.add_class("memegen")
+    if under_voila():
+        made.add_class("meme-app")
+    return made
+
+
+def column(*widgets: Any, style: str = "") -> Any:
+    """Put widgets below each other."""
+    return _styled(ipywidgets.VBox(widgets), style)
+
+
+def row(*widgets: Any, style: str = "meme-row") -> Any:
+    """Put widgets beside each other, on as many lines as the screen needs."""
+    return _styled(ipywidgets.Box(widgets), style)
+
+
+def _styled(widget: Any, style: str) -> Any:
+    widget.layout.width = "100%"
+    for name in style.split():
+        widget.add_class(name)
+    return widget
+
+
+def mark(widget: Any, style: str, on: bool) -> None:
+    """Give a widget one of the style's classes, or take it away."""
+    (widget.add_class if on else widget.remove_class)(style)
+
+
+def show(widget: Any, visible: bool) -> None:
+    """Show or hide a widget."""
+    widget.layout.display = "" if visible else "none"
+
+
+def heading(words: str, level: int = 2) -> Any:
+    """Make a heading."""
+    return ipywidgets.HTML(f"<h{level}>{html.escape(words)}</h{level}>")
+
+
+def note(words: str) -> Any:
+    """Make a small line of explanation."""
+    return ipywidgets.HTML(small(words))
+
+
+def small(words: str) -> str:
+    """Write a small line of explanation as HTML; without words nothing."""
+    return f'<p class="meme-note">{html.escape(words)}</p>' if words else ""
+
+
+def button(words: str, press: Callable[[], object], *, style: str = "", hint: str = "") -> Any:
+    """Make a button."""
+    made = ipywidgets.Button(description=words, tooltip=hint or words)
     made.on_click(lambda _: press())
+    for name in style.split():
+        made.add_class(name)
     return made
 
 
 def control(kind: Callable[..., Any], words: str, **options: Any) -> Any:
-    """Make an input with a label in front."""
-    layout = {"width": WIDE, "max_width": "100%", "min_height": "32px", "margin": "2px 0"}
-    return kind(description=words, style={"description_width": "initial"}, layout=layout, **options)
+    """Make an input with a label above it."""
+    return kind(description=words, style={"description_width": "auto"}, **options)
+
+
+def checkbox(words: str) -> Any:
+    """Make a box to tick."""
+    return ipywidgets.Checkbox(description=words, indent=False)
 
 
 def address(words: str, hint: str, take: Callable[[str], object]) -> Any:
@@ -56,7 +111,6 @@ def uploads(
     take: Callable[[Files], object],
     fail: Callable[[BaseException], object],
     *,
-    style: str = "",
     multiple: bool = False,
 ) -> list[Any]:
     """Make a button that lets the user choose files, and what has to stand below it.
@@ -68,15 +122,15 @@ def uploads(
         accept: Kinds of files, as HTML's `accept` lists them.
         take: Called with the names and bytes of the chosen files.
         fail: Called with what went wrong.
-        style: ipywidgets' style of the button.
         multiple: Whether several files can be chosen at once.
     """
     if on_colab():
-        return dialog(words, colab_uploads, take, fail, icon="upload", style=style)
-    made = ipywidgets.FileUpload(accept=accept, multiple=multiple, description=words, button_style=style)
-    made.layout = _button_layout(width="190px")
-    if made.has_trait("tooltip"):  # ipywidgets 8 shows "null" where there is none
+        return dialog(words, colab_uploads, take, fail)
+    made = ipywidgets.FileUpload(accept=accept, multiple=multiple, description=words)
+    made.layout.width = "auto"
+    if made.has_trait("tooltip"):  # not in ipywidgets 7, where the button shows its count of files
         made.tooltip = words
+        made.add_class("meme-upload")
 
     def arrived(change: dict[str, Any]) -> None:
         files = uploaded(change["new"])
@@ -88,14 +142,18 @@ def uploads(
     return [made]
 
 
+def rename(button: Any, words: str) -> None:
+    """Give a button other words."""
+    button.description = words
+    if button.has_trait("tooltip"):
+        button.tooltip = words
+
+
 def dialog(
     words: str,
     ask: Callable[[], Answer],
     take: Callable[[Answer], object],
     fail: Callable[[BaseException], object],
-    *,
-    icon: str,
-    style: str = "",
 ) -> list[Any]:
     """Make a button that opens one of Colab's dialogs, and the place on the page where the dialog appears."""
     place = ipywidgets.Output(layout={"width": "100%"})
@@ -111,36 +169,19 @@ def dialog(
         if answer:
             take(answer)
 
-    return [button(words, press, style=style, icon=icon), place]
-
-
-def _button_layout(**changes: str) -> dict[str, str]:
-    plain = {"height": TALL, "width": "auto", "min_width": "120px", "max_width": "100%", "margin": "2px 8px 2px 0"}
-    return {**plain, **changes}
-
-
-def row(*widgets: Any) -> Any:
-    """Put widgets beside each other, on as many lines as the screen needs."""
-    return ipywidgets.Box(
-        widgets, layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%", "margin": "4px 0 0 0"}
-    )
-
-
-def column(*widgets: Any) -> Any:
-    """Put widgets below each other, in a column that fits a phone's screen."""
-    return ipywidgets.VBox(widgets, layout={"width": "100%", "max_width": "880px", "padding": "0 0 8px 0"})
+    return [button(words, press), place]
 
 
 def folded(pages: Mapping[str, Iterable[Any]]) -> Any:
-    """Put widgets into folded pages below bars with titles; ipywidgets' Accordion does not open from the keyboard."""
-    return ipywidgets.VBox([_page(title, column(*page)) for title, page in pages.items()], layout={"width": "100%"})
+    """Put widgets into pages that buttons in a row unfold; ipywidgets' Accordion does not open from the keyboard."""
+    insides = {title: column(*page, style="meme-inside") for title, page in pages.items()}
+    return column(row(*(_unfolding(title, inside) for title, inside in insides.items())), *insides.values())
 
 
-def _page(title: str, inside: Any) -> Any:
-    """Put a page below a bar that unfolds it."""
+def _unfolding(title: str, inside: Any) -> Any:
+    """Make the button that unfolds a page."""
     bar = ipywidgets.ToggleButton(description=title)
-    bar.layout = {"height": TALL, "width": "100%", "max_width": "880px", "margin": "2px 0"}
-    inside.layout.padding = "4px 0 12px 12px"
+    bar.add_class("meme-fold")
 
     def turned(_: object = None) -> None:
         bar.icon, bar.tooltip = ("caret-down", f"Fold {title}") if bar.value else ("caret-right", f"Unfold {title}")
@@ -148,56 +189,62 @@ def _page(title: str, inside: Any) -> Any:
 
     bar.observe(turned, "value")
     turned()
-    return ipywidgets.VBox([bar, inside], layout={"width": "100%"})
+    return bar
 
 
-def show(widget: Any, visible: bool) -> None:
-    """Show or hide a widget."""
-    widget.layout.display = "" if visible else "none"
-
-
-def note(words: str) -> Any:
-    """Make a small line of explanation."""
-    return ipywidgets.HTML(f'<div style="line-height: 1.4; opacity: 0.75">{html.escape(words)}</div>')
-
-
-def picture(image: Image, *, alt: str, style: str = "max-width: 100%; height: auto") -> str:
+def picture(image: Image, *, alt: str) -> str:
     """Write a picture, uint8 RGB (H, W, 3), as HTML with the words for those who don't see it."""
     file = io.BytesIO()
     Pillow.fromarray(image).save(file, "JPEG", quality=88)
-    source = data_address(file.getvalue(), "image/jpeg")
-    return f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{style}; border-radius: 6px">'
+    return f'<img src="{data_address(file.getvalue(), "image/jpeg")}" alt="{html.escape(alt, quote=True)}">'
 
 
-def figure(content: str, caption: str, *, style: str = "") -> str:
+def figure(content: str, caption: str) -> str:
     """Put a caption below a picture or a clip, given as HTML."""
-    words = f'<figcaption style="line-height: 1.4; padding: 4px 0">{html.escape(caption)}</figcaption>'
-    return f'<figure style="margin: 6px 0 0 0; max-width: 100%; {style}">{content}{words}</figure>'
+    return f'<figure>{content}<figcaption class="meme-note">{html.escape(caption)}</figcaption></figure>'
 
 
-def beside(*figures: str) -> str:
-    """Put figures side by side, or below each other where the screen is narrow."""
-    return f'<div style="display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start">{"".join(figures)}</div>'
+class Download:
+    """A link that saves a file; on Colab a button, which opens Colab's own dialog.
+
+    Args:
+        style: A class of the style for it.
+    """
+
+    def __init__(self, style: str = "meme-main") -> None:
+        self._style, self._file = style, Path()
+        self._link = ipywidgets.HTML()
+        self._button = button("Download", lambda: colab_download(self._file), style=style)
+        self.panel = column(self._link, self._button)
+        show(self._button, False)
+
+    def offer(self, file: Path) -> None:
+        """Offer a file, or say where it is if it is too large for a page."""
+        self._file = file
+        if on_colab():
+            rename(self._button, f"Download {file.name}")
+        show(self._button, on_colab())
+        self._link.value = "" if on_colab() else download_link(file, self._style)
+
+    def clear(self) -> None:
+        """Offer nothing."""
+        self._link.value = ""
+        show(self._button, False)
 
 
-def card(title: str, words: str) -> str:
-    """Draw a card for a clip that has no picture yet."""
-    look = "display: flex; flex-direction: column; justify-content: center; gap: 8px; text-align: center; color: white"
-    size = f"width: {CARD}; height: {CARD}; box-sizing: border-box; padding: 12px; border-radius: 6px; line-height: 1.3"
-    back = "background: linear-gradient(135deg, #3a1c71, #b3446c)"
-    name = html.escape(title, quote=True)
-    lines = f"<strong>{name}</strong><span>{html.escape(words)}</span>"
-    return f'<div role="img" aria-label="{name}" style="{look}; {size}; {back}">{lines}</div>'
+def download_link(path: Path, style: str = "meme-main", *, at_once: bool = False) -> str:
+    """Write a link that saves a file under its own name; for a large file, a line that says where it is.
 
-
-def download_link(path: Path) -> str:
-    """Write a link that saves a file under its own name; for a large file, a line that says where it is."""
+    Args:
+        path: The file.
+        style: A class of the style for the link.
+        at_once: Whether the link follows itself as soon as it is in the page.
+    """
     if path.stat().st_size > LARGEST_LINK:
-        return str(note(f"The clip is too large for a download link: it is at {path}").value)
+        return small(f"{path.name} is too large for a download link; it is at {path}")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    look = "display: inline-block; min-height: 44px; line-height: 44px; padding: 0 20px; border-radius: 4px"
     name = html.escape(path.name, quote=True)
-    return (
-        f'<a download="{name}" href="{data_address(path, kind)}" style="{look}; margin: 12px 0 4px 0; '
-        f'background: #1a7f37; color: white; text-decoration: none">Download {name}</a>'
-    )
+    # A picture that can't be loaded is a way to act when HTML arrives: scripts in it do not run.
+    follow = '<img src="data:," alt="" hidden onerror="this.parentNode.click(); this.remove()">' if at_once else ""
+    source = data_address(path, kind)
+    return f'<a class="meme-button {style}" download="{name}" href="{source}">Download {name}{follow}</a>'

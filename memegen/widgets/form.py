@@ -1,8 +1,7 @@
-"""MemeForm: the steps from a photo to a clip, one notebook cell each."""
+"""MemeForm: the steps from a photo to a clip in one column, and the clip that comes of them."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import threading
@@ -15,25 +14,29 @@ import ipywidgets
 from IPython import display as page
 
 from memegen.base.arrays import Image
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, MemegenError
+from memegen.base.files import plain_name
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
 from memegen.templates import Template
 from memegen.widgets import elements
-from memegen.widgets.checkpoint import CheckpointFetch, looks
+from memegen.widgets.checkpoint import MISSING, CheckpointFetch, classic_works, has_gpu, is_here, looks
 from memegen.widgets.classroom import Classroom, Recipe
-from memegen.widgets.jobs import Job, Status, Turns
+from memegen.widgets.jobs import Job, Status, Turns, WholeJob
 from memegen.widgets.options import OptionsChoice
 from memegen.widgets.photo import PhotoChoice
 from memegen.widgets.platforms import somebody_there, under_voila
+from memegen.widgets.result import Result
 from memegen.widgets.template import TemplateChoice
 from memegen.widgets.work import Work
 
 PREVIEW_SECONDS = 2.0
 PREVIEW_SIDE = 320  # pixels
-DRIVER_SIDE = 480  # longest side in pixels of the driver beside the meme
+DRIVER_SIDE = 320  # longest side in pixels of the singer below the meme
 ASK = "Tick the box under your photo first: everyone in it has to agree."
+DUET = "You are making a duet: choose each face's song in step 2."
+LATER = {"engine", "max_size"}  # options that the preview leaves out
 
 
 _put: Callable[[object], object] = page.display
@@ -50,7 +53,7 @@ class _Order(NamedTuple):
 
 
 class MemeForm:
-    """A form that makes memes. Each method shows one step, as the last line of a cell.
+    """A form that makes memes: `choose()` shows its steps and `make()` the clip, each as the last line of a cell.
 
     Args:
         photo: The first photo, a path or an address; the bundled portrait when empty.
@@ -74,84 +77,77 @@ class MemeForm:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._lock = threading.RLock()
         self._previewing: Job | None = None
-        self._shown = False  # whether the preview's cell has run
+        self._fetching: Job | None = None
+        self._shown = False  # whether the steps are on a page
         self._count = 0
-        self._photo = PhotoChoice(photo, permission=permission, changed=self._preview_again)
+        turns = Turns()
+        self._photo = PhotoChoice(photo, permission=permission, folder=self._folder / "photos", changed=self._changed)
         self._driving = TemplateChoice(template, folder=self._folder / "driving", changed=self._song_changed)
         self._photo.offer(self._driving.songs, self._driving.source)
         self._checkpoint = CheckpointFetch()
-        turns = Turns()
         self._class = Classroom(
             self._folder / "class", recipe=self._recipe, ready=self._checkpoint.wait_for, turns=turns
         )
-        self._options = OptionsChoice()
-        self._preview_status = Status()
+        self._options = OptionsChoice(duration, self._folder / "files", self._changed)
         self._work = Work(
-            "Make the meme",
-            "Stop",
-            "Download",
+            "Make it sing",
             begin=self._begin,
-            stopped="Stopped: nothing was kept. Press Make for another try.",
+            stopped="Stopped: nothing was kept. Press Make it sing for another try.",
             turns=turns,
         )
-        self._work.status.say("Nothing made yet.")
-        self._build(engine, duration)
+        self._result = Result(self._photo.receive, self._make_classic)
+        self._build(engine)
 
-    def _build(self, engine: str, duration: float) -> None:
-        """Lay out the steps that have no class: preview, make and result."""
+    def _build(self, engine: str) -> None:
+        """Lay out the steps in one column."""
         self._engine = elements.control(ipywidgets.Dropdown, "Look", options=looks(engine), value=engine)
-        self._engine.observe(lambda change: self._checkpoint.want(change["new"]), "value")
-        self._seconds = elements.control(
-            ipywidgets.BoundedFloatText, "Seconds (0: the whole song)", min=0.0, max=3600.0, value=duration
+        self._engine.add_class("meme-wide")
+        self._engine.observe(self._engine_changed, "value")
+        self._preview_status, self._preview, self._summary = Status(), ipywidgets.HTML(), ipywidgets.HTML()
+        quick = elements.column(self._preview, self._preview_status.panel)
+        title = [elements.heading("Make a photo sing", 1)] if under_voila() else []
+        self._steps = elements.panel(
+            *title,
+            elements.heading("1 · Pick a song"),
+            self._driving.panel,
+            elements.heading("2 · Choose a photo"),
+            elements.row(self._photo.panel, quick, style="meme-pair"),
+            self._class.panel,
+            elements.heading("3 · Make it yours"),
+            elements.row(*self._options.span, self._engine),
+            *([] if classic_works() else [elements.note(MISSING)]),
+            self._checkpoint.status.panel,
+            self._options.panel,
+            self._summary,
+            self._work.button,
+            self._work.status.panel,
         )
-        self._preview = ipywidgets.HTML()
-        self._result = ipywidgets.HTML(elements.note("The clip appears here once it is made.").value)
-        self._preview_panel = elements.column(
-            self._engine, self._checkpoint.status.panel, self._preview_status.panel, self._preview
-        )
-        self._make_panel = elements.column(
-            self._seconds, self._options.panel, self._work.buttons, self._work.status.panel
-        )
-        self._result_panel = elements.column(self._result, self._work.keep)
 
     # What cells call
 
-    def choose_template(self) -> None:
-        """Show the templates, and how to use another clip."""
-        _put(self._driving.panel)
-
-    def choose_photo(self) -> None:
-        """Show how to choose a photo, the faces in it, and the question whether everyone agreed."""
-        _put(self._photo.panel)
-
-    def preview(self) -> None:
-        """Show the looks, and a small clip of the first seconds that is made again whenever a choice changes."""
-        _put(self._preview_panel)
+    def choose(self) -> None:
+        """Show the steps: the song, the photo with a preview, the options and the button that makes the clip."""
+        _put(self._steps)
         self._shown = True
         self._checkpoint.want(self._engine.value)
-        self._preview_again()
-        if self._previewing is not None and not (somebody_there() or under_voila()):
+        self._changed()
+        # Voilà's page appears after every cell has run, and can miss what changes while it is built.
+        if self._previewing is not None and not somebody_there():
             self._previewing.wait()
 
     def make(self) -> None:
-        """Show the buttons and start a first clip; wait for it if nobody is there to press Stop.
+        """Show where the clip appears and start a first one; wait for it if nobody is there to press Stop.
 
-        In a Voilà app every visit runs every cell, so there only the button starts a clip.
+        In a Voilà app every visit runs every cell, so there only the button starts a clip. Where there is a GPU, the
+        classic look's checkpoint is downloaded meanwhile.
         """
-        _put(self._make_panel)
+        _put(self._result.panel)
         if under_voila():
             return
         self.start()
+        self._fetching = Job(self._fetch_classic).start()
         if not somebody_there():
             self.wait()
-
-    def show_result(self) -> None:
-        """Show the latest finished clip beside its driver, with its download."""
-        _put(self._result_panel)
-
-    def whole_class(self) -> None:
-        """Show the folded section that makes a clip of each of many photos, with the same choices."""
-        _put(self._class.panel)
 
     # What buttons call
 
@@ -175,7 +171,7 @@ class MemeForm:
         """
         photo = self._photo.photo
         if photo is None:
-            raise InputError("There is no photo yet: upload one, or use the sample portrait.")
+            raise InputError("There is no photo yet: choose one, or use the sample.")
         if not self._photo.allowed:
             raise InputError(ASK)
         recipe = self._recipe()
@@ -185,19 +181,34 @@ class MemeForm:
 
     def _recipe(self) -> Recipe:
         """Read what is chosen now, apart from the photo."""
-        words = {"engine": self._engine.value, "duration": self._seconds.value or None, **self._options.chosen}
-        return Recipe(self._driving.source, self._options.suffix, words)
+        return Recipe(
+            self._driving.source, self._options.suffix, {"engine": self._engine.value, **self._options.chosen}
+        )
 
     def _song_changed(self) -> None:
         self._photo.offer(self._driving.songs, self._driving.source)
+        if self._photo.is_duet:
+            self._driving.status.say(DUET)
+        self._changed()
+
+    def _engine_changed(self, change: dict[str, Any]) -> None:
+        self._checkpoint.want(change["new"])
+        self._changed()
+
+    def _changed(self) -> None:
+        """Bring what is shown up to date with what is chosen: an old error, the summary, the preview."""
+        if not self._shown:
+            return
+        if not self._work.running:
+            self._work.status.forget()
+        chosen = self._options.summary
+        self._summary.value = elements.small(f"You also chose: {chosen}." if chosen else "")
         self._preview_again()
 
     # The preview
 
     def _preview_again(self) -> None:
         """Start the preview of what is chosen now, and stop the one before."""
-        if not self._shown:
-            return
         with self._lock:
             if self._previewing is not None:
                 self._previewing.stop()
@@ -217,12 +228,13 @@ class MemeForm:
             status.say("Getting the preview ready …")
             several = order.face or isinstance(order.song, dict)
             small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
-            seconds = min(order.recipe.words["duration"] or PREVIEW_SECONDS, PREVIEW_SECONDS)
-            meme = make_meme(small, order.song, duration=seconds, progress=_checked(job, status), **order.face)
-            caption = f"Preview: the first {meme.duration:.0f} s, small, with the instant look."
+            words = {name: value for name, value in order.recipe.words.items() if name not in LATER}
+            words["duration"] = min(words.get("duration", PREVIEW_SECONDS), PREVIEW_SECONDS)
+            meme = make_meme(small, order.song, progress=WholeJob(status, job), **words, **order.face)
             with self._lock:
                 job.check()
-                self._preview.value = elements.figure(meme._repr_html_(), caption)
+                clip = meme.to_html(label="Preview", playing=True)
+                self._preview.value = elements.figure(clip, f"Preview: {meme.duration:.0f} s, with the fast look.")
                 status.say("")
 
     # The clip
@@ -234,14 +246,13 @@ class MemeForm:
         def work(job: Job) -> None:
             while self._previewing is not None and self._previewing.running:
                 job.pause()
-            self._show(*self._made(job, order))
+            self._show(order, *self._made(job, order))
 
         return work
 
     def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
-        """Make the clip, and a small copy of the driver to show beside it."""
-        tell = _checked(job, self._work.status)
-        recipe = order.recipe
+        """Make the clip, and a small copy of the driving clip to show below it."""
+        tell, recipe = WholeJob(self._work.status, job), order.recipe
         self._checkpoint.wait_for(recipe.words["engine"], job)
         songs = resolve_songs(order.song, tell)
         clip = next(iter(songs.values()))
@@ -249,38 +260,49 @@ class MemeForm:
         self._count += 1
         folder = self._folder / str(self._count)  # one for each clip, so that none is overwritten
         folder.mkdir(parents=True)
-        out = folder / (re.sub(r"[^\w.-]+", "_", f"{order.name}-{clip.name}")[:80] + recipe.suffix)
+        out = folder / f"{plain_name(order.name)[:40]}-{plain_name(clip.name)[:40]}{recipe.suffix}"
         song = songs if isinstance(order.song, dict) else clip
         meme = make_meme(order.pixels, song, out=out, progress=tell, **recipe.words, **order.face)
         job.check()
-        self._work.status.say("Putting it beside the driver …")
-        return meme, _driver(clip, recipe.words["duration"], folder / "driver.mp4"), clip.title
+        self._work.status.say("Putting it on the page …")
+        return meme, _driver(clip, recipe.words, folder / "driver.mp4"), clip.title
 
-    def _show(self, meme: Video, driver: Video, title: str) -> None:
+    def _show(self, order: _Order, meme: Video, driver: Video, title: str) -> None:
         """Put a finished clip into the page."""
         self.meme = meme
-        figures = elements.beside(
-            elements.figure(driver._repr_html_(), f"The driver: {title}", style="flex: 1 1 260px"),
-            elements.figure(meme._repr_html_(), "The meme", style="flex: 1 1 260px"),
-        )
-        self._result.value = figures
-        self._work.offer(meme.path)
-        self._work.status.say(f"Done: {meme.path.name}, {meme.duration:.1f} s, {meme.width} × {meme.height}.")
+        self._result.show(meme, driver, order.name, title)
+        silent = "" if meme.has_audio or meme.path.suffix != ".mp4" else ", without sound"
+        size = f"{meme.duration:.1f} s, {meme.width} × {meme.height}{silent}"
+        self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.")
+        if self._engine.value == "mesh" and classic_works() and is_here("vox"):
+            self._result.offer_classic(meme.frame_count, gpu=has_gpu())
+
+    # The classic look
+
+    def _fetch_classic(self, job: Job) -> None:
+        """Download the classic look's checkpoint where a GPU makes it worth while, and offer it."""
+        if self._engine.value != "mesh" or not has_gpu() or is_here("vox"):
+            return
+        self._result.status.say("The classic look is being downloaded; this clip is made with the fast look.")
+        try:
+            self._checkpoint.wait_for("vox", job)
+        except MemegenError:  # the reason stands below "Look"
+            self._result.status.say("The classic look could not be downloaded, so your clip has the fast look.")
+            return
+        self._work.wait()
+        self._result.status.say("")
+        if self.meme is not None:
+            self._result.offer_classic(self.meme.frame_count, gpu=True)
+
+    def _make_classic(self) -> None:
+        self._engine.value = "vox"
+        self.start()
 
 
-def _checked(job: Job, status: Status) -> Callable[[str, int, int], None]:
-    """Report progress to the page, and end the work when the job was stopped."""
-
-    def progress(stage: str, done: int, total: int) -> None:
-        job.check()
-        status.progress(stage, done, total)
-
-    return progress
-
-
-def _driver(clip: Template, duration: float | None, out: Path) -> Video:
+def _driver(clip: Template, words: dict[str, Any], out: Path) -> Video:
     """Write a small copy of the part of the driving clip that was used."""
-    if duration is None and clip.end is not None:
-        duration = clip.end - clip.start
-    span = open_video(clip.local_path, start=clip.start, duration=duration)
-    return write_video(out, span.frames(max_side=DRIVER_SIDE), fps=span.fps, audio=span if span.has_audio else None)
+    start = words.get("start", clip.start)
+    end = clip.end if clip.end is not None and clip.end > start else None
+    duration = words.get("duration", None if end is None else end - start)
+    span = open_video(clip.local_path, start=start, duration=duration)
+    return write_video(out, span.frames(max_side=DRIVER_SIDE), fps=span.fps, audio=None)

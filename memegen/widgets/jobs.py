@@ -16,10 +16,11 @@ from pathlib import Path
 import ipywidgets
 
 from memegen.base.errors import MemegenError
-from memegen.base.progress import Stage
 
 EVERY = 0.2  # seconds between two updates of the bar; each is a message to the browser
-CURED_BY_INSTANT = {"engine", "device", "landmarks", "precision"}  # remedies for which the form has one control
+SHARES = (("Downloading", 4.0), ("Watching", 2.0), ("Reading", 0.5), ("Singing", 3.0))  # of the time, by stage
+CURED_BY_FAST = {"engine", "device", "landmarks", "precision"}  # remedies for which the form has one control
+CURES = {"mute": "tick “No sound” under Sound", "subtitles": "upload the words under Captions"}
 _log = logging.getLogger(__name__)
 
 
@@ -113,27 +114,33 @@ class Status:
     """A progress bar, and a line that says how far a job is or what went wrong."""
 
     def __init__(self) -> None:
-        self._bar = ipywidgets.FloatProgress(
-            min=0.0, max=1.0, layout={"width": "100%", "margin": "0", "display": "none"}
-        )
+        self._bar = ipywidgets.FloatProgress(min=0.0, max=1.0, layout={"display": "none"})
         self._words = ipywidgets.HTML()
-        self._stage, self._begun, self._shown = "", 0.0, 0.0
-        self.panel = ipywidgets.VBox([self._bar, self._words], layout={"width": "100%"})
+        self._shown = 0.0
+        self.panel = ipywidgets.VBox([self._bar, self._words], layout={"width": "100%", "display": "none"})
 
     @property
     def text(self) -> str:
         """What is said now, as HTML."""
         return str(self._words.value)
 
+    @property
+    def failed(self) -> bool:
+        """Whether it shows what went wrong."""
+        return 'role="alert"' in self.text
+
     def say(self, words: str) -> None:
         """Show a sentence without the bar; an empty one shows nothing."""
-        self._bar.layout.display = "none"
-        self._words.value = _status(words)
+        self._put(_status(words))
 
     def fail(self, error: BaseException) -> None:
         """Show what went wrong: one sentence, with the details folded below it."""
-        self._bar.layout.display = "none"
-        self._words.value = alert(error)
+        self._put(alert(error))
+
+    def forget(self) -> None:
+        """Take back what went wrong, once its cause may be gone."""
+        if self.failed:
+            self.say("")
 
     @contextmanager
     def outcome(self, current: Callable[[], bool] = lambda: True, *, stopped: str = "") -> Iterator[None]:
@@ -147,33 +154,73 @@ class Status:
             if current():
                 self.fail(error)
 
-    def progress(self, stage: str, done: float, total: float) -> None:
-        """Move the bar; see `Progress`."""
+    def reach(self, words: str, share: float, seconds: float) -> None:
+        """Move the bar.
+
+        Args:
+            words: What is being done.
+            share: How much of the whole job is done, 0 to 1.
+            seconds: How long that took.
+        """
         now = time.monotonic()
-        if stage != self._stage or done < 2:
-            self._stage, self._begun, self._shown = stage, now, 0.0
-        if now - self._shown < EVERY and done < total:
+        if now - self._shown < EVERY and share < 1 and self._bar.layout.display == "":
             return
         self._shown = now
-        self._bar.layout.display = ""
-        self._bar.value = done / max(total, done, 1)
-        self._words.value = _status(how_far(stage, done, total, now - self._begun))
+        self._bar.value = share
+        self._put(_status(how_far(words, share, seconds)), bar="")
+
+    def _put(self, words: str, *, bar: str = "none") -> None:
+        self._words.value = words
+        self._bar.layout.display = bar
+        self.panel.layout.display = "" if words else "none"
 
 
-def how_far(stage: str, done: float, total: float, seconds: float) -> str:
-    """Describe the progress of a stage after some seconds: `Singing: 50 of 298 frames · 25 frames/s · 10 s left`."""
-    unit = Stage.unit_of(stage)
-    words = [f"{stage}: {done:.0f} of {total:.0f} {unit}"]
-    if seconds > 0.5 and done:
-        rate = done / seconds
-        words.append(f"{rate:.1f} {unit}/s" if rate < 10 else f"{rate:.0f} {unit}/s")
-        left = max(total - done, 0) / rate
-        words.append(f"{left:.0f} s left" if left < 100 else f"{left / 60:.0f} min left")
-    return " · ".join(words)
+class WholeJob:
+    """Reports the stages of a job as one bar with one estimate; pass it on as `progress`.
+
+    Args:
+        status: Where it is shown.
+        job: Ended at the next report when it was asked to stop.
+        parts: How many times all stages are gone through.
+    """
+
+    def __init__(self, status: Status, job: Job, parts: int = 1) -> None:
+        self.part = 0
+        self._status, self._job, self._parts = status, job, parts
+        self._begun = time.monotonic()
+        self._stage, self._base, self._reached = (0, ""), 0.0, 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """See `Progress`.
+
+        Raises:
+            Stopped: The job was asked to stop.
+        """
+        self._job.check()
+        if (self.part, stage) != self._stage:
+            self._base = self._reached if self.part == self._stage[0] else 0.0
+            self._stage = (self.part, stage)
+        # What lies ahead is shared out among this stage and those that usually follow it.
+        place = next((number for number, (name, _) in enumerate(SHARES) if stage.startswith(name)), len(SHARES) - 1)
+        ahead = [share for _, share in SHARES[place:]]
+        within = min(done / max(total, 1), 1.0)
+        self._reached = self._base + (1 - self._base) * ahead[0] / sum(ahead) * within
+        which = f"Photo {self.part + 1} of {self._parts} · " if self._parts > 1 else ""
+        share = (self.part + self._reached) / self._parts
+        self._status.reach(which + stage, share, time.monotonic() - self._begun)
+
+
+def how_far(words: str, share: float, seconds: float) -> str:
+    """Describe the progress of a job after some seconds: `Singing: 45 % · 10 s left`."""
+    said = f"{words}: {100 * share:.0f} %"
+    if seconds < 1 or share < 0.03:
+        return said
+    left = seconds * (1 - share) / share
+    return f"{said} · {left:.0f} s left" if left < 100 else f"{said} · {left / 60:.0f} min left"
 
 
 def _status(words: str) -> str:
-    return f'<div role="status" style="line-height: 1.45">{html.escape(words)}</div>' if words else ""
+    return f'<div role="status">{html.escape(words)}</div>' if words else ""
 
 
 def in_form_words(error: MemegenError) -> str:
@@ -181,9 +228,9 @@ def in_form_words(error: MemegenError) -> str:
     folder = re.escape(str(Path(tempfile.gettempdir(), "memegen-")))
     message = re.sub(rf"{folder}\w+[/\\](?:[\w.-]+[/\\])*", "", error.message)
     sentence, *details = message.split("\n")
-    remedy = " Or choose the look “instant”." if error.remedy.keys() & CURED_BY_INSTANT else ""
-    remedy = " Or tick “No sound”." if "mute" in error.remedy else remedy
-    return "\n".join([sentence + remedy, *details])
+    cures = [cure for name, cure in CURES.items() if name in error.remedy]
+    cures += ["choose the look “Fast”"] * bool(error.remedy.keys() & CURED_BY_FAST)
+    return "\n".join([" ".join([sentence, *(f"Or {cure}." for cure in cures)]), *details])
 
 
 def alert(error: BaseException) -> str:
@@ -195,5 +242,4 @@ def alert(error: BaseException) -> str:
         sentence = f"Something unexpected went wrong ({type(error).__name__}): try again, or use another photo or clip."
         details = "".join(traceback.format_exception(error))
     folded = f"<details><summary>Details</summary><pre>{html.escape(details)}</pre></details>" if details else ""
-    style = "border-left: 4px solid #d1242f; background: rgba(209, 36, 47, 0.1); padding: 8px 12px; line-height: 1.45"
-    return f'<div role="alert" style="{style}; overflow-wrap: anywhere">{html.escape(sentence)}{folded}</div>'
+    return f'<div role="alert">{html.escape(sentence)}{folded}</div>'

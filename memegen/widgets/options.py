@@ -1,68 +1,166 @@
-"""The folded step that changes how the clip looks and sounds, and its kind of file."""
+"""What changes how the clip looks and sounds: length and look in sight, the rest folded."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
 from memegen.base.options import Option, options_of
+from memegen.look.lyrics import read_lyrics
+from memegen.media.sound import sound_of
 from memegen.meme import OPTIONS
-from memegen.widgets.elements import control, folded
+from memegen.widgets import elements
+from memegen.widgets.jobs import Status
+from memegen.widgets.platforms import Files, keep
 
 PAGES = {  # the options on each folded page
     "Movement": ("expression", "motion"),
-    "Captions and label": ("top", "bottom", "subtitles", "intro", "label"),
+    "Captions": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "side_by_side"),
-    "Sound": ("audio", "offset", "fade_in", "fade_out", "loop", "loudness"),
+    "Sound": ("audio", "mute", "offset", "fade_in", "fade_out", "loop", "loudness"),
     "File": ("max_size",),
 }
 OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where any would do
+    "expression": {0.6: "calm", 1.0: "normal", 1.6: "wild"},
+    "motion": {0.0: "still", 1.0: "normal", 1.6: "big"},
     "bars": {"blur": "the photo, blurred", "#000000": "black", "#ffffff": "white"},
     "loudness": {-14.0: "as loud as platforms play it", None: "as it is"},
     "max_size": {"": "any size", "10MB": "at most 10 MB (Discord, e-mail)", "5MB": "at most 5 MB"},
 }
+FILES = {  # options that take a file: what the button says, and which kinds it offers
+    "audio": ("Upload another sound", "audio/*,video/*"),
+    "subtitles": ("Upload the words (.lrc or .srt)", ".lrc,.srt,text/plain"),
+}
 KINDS = [("MP4 video", ".mp4"), ("GIF, no sound", ".gif"), ("animated WebP, no sound", ".webp")]
 LIMITS = {"seconds": (10.0, 0.5), "milliseconds": (60_000.0, 10.0)}  # of a number in a form, and its step; else 0.1
+LENGTHS = (5.0, 10.0, 15.0)
 
 
 class OptionsChoice:
-    """Captions, canvas and file: what `make_meme` is told beyond photo and template."""
+    """What `make_meme` is told beyond photo, template and engine.
 
-    def __init__(self) -> None:
+    Args:
+        duration: The first length, seconds; 0 for all.
+        folder: Where uploaded files are kept.
+        changed: Called when something else is chosen.
+    """
+
+    def __init__(self, duration: float, folder: Path, changed: Callable[[], object]) -> None:
         declared = {one.name: one for kind in OPTIONS for one in options_of(kind)}
-        self._controls = {name: _control(declared[name]) for names in PAGES.values() for name in names}
+        lengths = sorted({*LENGTHS, duration} - {0.0})
+        options = [("the whole song", 0.0), *((f"{one:g} seconds", one) for one in lengths)]
+        self._length = elements.control(ipywidgets.Dropdown, "Length", options=options, value=duration)
+        self._start = elements.control(ipywidgets.BoundedFloatText, "Start at second", min=0.0, max=36_000.0, step=0.5)
+        self.span = [self._length, self._start]
+        self._files = {name: FileChoice(*FILES[name], folder, CHECKS[name], changed) for name in FILES}
+        plain = [name for names in PAGES.values() for name in names if name != "audio"]
+        self._controls = {name: _control(declared[name]) for name in plain}
         self._plain = {name: widget.value for name, widget in self._controls.items()}
-        self._kind = control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
-        pages = {title: [self._controls[name] for name in names] for title, names in PAGES.items()}
-        pages["File"].insert(0, self._kind)
-        self.panel = folded(pages)
+        self._kind = elements.control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
+        for widget in (self._length, self._start, self._kind, *self._controls.values()):
+            widget.observe(lambda _: changed(), "value")
+        self.panel = elements.folded({title: self._page(title) for title in PAGES})
 
     @property
     def chosen(self) -> dict[str, Any]:
         """Options for `make_meme`: those that differ from their defaults."""
         given = {name: widget.value for name, widget in self._controls.items()}
-        return {name: value for name, value in given.items() if value != self._plain[name]}
+        words = {name: value for name, value in given.items() if value != self._plain[name]}
+        span = {"duration": self._length.value, "start": self._start.value}
+        files = {name: choice.file for name, choice in self._files.items()}
+        return {**words, **{name: value for name, value in (span | files).items() if value}}
 
     @property
     def suffix(self) -> str:
         """The ending of the file to make."""
         return str(self._kind.value)
 
+    @property
+    def summary(self) -> str:
+        """What is chosen on the folded pages, such as "Picture: vertical", so that nothing acts unseen."""
+        chosen = self.chosen
+        said = {title: [self._words(name) for name in names if name in chosen] for title, names in PAGES.items()}
+        if self.suffix != KINDS[0][1]:
+            said["File"].insert(0, str(self._kind.label))
+        return " · ".join(f"{title}: {', '.join(words)}" for title, words in said.items() if words)
+
+    def _words(self, name: str) -> str:
+        if name in self._files and self._files[name].file:
+            return self._files[name].name
+        widget = self._controls[name]
+        if isinstance(widget, ipywidgets.Dropdown):
+            return f"{widget.description.lower()} {widget.label}"
+        return widget.description if isinstance(widget.value, bool) else f"{widget.description.lower()} {widget.value}"
+
+    def _page(self, title: str) -> list[Any]:
+        """List the widgets of a folded page."""
+        widgets = [self._kind] if title == "File" else []
+        for name in PAGES[title]:
+            widgets += [self._controls[name]] if name in self._controls else []
+            widgets += [self._files[name].panel] if name in self._files else []
+        return widgets
+
+
+class FileChoice:
+    """A file that replaces what a song brings: its sound, its words.
+
+    Args:
+        words: What the button says.
+        accept: Kinds of files that are offered.
+        folder: Where the file is kept.
+        check: Called with the file; raises an InputError if it is of no use.
+        changed: Called when another file is chosen.
+    """
+
+    def __init__(
+        self, words: str, accept: str, folder: Path, check: Callable[[Path], object], changed: Callable[[], object]
+    ) -> None:
+        self.file: Path | None = None
+        self.name = ""
+        self._folder, self._check, self._changed = folder, check, changed
+        self._status = Status()
+        upload = elements.uploads(words, accept, self._receive, self._status.fail)
+        self._remove = elements.button("Remove it", self._clear)
+        self.panel = elements.column(elements.row(*upload, self._remove), self._status.panel)
+        elements.show(self._remove, False)
+
+    def _receive(self, files: Files) -> None:
+        name, content = files[-1]
+        with self._status.outcome():
+            file = keep(self._folder, name, content)
+            self._check(file)
+            self._take(file, name)
+
+    def _clear(self) -> None:
+        self._take(None, "")
+
+    def _take(self, file: Path | None, name: str) -> None:
+        self.file, self.name = file, name
+        self._status.say(f"{name} is used." if name else "")
+        elements.show(self._remove, file is not None)
+        self._changed()
+
+
+CHECKS: dict[str, Callable[[Path], object]] = {"audio": sound_of, "subtitles": read_lyrics}
+
 
 def _control(one: Option) -> Any:
     """Make the input of an option: a list, a box to tick, a number or a text."""
-    choices = one.choices or OFFERED.get(one.name)
+    choices = OFFERED.get(one.name) or one.choices
     if choices:
         value = next(iter(choices)) if one.default is None else one.default
         words = [(words, value) for value, words in choices.items()]
-        return control(ipywidgets.Dropdown, one.title, options=words, value=value)
+        return elements.control(ipywidgets.Dropdown, one.title, options=words, value=value)
     if one.default is False:
-        return control(ipywidgets.Checkbox, one.title, indent=False)
+        return elements.checkbox(one.title)
+    late = partial(elements.control, continuous_update=False)  # told when the box is left, not at each letter
     if not one.is_number:
-        return control(ipywidgets.Text, one.title)
+        return late(ipywidgets.Text, one.title)
     most, step = LIMITS.get(one.unit, (one.high, 0.1))
     least = one.low if math.isfinite(one.low) else -most
-    return control(ipywidgets.BoundedFloatText, one.title, min=least, max=most, step=step, value=one.default)
+    return late(ipywidgets.BoundedFloatText, one.title, min=least, max=most, step=step, value=one.default)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import ipywidgets
 
 from memegen.base.arrays import Image
 from memegen.base.downloads import asset
+from memegen.base.errors import MemegenError
+from memegen.base.files import plain_stem
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, pick_face
 from memegen.media.images import PhotoSource, read_image
@@ -17,18 +19,16 @@ from memegen.preview import draw_faces
 from memegen.widgets import elements
 from memegen.widgets.duet import DuetChoice, Songs
 from memegen.widgets.jobs import Status
-from memegen.widgets.platforms import Files, colab_snapshot, on_colab
+from memegen.widgets.platforms import Files, colab_snapshot, keep, on_colab, upload_trouble
 
 LARGEST: Literal["largest"] = "largest"  # a choice of None would show as an empty box
 DUET: Literal["duet"] = "duet"
-PHOTO_UPLOAD, PHOTO_KINDS = "Upload a photo", "image/*,.heic,.heif"
-SHOWN = 420  # longest side in pixels of the photo on the page
-HINT = (
-    "If an upload over 10 MB fails, put the photo into this notebook's folder and type its name in the box, "
-    "or type its web address."
-)
+PHOTO_KINDS = "image/*,.heic,.heif"
+CHOOSE, ANOTHER = "Choose a photo", "Choose another photo"
+SHOWN = 480  # longest side in pixels of the photo on the page
 CONSENT = "Everyone in this photo agreed to be in a meme"
 RULES = "For jokes that the people shown would laugh at too. Never pass a clip off as real."
+SAMPLE = "the sample"
 
 
 class Photo(NamedTuple):
@@ -53,30 +53,32 @@ class PhotoChoice:
     Args:
         source: The first photo: a path or an address; the bundled portrait when empty.
         permission: Whether everyone in that photo agreed.
+        folder: Where uploaded photos are kept.
         changed: Called when another photo or face is chosen, or the box is ticked.
     """
 
-    def __init__(self, source: str, *, permission: bool, changed: Callable[[], object]) -> None:
+    def __init__(self, source: str, *, permission: bool, folder: Path, changed: Callable[[], object]) -> None:
         self.photo: Photo | None = None
         self.status = Status()
+        self._folder = folder
         self._changed: Callable[[], object] = lambda: None
         self._picture = ipywidgets.HTML()
-        self._address = elements.address("or its path or address", "me.jpg or https://… then Enter", self.choose)
-        self._face = elements.control(ipywidgets.Dropdown, "Who sings", options=[("the largest face", LARGEST)])
+        self._face = elements.control(ipywidgets.Dropdown, "Who sings?", options=[("the largest face", LARGEST)])
         self._face.observe(lambda _: self._faced(), "value")
         self._duet = DuetChoice(lambda: self._changed())
-        self._consent = ipywidgets.Checkbox(description=CONSENT, indent=False, layout={"width": "100%"})
+        self._consent = elements.checkbox(CONSENT)
         self._consent.observe(lambda _: self._changed(), "value")
-        self._asking = ipywidgets.VBox([self._consent, elements.note(RULES)])
+        self._asking = elements.column(self._consent, elements.note(RULES))
+        link = elements.address("A link to a photo", "https://… then Enter", self.choose)
         self.panel = elements.column(
-            elements.row(*self._buttons()),
-            elements.row(self._address),
-            elements.note(HINT),
-            self.status.panel,
             self._picture,
+            elements.row(*self._buttons()),
+            self.status.panel,
             self._face,
             self._duet.panel,
             self._asking,
+            elements.folded({"Use a link": [link], "Upload trouble?": [elements.note(upload_trouble("the photo"))]}),
+            style="meme-photo-step",
         )
         if source:
             self.choose(source)
@@ -87,9 +89,14 @@ class PhotoChoice:
 
     @property
     def face(self) -> int | Literal["all"] | None:
-        """The number of the face from the left, "all", or None for the largest."""
+        """The number of the face from the left, counted from 0, "all", or None for the largest."""
         value: int | Literal["largest", "all", "duet"] = self._face.value
         return None if value in (LARGEST, DUET) else value
+
+    @property
+    def is_duet(self) -> bool:
+        """Whether each face has its own song."""
+        return bool(self._face.value == DUET)
 
     @property
     def duet(self) -> dict[int, str | Path]:
@@ -98,7 +105,7 @@ class PhotoChoice:
         Raises:
             InputError: Nobody sings.
         """
-        return self._duet.songs if self._face.value == DUET else {}
+        return self._duet.songs if self.is_duet else {}
 
     @property
     def allowed(self) -> bool:
@@ -109,42 +116,48 @@ class PhotoChoice:
         """Set what the faces of a duet can sing."""
         self._duet.offer(songs, chosen)
 
-    def choose(self, source: PhotoSource, *, name: str | None = None) -> None:
+    def choose(self, source: str | Path) -> None:
         """Use a photo of the user's own. If it can't be read, the form says so and keeps the photo before."""
-        self._take(source, PurePath(str(source) if name is None else name).stem or "me", own=True)
+        self._take(source, plain_stem(source) or "me", own=True)
 
     def choose_portrait(self) -> None:
         """Use the bundled portrait."""
         self._take(asset("portrait.jpg"), "grace-hopper", own=False)
 
+    def receive(self, files: Files) -> None:
+        """Use the last of some uploaded photos."""
+        name, content = files[-1]
+        self._take(keep(self._folder, name, content), plain_stem(name) or "me", own=True)
+
     def _buttons(self) -> list[Any]:
         """List the buttons that choose a photo, and below them the places of Colab's dialogs."""
-        fail = self.status.fail
-        upload, *below = elements.uploads(PHOTO_UPLOAD, PHOTO_KINDS, self._receive, fail, style="primary")
-        back = elements.button("Use the sample portrait", self.choose_portrait)
+        self._upload, *below = elements.uploads(CHOOSE, PHOTO_KINDS, self.receive, self.status.fail)
+        back = elements.button("Use the sample", self.choose_portrait)
         if not on_colab():
-            return [upload, back]
-        camera, here = elements.dialog("Take a picture", colab_snapshot, self._snapped, fail, icon="camera")
-        return [upload, camera, back, *below, here]
-
-    def _receive(self, files: Files) -> None:
-        name, content = files[-1]
-        self.choose(content, name=name)
+            return [self._upload, back]
+        camera, here = elements.dialog("Take a picture", colab_snapshot, self._snapped, self.status.fail)
+        return [self._upload, camera, back, *below, here]
 
     def _snapped(self, picture: bytes) -> None:
-        self.choose(picture, name="me")
+        self.receive([("me.jpg", picture)])
 
     def _take(self, source: PhotoSource, name: str, *, own: bool) -> None:
         self.status.say("Looking for faces …")
         with self.status.outcome():
-            self._look(source, name, own=own)
+            try:
+                self._look(source, name, own=own)
+            except MemegenError as error:
+                if self.photo is None:
+                    raise
+                still = self.photo.name if self.photo.own else SAMPLE
+                raise type(error)(f"{error.message} Still using {still}.") from error
 
     def _look(self, source: PhotoSource, name: str, *, own: bool) -> None:
         pixels = read_image(source)
         faces = detect_faces(pixels)
-        pick_face(faces)
+        pick_face(faces, name=name)
         self.photo = None  # no clip may be made of the old photo while the widgets change
-        numbered = [(f"face {number}", number) for number in range(len(faces))]
+        numbered = [(f"face {number + 1}", number) for number in range(len(faces))]
         together = [("everyone", "all"), ("a duet: each face its own song", DUET)]
         everyone = [("the largest face", LARGEST), *numbered, *together]
         self._face.options = everyone if len(faces) > 1 else everyone[:1]
@@ -152,6 +165,7 @@ class PhotoChoice:
         self._duet.seat(len(faces))
         self._consent.value = False
         self.photo = Photo(name, pixels, faces, own)
+        elements.rename(self._upload, ANOTHER if own else CHOOSE)
         elements.show(self._face, len(faces) > 1)
         elements.show(self._asking, own)
         self._faced()
@@ -161,11 +175,12 @@ class PhotoChoice:
         if self.photo is None:
             return
         name, pixels, faces, own = self.photo
-        elements.show(self._duet.panel, self._face.value == DUET)
+        elements.show(self._duet.panel, self.is_duet)
         chosen = faces.index(pick_face(faces)) if self._face.value == LARGEST else self.face
-        marked = draw_faces(pixels, faces, chosen=chosen if isinstance(chosen, int) else None)
+        first = 1 if len(faces) > 1 else None  # one face alone needs no number
+        marked = draw_faces(pixels, faces, chosen=chosen if isinstance(chosen, int) else None, first=first)
         found = "One face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
-        caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984. Upload a photo to use your own."
+        caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984."
         shown = elements.picture(
             read_image(marked, max_side=SHOWN), alt=f"The photo {name} with a box around each face"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
-import re
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from memegen.base.errors import InputError
+from memegen.base.files import plain_name
 
 Files = list[tuple[str, bytes]]
 """Names and bytes of files that were chosen on the page."""
@@ -78,9 +80,31 @@ def uploaded(value: Any) -> Files:
 def keep(folder: Path, name: str, content: bytes) -> Path:
     """Write an uploaded file into a folder, under a name that every system accepts."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (re.sub(r"[^\w.-]+", "_", name)[-80:].lstrip(".") or "file")
+    path = folder / plain_name(name)
     path.write_bytes(content)
     return path
+
+
+def upload_limit() -> int:
+    """Return how many bytes an upload may have, as Jupyter's own settings say: 10 MB, unless a file raises that."""
+    from jupyter_core.paths import jupyter_config_path
+
+    limit = 10 * 2**20
+    for folder in jupyter_config_path():
+        for name, part in (("jupyter_server_config.json", "ServerApp"), ("voila.json", "Voila")):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                settings = json.loads(Path(folder, name).read_text("utf-8"))
+                limit = max(limit, int(settings[part]["tornado_settings"]["websocket_max_message_size"]))
+    return limit
+
+
+def upload_trouble(file: str) -> str:
+    """Say what to do when a file does not arrive."""
+    if on_colab():
+        return f"Drag {file} into the folder on the left, and type its name in the link's box."
+    beside = "" if under_voila() else "put it beside this notebook and type its name in the link's box, or "
+    limit = f"Up to {upload_limit() // 2**20} MB can be uploaded here."
+    return f"{limit} If {file} is larger, {beside}use a direct link to it."
 
 
 def colab_uploads() -> Files:

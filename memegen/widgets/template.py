@@ -1,26 +1,30 @@
-"""The step that chooses the song: cards of the templates, or a clip of the user's own."""
+"""The step that chooses the song: a card for each template and for each clip of the user's own."""
 
 from __future__ import annotations
 
-import re
+import html
 from collections.abc import Callable
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
 import ipywidgets
 
 from memegen.base.downloads import cache_file
-from memegen.media.video import open_video
+from memegen.base.files import is_address, plain_stem
+from memegen.media.video import Video, open_video, write_video
 from memegen.templates import TEMPLATES, Template, resolve_driving
 from memegen.widgets import elements
 from memegen.widgets.jobs import Status
-from memegen.widgets.platforms import Files, keep
+from memegen.widgets.platforms import Files, keep, upload_trouble
 
-THUMB = f"width: {elements.CARD}; height: {elements.CARD}; object-fit: cover; display: block"
-HINT = (
-    "If an upload over 10 MB fails, put the clip into this notebook's folder and type its name in the box, "
-    "or type its web address."
+SAMPLE_SECONDS, SAMPLE_SIDE = 6.0, 320  # of the small clip on a card
+CLIP_KINDS = "video/*,image/gif"
+HINT = "A direct link to a video file. YouTube pages don't work."
+SOUND = (
+    "const clip = this.closest('.meme-card').querySelector('video'); clip.muted = !clip.muted; "
+    "if (!clip.muted) { clip.currentTime = 0; clip.play(); } "
+    "this.textContent = clip.muted ? 'Listen' : 'Mute'; this.setAttribute('aria-pressed', !clip.muted);"
 )
+SILENT = "This clip has no sound, so the meme will be silent. You can upload a sound below, under Sound."
 
 
 class TemplateChoice:
@@ -35,79 +39,112 @@ class TemplateChoice:
     def __init__(self, source: str | Path, *, folder: Path, changed: Callable[[], object]) -> None:
         self.source: str | Path = TEMPLATES[0].name
         self.status = Status()
-        self._brought: dict[str | Path, str] = {}
         self._folder, self._changed = folder, changed
-        self._buttons = {template.name: self._button(template) for template in TEMPLATES}
-        self._own, self._credit = ipywidgets.HTML(), ipywidgets.HTML()
-        upload = elements.uploads("Upload your own clip", "video/*,image/gif", self._receive, self.status.fail)
-        self._address = elements.address("or its path or address", "clip.mp4 or https://… then Enter", self.choose)
-        cards = [_card(template, self._buttons[template.name]) for template in TEMPLATES]
-        own = elements.row(*upload, self._address)
+        self._cards: dict[str | Path, _Card] = {}
+        self._row, self._about = elements.row(), ipywidgets.HTML()
+        self._upload, *below = elements.uploads("+ Your own clip", CLIP_KINDS, self._receive, self.status.fail)
+        self._upload.add_class("meme-add")
+        link = elements.address("A link to a clip", "https://… then Enter", self.choose)
+        trouble = elements.note(upload_trouble("the clip"))
         self.panel = elements.column(
-            elements.row(*cards, self._own), self._credit, own, elements.note(HINT), self.status.panel
+            self._row,
+            *below,
+            self.status.panel,
+            self._about,
+            elements.folded({"Use a link": [link, elements.note(HINT)], "Upload trouble?": [trouble]}),
         )
+        for template in TEMPLATES:
+            self._add(template.name, _card_of(template, folder))
         self.choose(source, tell=False)
 
     @property
     def songs(self) -> list[tuple[str, str | Path]]:
         """What can be sung, by title and as `resolve_driving` takes it: the templates, then the user's own clips."""
-        templates: list[tuple[str, str | Path]] = [(template.title, template.name) for template in TEMPLATES]
-        return templates + [(words, source) for source, words in self._brought.items()]
+        return [(card.title, source) for source, card in self._cards.items()]
 
     def choose(self, source: str | Path, *, tell: bool = True) -> None:
         """Use a template's name, or the path or address of a clip. If it can't be used, the form says so."""
         with self.status.outcome():
-            template = next((template for template in TEMPLATES if template.name == source), None)
-            self._own.value = "" if template else _own_card(source)
-            self._credit.value = "" if template is None else _credit(template)
+            if source not in self._cards:
+                self._add(source, _own_card(source, self._folder))
             self.source = source
-            if template is None:
-                self._brought[source] = f"your clip {PurePath(str(source)).stem}"
-            for name, button in self._buttons.items():
-                button.button_style, button.icon = ("success", "check") if name == source else ("", "")
+            for key, card in self._cards.items():
+                card.choose(key == source)
+            self._about.value = elements.small(self._cards[source].about)
             self.status.say("")
             if tell:
                 self._changed()
 
-    def _button(self, template: Template) -> Any:
-        short = template.title.partition(" (")[0]
-        return elements.button(short, lambda: self.choose(template.name), hint=f"Choose {template.title}")
+    def _add(self, source: str | Path, card: _Card) -> None:
+        self._cards[source] = card
+        card.button.on_click(lambda _: self.choose(source))
+        self._row.children = [*(card.panel for card in self._cards.values()), self._upload]
 
     def _receive(self, files: Files) -> None:
-        self.choose(keep(self._folder, *files[-1]))
+        name, content = files[-1]
+        self.status.say("Looking at the clip …")
+        self.choose(keep(self._folder / str(len(self._cards)), name, content))
 
 
-def _card(template: Template, button: Any) -> Any:
-    """Show a template, with the button that chooses it."""
-    button.layout.width = elements.CARD
-    button.layout.margin = "4px 0"
-    path = resolve_driving(template).local_path if template.bundled else _cached(template)
-    look = _thumbnail(path, template.title) if path else elements.card(template.title, "downloaded at first use")
-    return ipywidgets.VBox([ipywidgets.HTML(look), button], layout={"margin": "0 8px 8px 0"})
+class _Card:
+    """A button with the song's title over its moving picture.
+
+    Args:
+        title: The song's.
+        about: What one should know about it.
+        inside: The picture, as HTML.
+    """
+
+    def __init__(self, title: str, about: str, inside: str) -> None:
+        self.title, self.about = title, about
+        self.button = elements.button(title, lambda: None, hint=f"Choose {title}")
+        self.panel = elements.column(ipywidgets.HTML(inside), self.button, style="meme-card")
+        self.panel.layout.width = None
+
+    def choose(self, chosen: bool) -> None:
+        """Show whether it is the chosen one, with a ring and in words."""
+        elements.mark(self.panel, "meme-chosen", chosen)
+        elements.rename(self.button, f"✓ {self.title}" if chosen else self.title)
+        self.button.tooltip = f"Chosen: {self.title}" if chosen else f"Choose {self.title}"
 
 
-def _cached(template: Template) -> Path | None:
-    """Return the clip of a template that was downloaded before."""
-    path = cache_file("templates", f"{template.name}.mp4")
-    return path if path.is_file() else None
+def _card_of(template: Template, folder: Path) -> _Card:
+    """Make a template's card; one that was not downloaded yet has no picture."""
+    kept = cache_file("templates", f"{template.name}.mp4")
+    if template.bundled:
+        inside = _moving(open_video(resolve_driving(template).local_path), template.title)
+    elif kept.is_file():
+        inside = _moving(_sample(open_video(kept), folder / f"{template.name}-card.mp4"), template.title)
+    else:
+        inside = _still("Downloaded when it is needed")
+    return _Card(template.title, template.licence, inside)
 
 
-def _thumbnail(path: Path, title: str) -> str:
-    """Show a frame from the first third of a clip."""
-    clip = open_video(path)
-    frame = next(open_video(path, start=clip.duration / 3).frames(max_side=480))
-    return elements.picture(frame, alt=f"A frame of {title}", style=THUMB)
+def _own_card(source: str | Path, folder: Path) -> _Card:
+    """Make the card of a clip of the user's own; one from the web is downloaded when it is needed."""
+    title = plain_stem(source)
+    if is_address(source):
+        return _Card(title, f"Your clip from {source}", _still("Downloaded when it is needed"))
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = open_video(resolve_driving(source).local_path)
+    small = _sample(clip, folder / f"{len(list(folder.iterdir()))}-card.mp4")
+    return _Card(title, "Your own clip." if clip.has_audio else SILENT, _moving(small, title))
 
 
-def _own_card(source: str | Path) -> str:
-    """Show a clip of the user's own; one from the web is downloaded when it is needed."""
-    if re.match(r"\w+://", str(source)):
-        return elements.figure(elements.card("Your clip", "downloaded when it is needed"), "Chosen: your own")
-    clip = resolve_driving(source)
-    return elements.figure(
-        _thumbnail(clip.local_path, clip.title), f"Chosen: {clip.title}", style=f"width: {elements.CARD}"
-    )
+def _sample(clip: Video, out: Path) -> Video:
+    """Write the beginning of a clip, small: browsers play this also where they don't know the clip's own kind."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = open_video(clip.path, duration=min(SAMPLE_SECONDS, clip.duration))
+    frames = part.frames(max_side=SAMPLE_SIDE)
+    return write_video(out, frames, fps=part.fps, audio=part if part.has_audio else None)
 
 
-def _credit(template: Template) -> str:
-    return str(elements.note(f"{template.credit} {template.licence}.".replace("..", ".")).value)
+def _moving(clip: Video, title: str) -> str:
+    """Write a clip that moves on its card, with a button for its sound, as HTML."""
+    label = html.escape(f"Sound of {title}", quote=True)
+    sound = f'<button class="meme-button meme-sound" aria-label="{label}" aria-pressed="false" onclick="{SOUND}">'
+    return clip.to_html(label=title, playing=True) + (f"{sound}Listen</button>" if clip.has_audio else "")
+
+
+def _still(words: str) -> str:
+    return f'<div class="meme-words">{html.escape(words)}</div>'

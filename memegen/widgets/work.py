@@ -1,72 +1,51 @@
-"""Buttons that start and stop a piece of work, its progress, and the download of what it made."""
+"""A button that starts a piece of work and stops it, and its progress."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
-
-import ipywidgets
 
 from memegen.base.errors import InputError
 from memegen.widgets import elements
 from memegen.widgets.jobs import Job, Status, Turns
-from memegen.widgets.platforms import colab_download, on_colab
+
+TWICE = 1.0  # seconds: a press so soon after the one that starts is a double click, and stops nothing
 
 
 class Work:
-    """One piece of work at a time, started and stopped by buttons.
+    """One piece of work at a time. Its button says Stop while it goes on, so that a keyboard's focus stays in place.
 
     Args:
-        make: The text of the button that starts it.
-        stop: The text of the button that stops it.
-        keep: The text of the button that downloads the result.
-        begin: Called in the page's thread when `make` is pressed; it reads what is chosen and returns the work to do.
-            An InputError is shown on the page.
-        stopped: The message after `stop`.
+        words: The text of the button that starts it.
+        begin: Called in the page's thread when the button is pressed; it reads what is chosen and returns the work to
+            do. An InputError is shown on the page.
+        stopped: The message after Stop.
         turns: Makes it wait while other work goes on.
+
+    Attributes:
+        running: Whether work is running.
     """
 
-    def __init__(
-        self,
-        make: str,
-        stop: str,
-        keep: str,
-        *,
-        begin: Callable[[], Callable[[Job], object]],
-        stopped: str,
-        turns: Turns,
-    ) -> None:
+    def __init__(self, words: str, *, begin: Callable[[], Callable[[Job], object]], stopped: str, turns: Turns) -> None:
         self.status = Status()
-        self._begin, self._stopped, self._turns = begin, stopped, turns
-        self._file: Path | None = None
+        self._words, self._begin, self._stopped, self._turns = words, begin, stopped, turns
         self._job: Job | None = None
         self._lock = threading.RLock()
-        self._make = elements.button(make, self.start, style="success", icon="play")
-        self._stop = elements.button(stop, self.stop, icon="stop")
-        self._link = ipywidgets.HTML()
-        self._download = elements.button(keep, self._hand_over, style="success", icon="download")
-        self.buttons = elements.row(self._make, self._stop)
-        self.keep = ipywidgets.VBox([self._link, self._download])
-        self._busy(False)
-        self.offer(None)
+        self.running, self._begun = False, 0.0
+        self.button = elements.button(words, self._press, style="meme-main")
 
-    @property
-    def running(self) -> bool:
-        """Whether work is running."""
-        return self._job is not None and self._job.running
-
-    def start(self) -> None:
-        """Start the work, unless it is running."""
+    def start(self, begin: Callable[[], Callable[[Job], object]] | None = None) -> None:
+        """Start the work, or that of another `begin`, unless some is running."""
         with self._lock:
             if self.running:
                 return
             try:
-                work = self._begin()
+                work = (begin or self._begin)()
             except InputError as error:
                 self.status.fail(error)
                 return
-            self._busy(True)
+            self._show(working=True)
             self._job = Job(lambda job: self._run(job, work)).start()
 
     def stop(self) -> None:
@@ -79,11 +58,12 @@ class Work:
         if self._job is not None:
             self._job.wait()
 
-    def offer(self, file: Path | None) -> None:
-        """Offer a file for download, by Colab's button or a link in the page; None offers nothing."""
-        self._file = file
-        self._link.value = elements.download_link(file) if file and not on_colab() else ""
-        elements.show(self._download, file is not None and on_colab())
+    def _press(self) -> None:
+        if not self.running:
+            self.start()
+            self._begun = time.monotonic()
+        elif time.monotonic() - self._begun > TWICE:
+            self.stop()
 
     def _run(self, job: Job, work: Callable[[Job], object]) -> None:
         try:
@@ -91,13 +71,10 @@ class Work:
                 self.status.say("Getting ready …")
                 work(job)
         finally:
-            self._busy(False)
+            self._show(working=False)
 
-    def _busy(self, working: bool) -> None:
-        """Enable the button that makes sense now."""
-        self._make.disabled, self._stop.disabled = working, not working
-        self._stop.button_style = "warning" if working else ""
-
-    def _hand_over(self) -> None:
-        if self._file is not None:
-            colab_download(self._file)
+    def _show(self, *, working: bool) -> None:
+        """Note whether work is running, and show what the button does now."""
+        self.running = working
+        elements.rename(self.button, "Stop" if working else self._words)
+        elements.mark(self.button, "meme-stop", working)
