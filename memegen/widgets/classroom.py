@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import itertools
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +20,7 @@ from memegen.media.video import open_video
 from memegen.widgets import elements
 from memegen.widgets.jobs import Job, Status, Turns, WholeJob, in_form_words
 from memegen.widgets.photo import PHOTO_KINDS, RULES
-from memegen.widgets.platforms import Files, colab_download, keep, on_colab, under_voila
+from memegen.widgets.platforms import Files, colab_download, copy_beside, keep, on_colab
 from memegen.widgets.work import Work
 
 NOBODY = "There are no photos yet: upload some, or type a folder's path."
@@ -32,7 +30,7 @@ HINT = (
     "In each photo the largest face sings, with the song, the look and everything else that is chosen on this page. "
     "Choose several photos at once, or some now and more later."
 )
-ARCHIVE = COPIES = "memegen-clips"  # how the archives, and the folders beside the notebook, begin
+ARCHIVE = "memegen-clips"
 STILL = 128  # pixels of the picture in a row
 
 
@@ -209,8 +207,7 @@ class Classroom:
             for link, archive in zip(links, self.archives, strict=True):
                 link.offer(archive)
             self._links.children = [link.panel for link in links]
-            if not under_voila():  # there the notebook's folder is not the user's
-                self._copied.say(_copied(files))
+            self._copied.say(copy_beside(files))
         elements.show(self._again, any(row.failed for row in self._rows))
 
 
@@ -320,16 +317,3 @@ def _pack(files: Mapping[str, Path], folder: Path) -> Iterator[Path]:
             for name in part:
                 archive.write(files[name], name)
         yield folder / title
-
-
-def _copied(files: Mapping[str, Path]) -> str:
-    """Copy files into a new folder beside the notebook, and say so; say nothing where that can't be written."""
-    folder = next(Path(name) for number in itertools.count(1) if not Path(name := f"{COPIES}-{number}").exists())
-    try:
-        folder.mkdir()
-        for name, file in files.items():
-            shutil.copy2(file, folder / name)
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
-        return ""
-    return f"The clips are also in the folder {folder} beside this notebook."

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from memegen.base.arrays import Image
 from memegen.base.html import data_address
-from memegen.widgets.platforms import Files, colab_download, colab_uploads, on_colab, under_voila, uploaded
+from memegen.widgets.platforms import Files, colab_download, colab_uploads, copy_beside, on_colab, under_voila, uploaded
 
 Answer = TypeVar("Answer")
 
@@ -219,7 +219,7 @@ class Download:
         show(self._button, False)
 
     def offer(self, file: Path) -> None:
-        """Offer a file, or say where it is if it is too large for a page."""
+        """Offer a file; one that is too large for a page is copied beside the notebook."""
         self._file = file
         if on_colab():
             rename(self._button, f"Download {file.name}")
@@ -233,7 +233,7 @@ class Download:
 
 
 def download_link(path: Path, style: str = "meme-main", *, at_once: bool = False) -> str:
-    """Write a link that saves a file under its own name; for a large file, a line that says where it is.
+    """Write a link that saves a file under its own name; a large file is copied beside the notebook instead.
 
     Args:
         path: The file.
@@ -241,7 +241,8 @@ def download_link(path: Path, style: str = "meme-main", *, at_once: bool = False
         at_once: Whether the link follows itself as soon as it is in the page.
     """
     if path.stat().st_size > LARGEST_LINK:
-        return small(f"{path.name} is too large for a download link; it is at {path}")
+        advice = copy_beside({path.name: path}) or "Choose a smaller size under File, and make it again."
+        return small(f"{path.name} is too large for a download link. {advice}")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     name = html.escape(path.name, quote=True)
     # A picture that can't be loaded is a way to act when HTML arrives: scripts in it do not run.

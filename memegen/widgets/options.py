@@ -95,7 +95,8 @@ class OptionsChoice:
         widget = self._controls[name]
         if isinstance(widget, ipywidgets.Dropdown):
             return f"{widget.description.lower()} {widget.label}"
-        return widget.description if isinstance(widget.value, bool) else f"{widget.description.lower()} {widget.value}"
+        value = f"“{widget.value}”" if isinstance(widget.value, str) else f"{widget.value:g}"
+        return widget.description if isinstance(widget.value, bool) else f"{widget.description.lower()} {value}"
 
     def _page(self, title: str) -> list[Any]:
         """List the widgets of a folded page."""

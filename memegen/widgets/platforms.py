@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
+import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,6 +20,7 @@ from IPython.core.getipython import get_ipython
 from memegen.base.errors import InputError
 from memegen.base.files import plain_name
 
+COPIES = "memegen-clips"  # how the names of folders beside the notebook begin
 Files = list[tuple[str, bytes]]
 """Names and bytes of files that were chosen on the page."""
 
@@ -83,6 +87,25 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
     path = folder / plain_name(name)
     path.write_bytes(content)
     return path
+
+
+def copy_beside(files: Mapping[str, Path]) -> str:
+    """Copy files, by the names they get, into a new folder beside the notebook.
+
+    Returns:
+        A sentence that says so; nothing where that folder can't be written, or is not the user's, as in an app.
+    """
+    if under_voila():
+        return ""
+    folder = next(Path(name) for number in itertools.count(1) if not Path(name := f"{COPIES}-{number}").exists())
+    try:
+        folder.mkdir()
+        for name, file in files.items():
+            shutil.copy2(file, folder / name)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return ""
+    return f"Copied into the folder {folder} beside this notebook."
 
 
 def upload_limit() -> int:
