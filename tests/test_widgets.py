@@ -1214,7 +1214,7 @@ def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UnavailableError) as missing:
         check_installed()
-    sentence = "The fomm engine needs torch: pip install 'memegen[fomm]'. Or choose the look “Fast”."
+    sentence = "Checkpoints need torch: pip install 'memegen[fomm]'. Or choose the look “Fast”."
     assert sentence in html.unescape(jobs.alert(missing.value))
     monkeypatch.setattr("memegen.fomm.checkpoint.check_installed", lambda: None)
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)

@@ -273,8 +273,8 @@ class _Row:
         if on_colab():
             colab_download(self.clip)
         else:
-            self._link.value = ""
-            self._link.value = elements.download_link(self.clip, at_once=True)
+            elements.show(self._save, False)
+            self._link.value = elements.download_link(self.clip, "", at_once=True)
 
 
 def _still_of(photo: Path | str) -> str:
