@@ -508,7 +508,7 @@ def test_own_address_that_fails_says_so_in_one_line(server: HttpServer) -> None:
         fetch_url(server.url + "/gone.mp4")
     assert str(caught.value) == (
         f"{server.url}/gone.mp4 could not be downloaded: the file is not there (HTTP 404). "
-        "Save the file with a browser and give its path instead."
+        "Save the file with a browser and use that file."
     )
 
 

@@ -347,7 +347,7 @@ def test_a_photo_behind_a_cookie_and_a_redirect(server: HttpServer) -> None:
 )
 def test_addresses_that_refuse(server: HttpServer, status: int, message: str) -> None:
     address = server.add("/me.png", status=status)
-    with pytest.raises(DownloadError, match=f"{message}. Save the file with a browser and give its path") as caught:
+    with pytest.raises(DownloadError, match=f"{message}. Save the file with a browser and use that file") as caught:
         read_image(address)
     assert address in str(caught.value)
 

@@ -263,7 +263,7 @@ def test_senseless_gains_are_refused(gain: dict[str, float]) -> None:
 
 
 def test_an_unknown_engine_lists_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"There is no .*magic.*\. Known engines: mesh, vox, .*tiny; "):
+    with pytest.raises(InputError, match=r"There is no .*magic.*Known engines: mesh, vox, .*tiny; "):
         load_animator("magic")
 
 
