@@ -14,7 +14,7 @@ from memegen.widgets.jobs import Job, Status
 FAST = "Fast: keeps your whole photo"
 CLASSIC = {"vox": "Classic 2020 look", "vox-adv": "Classic look, sharper"}
 MISSING = "The classic looks need torch: pip install 'memegen[fomm]'."
-DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of GPUs: Nvidia's, those under WSL, AMD's
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of GPUs in Linux: Nvidia's, WSL's, AMD's
 CPU_SECONDS = 0.3  # for a frame of a classic look on two CPU cores; see BENCHMARKS.md
 
 
@@ -25,7 +25,7 @@ def classic_works() -> bool:
 
 def has_gpu() -> bool:
     """Return whether classic looks run on a GPU here."""
-    driver = sys.platform == "darwin" or any(map(os.path.exists, DRIVERS))
+    driver = sys.platform != "linux" or any(map(os.path.exists, DRIVERS))
     if not (driver and classic_works()):
         return False  # without importing torch, which takes seconds
     from memegen.fomm.compute import choose_compute
