@@ -127,7 +127,7 @@ def test_boxes_are_in_pixels_of_the_picture_itself(portrait: np.ndarray, small_p
 
 
 def test_landmarks_lie_on_the_face(portrait: np.ndarray, landmarks: np.ndarray) -> None:
-    assert landmarks.shape == (468, 3)
+    assert landmarks.shape == (478, 3)
     assert landmarks.dtype == np.float32
     around = FACE.scaled(1.25)
     assert ((landmarks[:, :2] > [around.left, around.top]) & (landmarks[:, :2] < [around.right, around.bottom])).all()

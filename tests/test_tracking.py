@@ -40,7 +40,7 @@ def track(frames: list[np.ndarray]) -> FaceTrack:
 
 def test_every_frame_has_its_landmarks(frames: list[np.ndarray], track: FaceTrack) -> None:
     assert len(track.landmarks) == len(track.found) == len(frames)
-    assert all(mesh.shape == (468, 3) and mesh.dtype == np.float32 for mesh in track.landmarks)
+    assert all(mesh.shape == (478, 3) and mesh.dtype == np.float32 for mesh in track.landmarks)
     assert track.lost == 0
     for number in (0, 8, 24):
         alone = face_mesh(frames[number], pick_face(detect_faces(frames[number])))

@@ -98,6 +98,14 @@ def points_box(points: Floats) -> FaceBox:
     return FaceBox(left, top, right, bottom)
 
 
+def window(points: Floats, margin: float, picture: Image) -> tuple[slice, slice]:
+    """Return rows and columns around points (P, 2) with a margin in pixels, as an index; empty outside the picture."""
+    ends = np.array(picture.shape[1::-1])
+    left, top = np.clip(np.floor(points.min(0) - margin), 0, ends).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(points.max(0) + margin) + 1, 0, ends).astype(int).tolist()
+    return np.s_[top:bottom, left:right]
+
+
 def crop_face(image: Image, box: FaceBox, *, margin: float = 0.4, side: int = 256) -> Image:
     """Cut an upright square around a face and scale it.
 

@@ -1,4 +1,4 @@
-"""Where the faces of a picture are: boxes, and the 468 landmarks of the face mesh."""
+"""Where the faces of a picture are: boxes, and the landmarks of the face mesh and the irises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memegen.base.arrays import Floats, Image
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box, refuse_empty
-from memegen.face.topology import LEFT_EYE, LEFT_LIDS, POINTS, RIGHT_EYE, RIGHT_LIDS, Landmarks
+from memegen.face.topology import EYE_LIDS, IRISES, LEFT_EYE, LEFT_LIDS, MESH, POINTS, RIGHT_EYE, RIGHT_LIDS, Landmarks
 
 MESH_SIDE = 192  # input of the landmark network, pixels
 MESH_MARGIN = 1.5  # its crop over the landmarks' box
@@ -80,14 +80,15 @@ def pick_face(faces: Sequence[FaceBox], index: int | None = None, *, name: str =
 
 
 def face_mesh(image: Image, box: FaceBox) -> Landmarks:
-    """Find the 468 landmarks of the face in a box (Kartynnik et al., 2019, "Real-time Facial Surface Geometry").
+    """Find the 478 landmarks of the face in a box (Kartynnik et al., 2019, "Real-time Facial Surface Geometry").
 
     Args:
         image: uint8 RGB (H, W, 3).
         box: Where the face is, as `detect_faces` gives it.
 
     Returns:
-        (468, 3) float32: x and y in pixels of `image`; z in the same unit, 0 near the head's middle, smaller is nearer.
+        (478, 3) float32: x and y in pixels of `image`; z in the same unit, 0 near the head's middle, smaller is nearer.
+            The last ten are the irises, see `IRISES`.
 
     Raises:
         InputError: The box is empty.
@@ -95,7 +96,7 @@ def face_mesh(image: Image, box: FaceBox) -> Landmarks:
     refuse_empty(box)
     rough, _ = _mesh_in(image, box)
     landmarks, _ = _mesh_in(image, mesh_box(rough))
-    return refine_lids(image, landmarks)
+    return refine_eyes(image, landmarks, passes=3)
 
 
 def shows_face(image: Image, box: FaceBox) -> bool:
@@ -108,10 +109,10 @@ def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
 
     Args:
         image: uint8 RGB (H, W, 3).
-        landmarks: (468, 3) pixels of the frame before; None when there is none.
+        landmarks: (468 or 478, 3) pixels of the frame before; None when there is none.
 
     Returns:
-        (468, 3) float32 as `face_mesh`, before `refine_lids`; None when there is no face.
+        (468, 3) float32 as `face_mesh`, before `refine_eyes`; None when there is no face.
     """
     if landmarks is not None:
         near, flag = _mesh_in(image, mesh_box(landmarks))
@@ -125,34 +126,46 @@ def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
     return found if flag > 0 else None
 
 
-def refine_lids(image: Image, landmarks: Landmarks) -> Landmarks:
-    """Move the lids to where the eye network sees them (Ablavatski et al., 2020): the mesh hardly notices a blink.
+def refine_eyes(image: Image, landmarks: Landmarks, passes: int = 1) -> Landmarks:
+    """Find the irises, and move the lids to where the eye network sees them: the mesh hardly notices a blink.
+
+    The network is that of Ablavatski et al. (2020), "Real-time Pupil Tracking from Monocular Video".
 
     Args:
         image: uint8 RGB (H, W, 3).
         landmarks: (468, 3) pixels.
+        passes: How often to look, each time with the eyes found before in the middle.
 
     Returns:
-        A copy whose 32 lid points lie where the eye network puts them.
+        (478, 3) float32: with the 32 lid points where the eye network puts them, and five points for each iris.
     """
-    eyes, backs = [], []
+    refined = np.concatenate([landmarks, np.zeros((POINTS - MESH, 3), np.float32)])
+    views = []
     for (outer, *_, inner), mirrored in ((RIGHT_LIDS[0], False), (LEFT_LIDS[0], True)):
         a, b = landmarks[outer, :2].astype(float), landmarks[inner, :2].astype(float)
         side, roll = EYE_MARGIN * max(float(np.linalg.norm(a - b)), 1.0), _roll(*((b, a) if mirrored else (a, b)))
-        pixels, back = _cut(image, (a + b) / 2, side, roll=roll, pixels=EYE_SIDE)
-        # The network knows right eyes only: show it the left one in a mirror.
-        eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
-        backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
-    contours = next(output for output in run_network("iris_landmark", eyes) if output.shape[1] == 71 * 3)
-    refined = landmarks.copy()
-    for (upper, lower), contour, back in zip((RIGHT_LIDS, LEFT_LIDS), contours.reshape(2, 71, 3), backs, strict=True):
-        # The first 16 of its 71 points are the lids: the lower one with both corners, then the upper one without.
-        refined[[*lower, *upper[1:-1]], :2] = contour[:16, :2] @ back[:, :2].T + back[:, 2]
+        views.append(((outer, inner), mirrored, side, roll))
+    for _ in range(passes):
+        eyes, backs = [], []
+        for corners, mirrored, side, roll in views:
+            pixels, back = _cut(image, refined[list(corners), :2].mean(0), side, roll=roll, pixels=EYE_SIDE)
+            # The network knows right eyes only: show it the left one in a mirror.
+            eyes.append(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
+            backs.append(back @ [[-1, 0, EYE_SIDE - 1], [0, 1, 0], [0, 0, 1]] if mirrored else back)
+        # Of its 71 points on the lids and brow and 5 on the iris, (x, y, depth), the last are the smaller output.
+        irises, contours = sorted(run_network("iris_landmark", eyes), key=np.size)
+        for eye, back in enumerate(backs):
+            (upper, lower), iris = EYE_LIDS[eye], IRISES[eye]
+            # The first 16 are the lids: the lower one with both corners, then the upper one without.
+            lids = [*lower, *upper[1:-1]]
+            found = np.concatenate([contours[eye].reshape(-1, 3)[:16, :2], irises[eye].reshape(-1, 3)[:, :2]])
+            refined[[*lids, *iris], :2] = found @ back[:, :2].T + back[:, 2]
+            refined[iris, 2] = refined[lids, 2].mean()  # its depth is not on the mesh's scale
     return refined
 
 
 def mesh_box(landmarks: Landmarks) -> FaceBox:
-    """Return the box around mesh landmarks (468, 2 or 3) in pixels, with the roll of the eyes."""
+    """Return the box around mesh landmarks (468 or 478, 2 or 3) in pixels, with the roll of the eyes."""
     return replace(points_box(landmarks), roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
 
 
@@ -237,7 +250,7 @@ def _mesh_in(image: Image, box: FaceBox) -> tuple[Landmarks, float]:
     side = MESH_MARGIN * max(box.width, box.height)
     pixels, back = _cut(image, box.centre, side, roll=box.roll, pixels=MESH_SIDE)
     outputs = run_network("face_landmark", [pixels])
-    points = next(output for output in outputs if output.size == POINTS * 3).reshape(POINTS, 3)
+    points = next(output for output in outputs if output.size == MESH * 3).reshape(MESH, 3)
     flag = next(float(output[0, 0]) for output in outputs if output.size == 1)
     xy = points[:, :2] @ back[:, :2].T + back[:, 2]
     return np.column_stack([xy, points[:, 2] * (side / MESH_SIDE)]).astype(np.float32), flag

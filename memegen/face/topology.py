@@ -1,4 +1,4 @@
-"""Which landmarks of the 468-point face mesh are what, and the triangles between them."""
+"""Which landmarks of the face mesh are what, and the triangles between them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from memegen.base.arrays import Floats
 from memegen.base.downloads import asset
 
 Landmarks = Floats
-"""Semantic points of a face: (468, 3) of the mesh, or (68, 2) of face-alignment, in pixels."""
+"""Semantic points of a face: (478, 3) of the mesh with its irises, or (68, 2) of face-alignment, in pixels."""
 
-POINTS = 468  # landmarks of the mesh
+MESH = 468  # landmarks of the mesh, which has the triangles
+POINTS = 478  # and with five for each iris
 RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners; right and left are the person's own
 MOUTH_CORNERS = [61, 291]
 FOREHEAD, CHIN = 10, 152  # the top and the bottom of the oval
@@ -25,6 +26,7 @@ OPENINGS = [LIP_MIDDLES, [159, 145], [386, 374]]  # middles of the upper and low
 RIGHT_LIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133], [33, 7, 163, 144, 145, 153, 154, 155, 133]
 LEFT_LIDS = [263, 466, 388, 387, 386, 385, 384, 398, 362], [263, 249, 390, 373, 374, 380, 381, 382, 362]
 EYE_LIDS = RIGHT_LIDS, LEFT_LIDS
+IRISES = [*range(468, 473)], [*range(473, 478)]  # right and left: the centre, then four points on the edge
 # From one corner to the other; upper and lower lip are paired point by point and share the corners.
 INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308], [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 LIPS = [*INNER_LIPS[0], *INNER_LIPS[1][-2:0:-1]]  # the loop around the opening
@@ -64,5 +66,5 @@ def face_model() -> FaceModel:
 
 
 def eye_distance(landmarks: Floats) -> np.floating[Any]:
-    """Measure the inter-ocular distance of landmarks (468, 2 or 3), in their own unit and precision."""
+    """Measure the inter-ocular distance of landmarks (K, 2 or 3), in their own unit and precision."""
     return np.linalg.norm(landmarks[RIGHT_EYE] - landmarks[LEFT_EYE])

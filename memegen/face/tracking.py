@@ -16,7 +16,7 @@ from memegen.base.arrays import Image
 from memegen.base.errors import NoFaceError
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.detection import mesh_box, refind_face, refine_lids
+from memegen.face.detection import mesh_box, refind_face, refine_eyes
 from memegen.face.topology import BONE, RIGID, Landmarks, eye_distance
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
@@ -35,7 +35,7 @@ class FaceTrack(NamedTuple):
     """One face followed through a clip.
 
     Attributes:
-        landmarks: N arrays of shape (468, 3), float32: x and y in pixels, z in the same unit, smaller is nearer;
+        landmarks: N arrays of shape (478, 3), float32: x and y in pixels, z in the same unit, smaller is nearer;
             of shape (68, 2) from `landmarks68.align_clip`.
         found: N booleans; False where the face was lost and its landmarks come from the frames around.
     """
@@ -107,10 +107,10 @@ def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landm
     before, now = pair
     if now is None or now.mesh is None:
         return None, NO_SWAY
-    lids = refine_lids(now.frame, now.mesh)
+    refined = refine_eyes(now.frame, now.mesh)
     if before is None or before.mesh is None:
-        return lids, NO_SWAY
-    return lids, _sway(before.grey, now.grey, before.mesh, now.mesh)
+        return refined, NO_SWAY
+    return refined, _sway(before.grey, now.grey, before.mesh, now.mesh)
 
 
 def bridged(

@@ -1,1 +1,1 @@
-"""The mesh engine: a face mesh of 468 landmarks moves the whole photo."""
+"""The mesh engine: a face mesh of 478 landmarks moves the whole photo."""

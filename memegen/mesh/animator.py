@@ -1,4 +1,4 @@
-"""The mesh engine: the 468 landmarks of a photo's face move as the driver's do. It needs no download and no GPU."""
+"""The mesh engine: the 478 landmarks of a photo's face move as the driver's do. It needs no download and no GPU."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh
 from memegen.face.options import Acting
-from memegen.face.topology import LIP_MIDDLES, POINTS, Landmarks
+from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import DRIVING_SIDE, watch
 from memegen.media.video import Video
+from memegen.mesh.eyes import Eye, open_up, turn_eyes
+from memegen.mesh.lids import Lid, shut_lids, skin_of_lids
 from memegen.mesh.motion import (
     Performance,
     Pose,
@@ -51,14 +53,16 @@ class Moment(NamedTuple):
 
     Attributes:
         frame: uint8 RGB, the driving frame.
-        landmarks: (468, 3) in it, pixels.
+        landmarks: (478, 3) in it, pixels.
         pose: The head's.
+        gaze: (2,) where it looks, see `Performance`.
         left: How much of its movement counts: 1 while the clip runs, then falling to 0.
     """
 
     frame: Image
     landmarks: Landmarks
     pose: Pose
+    gaze: Floats
     left: float
 
 
@@ -68,13 +72,15 @@ class Singer:
 
     Attributes:
         clip: What it sings.
-        landmarks: (468, 3) pixels of the photo.
+        landmarks: (478, 3) pixels of the photo.
         rig: What moves with it.
         pose: The head's.
         opening: How far the photo's own mouth is open, over the inter-ocular distance.
         reference: The driver's look that corresponds to the photo.
         tint: For the driver's mouth, see `match_colours`.
         acting: How much it moves.
+        eyes: The right and the left one, None where there is no iris to move.
+        lids: The right and the left one, None where they are not seen.
         muffled: Whether another head is in front of its mouth, so that no mouth is painted.
     """
 
@@ -86,6 +92,8 @@ class Singer:
     reference: Reference
     tint: Floats
     acting: Acting
+    eyes: tuple[Eye | None, ...]
+    lids: tuple[Lid | None, ...]
     muffled: bool = False
 
     def rigid(self, theirs: Pose) -> Floats:
@@ -93,7 +101,7 @@ class Singer:
         return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
-        """Return where every vertex (V, 3) would go with the head, and where the landmarks (468, 3) go, pixels."""
+        """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
         rigid, left = self.rigid(moment.pose), moment.left
         face = retarget(
             self.landmarks,
@@ -101,6 +109,7 @@ class Singer:
             self.reference,
             expression=self.acting.expression,
             motion=self.acting.motion,
+            gaze=moment.gaze,
             poses=(self.pose, moment.pose),
         )
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
@@ -192,6 +201,7 @@ class MeshAnimator:
     ) -> Singer:
         """Prepare a face."""
         pose = fit_pose(landmarks)
+        hidden = [side for side in (0, 1) if _is_covered(role, landmarks[IRISES[side]])]
         return Singer(
             clip=role.clip,
             landmarks=landmarks,
@@ -201,7 +211,9 @@ class MeshAnimator:
             reference=find_reference(landmarks, performance),
             tint=match_colours(photo, landmarks, first.frame, first.landmarks),
             acting=self.acting,
-            muffled=_is_muffled(role, landmarks),
+            eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
+            lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
+            muffled=_is_covered(role, landmarks[LIP_MIDDLES]),
         )
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
@@ -226,10 +238,12 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         moments: What the driver of each clip does.
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
-    # Mouths are painted into the finished picture, except those behind another head.
+    # Eyes and mouths are painted into the finished picture, except those behind another head.
     picture = scene.draw([follow(stage, *move) for stage, move in zip(scene.stages, moves, strict=True)])
     for singer, (_, face) in zip(singers, moves, strict=True):
         moment = moments[singer.clip]
+        turn_eyes(picture, singer.eyes, face[:, :2], singer.landmarks[:, :2])
+        shut_lids(picture, singer.lids, face[:, :2], singer.landmarks[:, :2])
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
@@ -237,9 +251,9 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
     return picture
 
 
-def _is_muffled(role: Role, landmarks: Landmarks) -> bool:
-    """Tell whether a larger head, which is nearer, hides the mouth."""
-    x, y = landmarks[LIP_MIDDLES, :2].mean(0).tolist()
+def _is_covered(role: Role, points: Landmarks) -> bool:
+    """Tell whether a larger head, which is nearer, hides some points of a face."""
+    x, y = points[:, :2].mean(0).tolist()
     nearer = (other for other in role.others if other.height > role.face.height)
     return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
 
@@ -248,8 +262,10 @@ def _film(clip: Video, performance: Performance, length: int) -> Generator[Momen
     """Yield what a driver does frame by frame, followed by the return to rest, `length` moments in all."""
     last = None
     with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
-        for frame, landmarks, pose in zip(frames, performance.landmarks, performance.poses, strict=False):
-            last = Moment(frame, landmarks, pose, 1.0)
+        for frame, landmarks, pose, gaze in zip(
+            frames, performance.landmarks, performance.poses, performance.gaze, strict=False
+        ):
+            last = Moment(frame, landmarks, pose, gaze, 1.0)
             yield last
     if last is not None:
         for late in range(1, length - len(performance.landmarks) + 1):

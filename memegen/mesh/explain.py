@@ -20,8 +20,8 @@ class MeshInternals(NamedTuple):
     """The motion of one frame.
 
     Attributes:
-        landmarks: (468, 3) of the photo, pixels: its keypoints, made by hand.
-        moved: (468, 3) where they go, pixels.
+        landmarks: (478, 3) of the photo, pixels: its keypoints, made by hand.
+        moved: (478, 3) where they go, pixels.
         jacobian: (2, 2) the head's turn and growth as seen in the picture, the same for all of them.
         deformation: (H, W, 2) float32 x, y in [-1, 1], where in the photo each pixel is taken from (backward).
     """
@@ -37,14 +37,15 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
 
     Args:
         photo: uint8 RGB (H, W, 3).
-        landmarks: (468, 3) of its face, pixels.
-        driving: N arrays (468, 3), pixels of the driving frames.
+        landmarks: (478, 3) of its face, pixels.
+        driving: N arrays (478, 3), pixels of the driving frames.
         frame: Which of them to show.
     """
-    theirs, mine, reference = driving[frame], fit_pose(landmarks), find_reference(landmarks, study(driving))
+    theirs, mine, performance = driving[frame], fit_pose(landmarks), study(driving)
+    reference = find_reference(landmarks, performance)
     rig = lay_rings(photo, landmarks)
     rigid = place(rig.rest - mine.shift, mine, fit_pose(theirs), reference.pose, 1.0)
-    moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0)
+    moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0, gaze=performance.gaze[frame])
     stage = set_stage(photo, rig, points_box(rigid))
     cells = deformation(stage, follow(stage, rigid, moved))
     # Rotation and scale since the photo, without the depth: the affine map that all landmarks share

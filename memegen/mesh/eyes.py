@@ -1,73 +1,178 @@
-"""Shutting eyes that the photo shows open: lids of skin instead of stretched lashes, and a dark line between them."""
+"""Eyes that look about: irises that glide under the lids, over a white that the photo shows only in part."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats, Image
-from memegen.face.topology import EYE_LIDS, eye_distance
+from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.face.cropping import window
+from memegen.face.topology import EYE_LIDS, IRISES
 
-SKIN = (0.45, 0.25)  # where the skin of the upper and lower lid begins, measured from its edge, over the eye's opening
-LASHES = 0.5  # how much darker than the skin the line between the lids is
-WIDTH = 0.022  # of that line, over the inter-ocular distance
+LEAST = 1.5  # radius in pixels of an iris that can be seen to move
+REACH = 2.5  # how far around an iris the white is looked at, over the iris's radius
+LIMBUS = 1.2  # how far the dark edge of an iris reaches, over its radius
+CONTRAST = 0.16  # by which part an iris is darker at its edge than the white beside it; less: a statue, dark glasses
+WHITE = 0.2  # least area of the white that is seen, over the square of the iris's radius
+STIR = 0.02  # movement of an iris, over its eye's width, from which it is painted; up to there the photo shows it
+INSET = 0.03  # how far inside the lids' landmarks the lashes end, over the eye's width
 
 
-def shut_part(now: Floats, rest: Floats) -> Floats:
-    """Measure how far each eye is shut, compared with the photo: (2, 7, 1) for the pairs of lid points, 0 to 1.
+class Eye(NamedTuple):
+    """An eye of the photo, taken apart.
 
-    Args:
-        now: (468, 2) moved landmarks, pixels.
-        rest: (468, 2) the photo's own.
+    Attributes:
+        corner: (2,) pixels (x, y) of the layers' corner in the photo.
+        white: uint8 (h, w, 4), the eye's white, also behind the iris, and where that was, as the fourth channel.
+        iris: uint8 (h, w, 4), the whole iris, also behind the lids, and its outline.
     """
-    parts = []
-    for upper, lower in EYE_LIDS:
-        a, b = upper[1:-1], lower[1:-1]  # without the corners, which never part
-        left, gap = (np.linalg.norm(points[b] - points[a], axis=1) for points in (now, rest))
-        parts.append(np.clip(1 - left / np.maximum(gap, 1e-3), 0, 1)[:, None])
-    return np.stack(parts)
+
+    corner: Floats
+    white: Image
+    iris: Image
 
 
-def lids_of_skin(rest: Floats, shut: Floats) -> Floats:
-    """Move the places that the lids' edges are taken from onto the skin beside them, as far as the eyes are shut.
+def open_up(photo: Image, points: Floats, side: int) -> Eye | None:
+    """Take an eye of a photo apart; None when it has no visible iris.
 
     Args:
-        rest: (468, 2) the photo's landmarks, pixels.
-        shut: (2, 7, 1) from `shut_part`.
+        photo: uint8 RGB (H, W, 3).
+        points: (478, 2) landmarks, pixels.
+        side: 0 for the right eye, 1 for the left one.
+    """
+    centre, *edge = points[IRISES[side]]
+    radius = float(np.linalg.norm(np.array(edge) - centre, axis=1).mean())
+    part = window(centre[None], REACH * radius, photo)
+    patch = photo[part].astype(np.float32)
+    if radius < LEAST or min(patch.shape[:2]) < 3 * radius:
+        return None
+    corner, grey = np.array([part[1].start, part[0].start]), patch.mean(2)
+    seen = between_lids(points - corner, side, grey.shape[::-1])
+    centre, radius, contrast = _fit_circle(grey, seen, centre - corner, radius)
+    y, x = np.mgrid[: grey.shape[0], : grey.shape[1]]
+    far = np.hypot(x - centre[0], y - centre[1]).astype(np.float32) / radius
+    inner, outer = (seen > 0.5) & (far < 0.8), (seen > 0.5) & (far > LIMBUS)
+    if contrast < CONTRAST or not inner.any() or outer.sum() < WHITE * radius**2:
+        return None
+    # Lashes, and what is left of an iris that is no circle, are not white.
+    dark, bright = np.median(grey[inner]), np.percentile(grey[outer], 75)
+    like_white = smoothstep(((grey - dark) / ((bright - dark) or 1) - 0.3) / 0.3)
+    beyond = smoothstep((far - 1) / (LIMBUS - 1))
+    white = spread(patch, seen * beyond * like_white, radius)
+    iris = _completed(patch, seen * (far < LIMBUS), far)
+    gone = 1 - smoothstep((far - LIMBUS) / 0.3)
+    layers = (np.dstack([colours, 255 * outline]) for colours, outline in ((white, gone), (iris, 1 - beyond)))
+    return Eye(corner, *(np.clip(layer, 0, 255).astype(np.uint8) for layer in layers))
+
+
+def _fit_circle(grey: Floats, seen: Floats, centre: Floats, radius: float) -> tuple[Floats, float, float]:
+    """Move a circle to where the picture gets brightest across it, between the lids (Daugman 1993).
+
+    Args:
+        grey: (h, w) levels.
+        seen: (h, w) 1 between the lids.
+        centre: (2,) where the network sees it, pixels (x, y).
+        radius: Pixels.
 
     Returns:
-        (468, 2) pixels.
+        The middle and the radius of the iris, pixels, and its contrast, 0 to 1.
     """
-    moved = rest.copy()
-    for (upper, lower), part in zip(EYE_LIDS, shut, strict=True):
-        a, b = upper[1:-1], lower[1:-1]
-        gap = rest[b] - rest[a]
-        moved[a] -= SKIN[0] * part * gap
-        moved[b] += SKIN[1] * part * gap
-    return moved
+    grid = np.meshgrid(np.linspace(-0.3, 0.3, 7), np.linspace(-0.1, 0.1, 3), np.linspace(0.85, 1.2, 8))
+    x, y, size = (part.ravel() for part in grid)
+    # The sides only: above and below, lids and lashes have stronger edges.
+    angles = np.concatenate([np.linspace(-0.9, 0.9, 15), np.linspace(-0.9, 0.9, 15) + np.pi])
+    smooth = cv2.GaussianBlur(grey, (0, 0), max(0.08 * radius, 0.5))
+
+    def around(picture: Floats, part: float) -> Floats:
+        reach = radius * size[:, None] * part
+        places = (centre[0] + radius * x, np.cos(angles)), (centre[1] + radius * y, np.sin(angles))
+        maps = [(middle[:, None] + reach * ray).astype(np.float32) for middle, ray in places]
+        return np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+    weight = around(seen, LIMBUS) + 1e-6
+    outside, inside = ((around(smooth, part) * weight).sum(1) / weight.sum(1) for part in (1.12, 0.88))
+    # A circle far from where the network sees it must be much better.
+    best = int(((outside - inside) * (1 - x**2 - y**2 - (size - 1) ** 2)).argmax())
+    contrast = 1 - inside[best] / max(outside[best], 1.0)
+    return centre + radius * np.array([x[best], y[best]]), radius * float(size[best]), float(contrast)
 
 
-def paint_lashes(region: Image, now: Floats, shut: Floats) -> None:
-    """Darken the line where shut lids meet, in place.
+def spread(patch: Floats, known: Floats, reach: float) -> Floats:
+    """Spread the colours of a patch (h, w, 3) from where `known` (h, w) is 1: from near, where that fails from far."""
+    colours = np.full_like(patch, (known[..., None] * patch).sum((0, 1)) / max(known.sum(), 1e-3))
+    for sigma in (reach, reach / 2, reach / 4):
+        near, sure = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (known[..., None] * patch, known))
+        colours = (near + 0.02 * colours) / (sure[..., None] + 0.02)
+    return colours
+
+
+def _completed(patch: Floats, seen: Floats, far: Floats) -> Floats:
+    """Complete an iris that lids cover in part: a hidden pixel has the mean colour at its distance from the middle.
 
     Args:
-        region: uint8 RGB (h, w, 3).
-        now: (468, 2) moved landmarks, pixels of the region.
-        shut: (2, 7, 1) from `shut_part`.
+        patch: (h, w, 3) levels.
+        seen: (h, w) 1 where the iris is seen.
+        far: (h, w) distance from its middle, over its radius.
     """
-    thick = WIDTH * float(eye_distance(now))
-    for (_, lower), part in zip(EYE_LIDS, shut, strict=True):
-        # The line appears when an eye is a third shut, and is complete before it is shut.
-        strength = LASHES * float(np.clip(2 * part.mean() - 0.6, 0, 1))
-        line = now[lower]
-        left, top = np.maximum(np.floor(line.min(0) - 3 * thick), 0).astype(int)
-        right, bottom = np.minimum(np.ceil(line.max(0) + 3 * thick), region.shape[1::-1]).astype(int)
-        if strength <= 0 or right - left < 2 or bottom - top < 2:
+    ring = np.minimum(far * 10, 15).astype(int).ravel()
+    count = np.bincount(ring, seen.ravel(), 16)
+    known = np.flatnonzero(count > 0)
+    sums = [np.bincount(ring, (seen * channel).ravel(), 16)[known] for channel in np.moveaxis(patch, 2, 0)]
+    means = np.stack([np.interp(far * 10 - 0.5, known, part / count[known]) for part in sums], 2)
+    return np.asarray(seen[..., None] * patch + (1 - seen[..., None]) * means)
+
+
+def between_lids(points: Floats, side: int, size: tuple[int, ...]) -> Floats:
+    """Draw the opening between an eye's lashes, with a soft edge: (h, w) float32, 0 to 1."""
+    upper, lower = EYE_LIDS[side]
+    inset = max(INSET * float(np.linalg.norm(points[upper[0]] - points[upper[-1]])), 0.5)
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [np.round(points[[*upper, *lower[-2:0:-1]]] * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    # Blurred, an edge is half as bright: what is brighter lies inside.
+    return np.clip(2 / 255 * cv2.GaussianBlur(mask, (0, 0), inset).astype(np.float32) - 1, 0, 1)
+
+
+def carried(now: Floats, rest: Floats, side: int) -> Floats:
+    """Return the affine map (2, 3) by which the head alone carries an eye: the five points of an iris are a disc.
+
+    Args:
+        now: (478, 2) moved landmarks, pixels.
+        rest: (478, 2) the photo's own.
+        side: 0 for the right eye, 1 for the left one.
+    """
+    iris, corners = IRISES[side], EYE_LIDS[side][0][:: len(EYE_LIDS[side][0]) - 1]
+    turn = np.linalg.lstsq(rest[iris] - rest[iris].mean(0), now[iris] - now[iris].mean(0), rcond=None)[0].T
+    return np.asarray(np.column_stack([turn, now[corners].mean(0) - turn @ rest[corners].mean(0)]))
+
+
+def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Floats) -> None:
+    """Paint the irises where they look, under the lids, in place.
+
+    Args:
+        picture: uint8 RGB (H, W, 3).
+        eyes: The right and the left one, from `open_up`.
+        now: (478, 2) moved landmarks, pixels.
+        rest: (478, 2) the photo's own.
+    """
+    for side, eye in enumerate(eyes):
+        iris, (right, *_, left) = IRISES[side], EYE_LIDS[side][0]
+        matrix = carried(now, rest, side)
+        stay = matrix @ [*rest[iris[0]], 1]
+        shift = now[iris[0]] - stay
+        amount = float(smoothstep(np.linalg.norm(shift) / (STIR * np.linalg.norm(now[right] - now[left]))))
+        part = window(np.array([stay, now[iris[0]]]), 1.5 * np.ptp(now[iris], axis=0).max() / 2, picture)
+        patch = picture[part]
+        if eye is None or amount <= 0 or not patch.size:
             continue
-        # Draw it in 1/16 pixel, blur it, and darken what is there.
-        mask = np.zeros((bottom - top, right - left), np.uint8)
-        points = np.round((line - [left, top]) * 16).astype(np.int32)
-        cv2.polylines(mask, [points], False, 255, max(round(thick), 1), cv2.LINE_AA, 4)
-        dark = 1 - strength / 255 * cv2.GaussianBlur(mask, (0, 0), max(thick / 2, 0.4)).astype(np.float32)
-        patch = region[top:bottom, left:right]
-        patch[:] = (patch * dark[..., None]).astype(np.uint8)
+        corner, size = np.array([part[1].start, part[0].start]), patch.shape[1::-1]
+        lids, looking = between_lids(now - corner, side, size) / 255, patch.copy()
+        # First the white is put over the iris as the photo has it, then the iris where it looks.
+        for layer, off in ((eye.white, 0), (eye.iris, shift)):
+            place = np.column_stack([matrix[:, :2], matrix @ [*eye.corner, 1] + off - corner])
+            shown = cv2.warpAffine(layer, place, size)
+            weight = lids * shown[..., 3]
+            looking = cv2.blendLinear(np.ascontiguousarray(shown[..., :3]), looking, weight, 1 - weight)
+        patch[:] = cv2.addWeighted(looking, amount, patch, 1 - amount, 0)

@@ -16,6 +16,7 @@ from memegen.base.arrays import Floats
 from memegen.face.topology import (
     EYE_LIDS,
     INNER_LIPS,
+    IRISES,
     MOUTH_CORNERS,
     OPENINGS,
     POINTS,
@@ -27,8 +28,13 @@ from memegen.face.topology import (
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
-BLINK = 2.0  # gain of the eyes: the landmarks of a shut eye stay a little open
+BLINK = 1.5  # gain of the eyes: the landmarks of a shut eye stay a little open
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
+CORNERS = [[33, 133], [362, 263]]  # of the right and the left eye, from left to right in the picture
+AHEAD = np.zeros(2)  # the usual gaze
+AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, across and along the face, in eye widths
+GAZE = 1.6  # gain of the irises: the eye network sees about 0.6 of their way, by circles fitted to their edges
+CALM = 1.2  # frames, sigma: an iris that moves by less than the network's noise is at rest
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
@@ -51,16 +57,18 @@ class Performance(NamedTuple):
     """What a driver does in a clip, measured once for all faces that follow it.
 
     Attributes:
-        landmarks: N arrays (468, 3), pixels of the driving frames.
+        landmarks: N arrays (478, 3), pixels of the driving frames.
         poses: N poses.
         cues: (N, 5) measures to compare with a photo, in the order of CUES.
         lids: (N, 2) the openings of its right and left eye over the inter-ocular distance.
+        gaze: (N, 2) how far the irises are from where they usually are, right and down, in eye widths.
     """
 
     landmarks: Sequence[Landmarks]
     poses: list[Pose]
     cues: Floats
     lids: Floats
+    gaze: Floats
 
 
 class Reference(NamedTuple):
@@ -68,7 +76,7 @@ class Reference(NamedTuple):
 
     Attributes:
         pose: Its pose.
-        shape: (468, 3) its landmarks without the pose.
+        shape: (478, 3) its landmarks without the pose.
         eyes: (2,) the openings of its right and left eye over the inter-ocular distance.
     """
 
@@ -81,7 +89,7 @@ def fit_pose(landmarks: Landmarks) -> Pose:
     """Fit the mean shape to landmarks by its bony points (Umeyama 1991).
 
     Args:
-        landmarks: (468, 3) pixels.
+        landmarks: (478, 3) pixels.
     """
     mean, points = (shape[RIGID].astype(np.float64) for shape in (face_model().mean_shape, landmarks))
     matrix, scale = cv2.estimateAffine3D(mean, points, force_rotation=True)
@@ -89,12 +97,12 @@ def fit_pose(landmarks: Landmarks) -> Pose:
 
 
 def shape_of(landmarks: Landmarks, pose: Pose) -> Floats:
-    """Undo the pose of landmarks (468, 3) in pixels: the same in the mean shape's axes and unit."""
+    """Undo the pose of landmarks (478, 3) in pixels: the same in the mean shape's axes and unit."""
     return np.asarray((landmarks - pose.shift) @ pose.rotation / pose.scale)
 
 
 def openings(shape: Floats) -> Floats:
-    """Measure a shape (468, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
+    """Measure a shape (478, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
     upper, lower = np.transpose(OPENINGS)
     return np.asarray(np.linalg.norm(shape[upper] - shape[lower], axis=1) / eye_distance(shape))
 
@@ -103,11 +111,12 @@ def study(driving: Sequence[Landmarks]) -> Performance:
     """Measure what a driver does.
 
     Args:
-        driving: N arrays (468, 3), pixels of the driving frames.
+        driving: N arrays (478, 3), pixels of the driving frames.
     """
     poses = [fit_pose(landmarks) for landmarks in driving]
     cues = np.array([_cues(shape_of(x, pose), pose) for x, pose in zip(driving, poses, strict=True)])
-    return Performance(driving, poses, cues, np.array([openings(x)[1:] for x in driving]))
+    lids = np.array([openings(x)[1:] for x in driving])
+    return Performance(driving, poses, cues, lids, _gaze(driving, lids))
 
 
 def find_reference(photo: Landmarks, driving: Performance) -> Reference:
@@ -118,10 +127,10 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     average without noise. A neutral photo gives the driver's neutral look, an open mouth its looks with an open mouth.
 
     Args:
-        photo: (468, 3) pixels.
+        photo: (478, 3) pixels.
         driving: From `study`.
     """
-    landmarks, poses, cues, lids = driving
+    landmarks, poses, cues, lids, _ = driving
     pose = fit_pose(photo)
     shape = shape_of(photo, pose)
     wanted = _within(_cues(shape, pose), cues)
@@ -154,36 +163,40 @@ def retarget(
     *,
     expression: float,
     motion: float,
+    gaze: Floats = AHEAD,
     poses: tuple[Pose, Pose] | None = None,
 ) -> Floats:
     """Move a photo's landmarks as the driver moved from its reference (relative motion).
 
     Args:
-        photo: (468, 3) pixels.
-        driving: (468, 3) pixels of one driving frame.
+        photo: (478, 3) pixels.
+        driving: (478, 3) pixels of one driving frame.
         reference: The driver's look that corresponds to the photo.
-        expression: Gain of mouth, brows and eyes; 1 is the driver's own.
+        expression: Gain of mouth, brows, lids and gaze; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
+        gaze: (2,) where the driver looks, see `Performance`.
         poses: Of photo and driver, where they are known.
 
     Returns:
-        (468, 3) float64: where the photo's landmarks go, pixels.
+        (478, 3) float64: where the photo's landmarks go, pixels.
     """
     mine, theirs = poses or (fit_pose(photo), fit_pose(driving))
     # The expression is added in the mean shape's axes, where heads of all poses and sizes are alike.
     look, own = shape_of(driving, theirs), shape_of(photo, mine)
     shape = own + expression * (look - reference.shape)
     _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))
+    _turn_eyes(shape, own, expression * GAZE * gaze)
     _part_lips(shape)
     return place(shape @ mine.rotation.T * mine.scale, mine, theirs, reference.pose, motion)
 
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
-    turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), FREE_TURN, MAX_TURN))
+    # The driver's turn in its own head's axes is made in the photo's: a nod is a nod, wherever a head looks.
+    turn = _to_matrix(_limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), FREE_TURN, MAX_TURN))
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
-    return np.asarray(growth * points @ turn.T + mine.shift + shift)
+    return np.asarray(growth * points @ (mine.rotation @ turn @ mine.rotation.T).T + mine.shift + shift)
 
 
 def _cues(shape: Floats, pose: Pose) -> Floats:
@@ -217,12 +230,41 @@ def _open_eyes(shape: Floats, own: Floats, changes: Floats) -> None:
     """Open each of the photo's eyes in proportion to its own opening, in place; the lower lid stays where it is.
 
     Args:
-        shape: (468, 3), changed.
-        own: (468, 3) of the photo at rest.
+        shape: (478, 3), changed.
+        own: (478, 3) of the photo at rest.
         changes: (2,) for the right and left eye, -1 shuts it and 0 leaves it.
     """
     for (upper, lower), change in zip(EYE_LIDS, changes, strict=True):
         shape[upper] = shape[lower] - (own[lower] - own[upper]) * np.clip(1 + change, 0, 1.4)
+
+
+def _turn_eyes(shape: Floats, own: Floats, gaze: Floats) -> None:
+    """Move the photo's irises with the corners of its eyes and by the driver's gaze, in place; see `_open_eyes`."""
+    for corners, iris in zip(CORNERS, IRISES, strict=True):
+        left, right = own[corners]
+        width, rest = np.linalg.norm(right - left), own[iris[0]] - (left + right) / 2
+        # An iris that the photo shows at the edge goes no farther, but it may come back.
+        most = np.maximum(AIM * width, abs(rest[:2]))
+        shift = np.clip(rest[:2] + gaze * width, -most, most) - rest[:2]
+        shape[iris] = own[iris] + (shape[corners] - own[corners]).mean(0)
+        shape[iris, :2] += shift
+
+
+def _gaze(driving: Sequence[Landmarks], lids: Floats) -> Floats:
+    """Measure where a driver looks, as the mean of both eyes: people look with both, and the mean is less noisy."""
+    places = np.zeros((len(driving), 2))
+    for corners, iris in zip(CORNERS, IRISES, strict=True):
+        left, right = (np.array([mesh[corner, :2] for mesh in driving]) for corner in corners)
+        across, off = right - left, np.array([mesh[iris[0], :2] for mesh in driving]) - (left + right) / 2
+        # Along and beside the line between the eye's corners, whose length is the unit
+        along = np.stack([(across * off).sum(1), across[:, 0] * off[:, 1] - across[:, 1] * off[:, 0]], 1)
+        places += along / np.maximum((across**2).sum(1, keepdims=True), 1e-6) / 2
+    # Shut eyes look nowhere: a blink is bridged by the weighted mean of the frames around it.
+    opening = lids.mean(1, keepdims=True)
+    seen = np.clip(2 * opening / np.maximum(np.median(opening), SHUT) - 0.8, 1e-3, 1)
+    usual = np.median(places[seen[:, 0] > 0.5] if (seen > 0.5).any() else places, axis=0)
+    blurred = cv2.GaussianBlur(np.hstack([seen * (places - usual), seen]), (1, 0), sigmaX=1, sigmaY=CALM)
+    return np.asarray(blurred[:, :2] / blurred[:, 2:])
 
 
 def _part_lips(shape: Floats) -> None:

@@ -20,9 +20,9 @@ def match_colours(photo: Image, landmarks: Floats, frame: Image, driving: Floats
 
     Args:
         photo: uint8 RGB (H, W, 3).
-        landmarks: (468, 2 or 3) pixels in the photo.
+        landmarks: (478, 2 or 3) pixels in the photo.
         frame: uint8 RGB, a frame of the driver.
-        driving: (468, 2 or 3) pixels in the frame.
+        driving: (478, 2 or 3) pixels in the frame.
 
     Returns:
         (3, 3) matrix for RGB colours: the ratio of the two skins, with less colour, because teeth are grey.
@@ -40,9 +40,9 @@ def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, t
 
     Args:
         region: uint8 RGB (h, w, 3), changed in place.
-        lips: (468, 2 or 3) moved landmarks, pixels of the region.
+        lips: (478, 2 or 3) moved landmarks, pixels of the region.
         frame: uint8 RGB, the driving frame.
-        driving: (468, 2 or 3) landmarks in it, pixels.
+        driving: (478, 2 or 3) landmarks in it, pixels.
         tint: (3, 3) from `match_colours`.
         opacity: From 0, which leaves the photo's own mouth, to 1, which covers it.
 
@@ -73,7 +73,7 @@ def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, t
 
 
 def _widen(lips: Floats, by: float) -> Floats:
-    """Move the lips of landmarks (468, 2) apart by some pixels each, along the face, corners left out."""
+    """Move the lips of landmarks (478, 2) apart by some pixels each, along the face, corners left out."""
     down = lips[CHIN] - lips[FOREHEAD]
     step = by * down / np.linalg.norm(down)
     wide = lips.copy()

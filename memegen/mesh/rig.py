@@ -24,9 +24,9 @@ class Rig(NamedTuple):
     """What moves in a photo, and how much.
 
     Attributes:
-        rest: (V, 3) float32 vertices, pixels: the 468 landmarks, then rings of 36 around them, the outermost fixed.
-        hold: (V - 468,) how much each ring vertex goes with the head, 0 to 1.
-        jaw: (V - 468,) how much it goes with the expression of the oval's point it belongs to.
+        rest: (V, 3) float32 vertices, pixels: the 478 landmarks, then rings of 36 around them, the outermost fixed.
+        hold: (V - 478,) how much each ring vertex goes with the head, 0 to 1.
+        jaw: (V - 478,) how much it goes with the expression of the oval's point it belongs to.
         matte: (H, W) float32, 1 on the person.
     """
 
@@ -41,7 +41,7 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
 
     Args:
         photo: uint8 RGB (H, W, 3).
-        landmarks: (468, 3) pixels.
+        landmarks: (478, 3) pixels.
         others: The photo's other faces, whose heads are not this person's.
     """
     matte = _person(photo, landmarks, others)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, INNER_LIPS, POINTS, face_model
-from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
+from memegen.mesh.lids import held_open
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
 
@@ -24,7 +24,6 @@ GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
 SLIGHT = 0.5  # pixels that nobody in a crowd sees
-BLINK = 0.15  # how far eyes in a crowd shut before they are drawn finely
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
 Window = tuple[slice, slice]
@@ -199,13 +198,14 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     Args:
         stage: The photo.
         rigid: (V, 3) where every vertex would go with the head's turn, shift and growth alone, pixels.
-        face: (468, 3) where the landmarks go.
+        face: (478, 3) where the landmarks go.
 
     Returns:
         (V, 3) float32 pixels.
     """
     # Each ring vertex follows the point of the oval on its spoke: the jaw takes the cheeks and the chin along.
     _, hold, jaw, _ = stage.rig
+    face = held_open(face, stage.rig.rest)
     expression = np.tile(face[FACE_OVAL] - rigid[FACE_OVAL], (len(hold) // len(FACE_OVAL), 1))
     rest = stage.rig.rest[POINTS:]
     rings = rest + hold[:, None] * (rigid[POINTS:] - rest) + jaw[:, None] * expression
@@ -233,11 +233,9 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     # From shifts to places, per pixel; lids and lips are finer than a cell and drawn again.
     flow = scaled_up(cells) + stage.pixels
     now, rest = (points[:POINTS, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rig.rest))
-    shut = shut_part(now, rest)
-    for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
-        _sharpen(flow, triangles, now, lids_of_skin(rest, shut))
+    for triangles in _fine_triangles(eyes=stage.share is None, mouth=stage.share is not None):
+        _sharpen(flow, triangles, now, rest)
     person = _moved_pixels(stage, flow, now)
-    paint_lashes(person, now, shut)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -327,8 +325,8 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
     Args:
         flow: (h, w, 2) where each pixel of the region comes from, pixels; changed.
         triangles: (T, 3) landmark numbers.
-        now: (468, 2) where the landmarks are, pixels of the region.
-        origin: (468, 2) where they come from.
+        now: (478, 2) where the landmarks are, pixels of the region.
+        origin: (478, 2) where they come from.
     """
     box = points_box(now[triangles].reshape(-1, 2)).clip(flow.shape[1], flow.shape[0])
     patch = flow[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]

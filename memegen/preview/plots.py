@@ -35,7 +35,7 @@ def motion_curves(landmarks: Sequence[Landmarks]) -> dict[str, Floats]:
     """Measure a tracked face.
 
     Args:
-        landmarks: N arrays (468, 3), pixels, as `track_face` gives them.
+        landmarks: N arrays (478, 3), pixels, as `track_face` gives them.
 
     Returns:
         (N,) each: "mouth" and "eyes", their openings over the distance of the outer eye corners; "yaw" (to the
@@ -57,7 +57,7 @@ def plot_motion(landmarks: Sequence[Landmarks], driving: Video) -> Figure:
     """Plot how a singer's eyes, head and mouth move, with the sound right below the mouth.
 
     Args:
-        landmarks: N arrays (468, 3), pixels, of the clip's frames.
+        landmarks: N arrays (478, 3), pixels, of the clip's frames.
         driving: The clip.
     """
     figure = new_figure(5.6)
@@ -86,7 +86,7 @@ def agreement(landmarks: Sequence[Landmarks], driving: Video) -> float:
     """Measure how well a singer's mouth follows the loudness of the sound, frame by frame.
 
     Args:
-        landmarks: N arrays (468, 3), pixels, of the clip's frames.
+        landmarks: N arrays (478, 3), pixels, of the clip's frames.
         driving: The clip.
 
     Returns:

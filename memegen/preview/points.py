@@ -10,7 +10,7 @@ import numpy as np
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.face.cropping import FaceBox
-from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, Landmarks
+from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, POINTS, Landmarks
 
 YELLOW, WHITE, BLACK, CYAN = (255, 214, 10), (255, 255, 255), (20, 20, 20), (0, 230, 255)
 FONT = cv2.FONT_HERSHEY_DUPLEX
@@ -49,7 +49,7 @@ def draw_faces(image: Image, faces: Sequence[FaceBox], *, chosen: int | None = N
 
 
 def draw_landmarks(image: Image, landmarks: Landmarks) -> Image:
-    """Draw landmarks as dots; of the 468-point mesh also the face's oval, the lids and the lips as lines.
+    """Draw landmarks as dots; of the face mesh also the face's oval, the lids and the lips as lines.
 
     Args:
         image: uint8 RGB (H, W, 3).
@@ -65,7 +65,7 @@ def draw_landmarks(image: Image, landmarks: Landmarks) -> Image:
     points, line = np.round(points * 2**SUB).astype(np.int32), _line_width(drawn)
     for x, y in points.tolist():
         cv2.circle(drawn, (x, y), round(0.7 * line * 2**SUB), CYAN, cv2.FILLED, cv2.LINE_AA, SUB)
-    if len(points) == 468:
+    if len(points) == POINTS:
         rings = [[*upper, *lower[-2:0:-1]] for upper, lower in (*EYE_LIDS, INNER_LIPS)]
         cv2.polylines(drawn, [points[list(FACE_OVAL)]], True, WHITE, line, cv2.LINE_AA, SUB)
         cv2.polylines(drawn, [points[ring] for ring in rings], True, YELLOW, line, cv2.LINE_AA, SUB)
