@@ -35,7 +35,8 @@ from memegen.mesh.motion import (
     shape_of,
     study,
 )
-from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
+from memegen.mesh.mouth import mouth_opacity, paint_mouth
+from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings
 from memegen.mesh.warp import Scene, follow, set_scene
 
@@ -73,7 +74,7 @@ class Singer:
         pose: The head's.
         opening: How far the photo's own mouth is open, over the inter-ocular distance.
         reference: The driver's look that corresponds to the photo.
-        tint: For the driver's mouth, see `match_colours`.
+        palette: For the driver's mouth.
         acting: How much it moves.
         muffled: Whether another head is in front of its mouth, so that no mouth is painted.
     """
@@ -84,7 +85,7 @@ class Singer:
     pose: Pose
     opening: float
     reference: Reference
-    tint: Floats
+    palette: Palette
     acting: Acting
     muffled: bool = False
 
@@ -199,7 +200,7 @@ class MeshAnimator:
             pose=pose,
             opening=float(openings(shape_of(landmarks, pose))[0]),
             reference=find_reference(landmarks, performance),
-            tint=match_colours(photo, landmarks, first.frame, first.landmarks),
+            palette=match_colours(photo, landmarks, first.frame, first.landmarks),
             acting=self.acting,
             muffled=_is_muffled(role, landmarks),
         )
@@ -233,7 +234,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
-        paint_mouth(picture, face, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
+        paint_mouth(picture, face, moment.frame, moment.landmarks, palette=singer.palette, opacity=opacity)
     return picture
 
 
