@@ -18,7 +18,7 @@ from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.detection import face_mesh
+from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
 from memegen.face.topology import LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import DRIVING_SIDE, watch
@@ -76,7 +76,7 @@ class Singer:
         reference: The driver's look that corresponds to the photo.
         palette: For the driver's mouth.
         acting: How much it moves.
-        muffled: Whether another head is in front of its mouth, so that no mouth is painted.
+        muffled: Whether no mouth is painted: another head is in front of it, or it is a muzzle.
     """
 
     clip: Video
@@ -202,7 +202,8 @@ class MeshAnimator:
             reference=find_reference(landmarks, performance),
             palette=match_colours(photo, landmarks, first.frame, first.landmarks),
             acting=self.acting,
-            muffled=_is_muffled(role, landmarks),
+            # The landmark network itself knows a cat: its landmarks lie beside the muzzle.
+            muffled=_is_muffled(role, landmarks) or not shows_face(photo, mesh_box(landmarks)),
         )
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:

@@ -14,7 +14,8 @@ GRID = 40  # most cells, along a side, of the way from the photo's mouth to the 
 SOFT = 0.008  # blur of the mouth's edge, over the inter-ocular distance
 SHADE = 0.025  # blur of the shadow that the lips throw into the mouth, over the inter-ocular distance
 OPEN = 0.025  # opening beyond the photo's own, over the inter-ocular distance, at which the driver's mouth covers it
-SEEN = 0.05, 0.1  # the driver's opening up to which only teeth are seen in it, and from which all is seen
+WIDE = 0.06  # opening, over the inter-ocular distance, up to which there is more than that shadow in it
+SEEN = 0.05, 0.1  # the driver's opening up to which red is taken for lips, and from which for its tongue
 
 
 def paint_mouth(
@@ -48,7 +49,11 @@ def paint_mouth(
     whole = cv2.resize(np.dstack([_way(coarse, driving, cells), shade]), None, fx=step, fy=step)[: size[1], : size[0]]
     inside = cv2.remap(frame, whole[..., :2], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Near the lips, and where the driver's own lips are in the way, there is only the dark line.
-    lit = np.clip(2 * whole[..., 2] - 0.7, 0, 1) * _seen(inside, driving, palette.red)
+    lit = (
+        np.clip(2 * whole[..., 2] - 0.7, 0, 1)
+        * _seen(inside, driving, palette.red)
+        * np.float32(smoothstep(_apart(lips) / WIDE))
+    )
     inside = palette.show(inside, unit)
     inside = cv2.blendLinear(inside, np.full_like(inside, palette.line), lit, 1 - lit)
     weight = _inside(opening - corner, size, soft) * np.float32(opacity)
@@ -74,6 +79,11 @@ def _inside(outline: Floats, size: tuple[int, int], blur: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(blur, 0.4)))
 
 
+def _apart(landmarks: Floats) -> float:
+    """Measure how far a mouth is open, over the inter-ocular distance."""
+    return float(np.linalg.norm(np.subtract(*landmarks[LIP_MIDDLES, :2])) / eye_distance(landmarks[:, :2]))
+
+
 def _way(lips: Floats, driving: Floats, size: tuple[int, int]) -> Floats:
     """Find for each pixel of a mouth the place in the driver's: (H, W, 2) float32, from landmarks (468, 2) of both."""
     own, theirs = lips[LIPS, :2], driving[LIPS, :2]
@@ -97,12 +107,11 @@ def _bend(places: Floats) -> Floats:
 
 
 def _seen(inside: Image, driving: Floats, skin: float) -> Floats:
-    """Tell what is the driver's mouth and not its lips, (h, w) from 0 to 1: a hardly open one shows only teeth."""
-    apart = np.linalg.norm(np.subtract(*driving[LIP_MIDDLES, :2])) / eye_distance(driving[:, :2])
+    """Tell what is the driver's mouth and not its lips, (h, w) from 0 to 1, by how red its `skin` is."""
+    apart = _apart(driving)
     if apart >= SEEN[1]:
         return np.ones(inside.shape[:2], np.float32)
-    # How red a colour is compared with skin: lips are redder, teeth half as red or less.
-    luma = cv2.cvtColor(inside, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    red = (inside[..., 0] - luma) / (skin * luma + 1)
+    # Lips have as much red as the skin or more; teeth have half of it or less, and the dark behind them has none.
+    red = (inside[..., 0] - cv2.cvtColor(inside, cv2.COLOR_RGB2GRAY).astype(np.float32)) / np.float32(skin)
     open_enough = np.float32(smoothstep((apart - SEEN[0]) / (SEEN[1] - SEEN[0])))
     return np.asarray(np.maximum(np.clip(2 - 2 * red, 0, 1), open_enough))

@@ -13,13 +13,15 @@ from memegen.face.cropping import points_box
 from memegen.face.topology import FACE_OVAL, LIPS, LOWER_FACE, eye_distance
 
 WARMTH = 0.25  # least colour of white teeth, over the skin's
-DEEP = 1.25  # gamma of what is darker than skin: drivers are lit more from the front than most photos
+DEEP = 1.4  # gamma of what is darker than skin: drivers are lit more from the front than most photos
+DEEPER = 0.7  # how dark a mouth is, over the darkest parts of the rest of a face
 DIM = 40  # least luma of a driver's skin that is believed: its first frame may be black
 STEEP = 0.5, 1.5  # limits of the contrast above the skin's luma, as multiples of both skins' ratio
+MOST_GAIN = 1.5  # of a colour's luma, as a multiple of both skins' ratio
 LINE = 0.016  # thickness of the line between the lips, over the inter-ocular distance
 SAMPLES = 10_000  # pixels of a face that its colours are measured from
 SMOOTH = [50, 280, 205, 425, 200, 151, 108, 337]  # where skin is smooth: cheeks, chin, forehead
-NEAR = 0.08  # how far from an edge its height is measured, over the inter-ocular distance
+REBLUR = 1.5  # pixels of blur by which the blur of edges is measured
 PATCH = 0.09  # half a side of the patches of skin there, over the inter-ocular distance
 FINE = 0.02  # blur, over the inter-ocular distance, that leaves nothing of the grain
 MOST_GRAIN = 0.06  # of the skin's luma: more is not grain
@@ -60,7 +62,7 @@ class Palette(NamedTuple):
         gain: (256,) float32 factor for a colour by its luma.
         dark: (3,) uint8 RGB of the deepest part of a mouth.
         line: (3,) uint8 RGB of its edge, and of a mouth that is hardly open.
-        red: How much more red than luma the driver's skin has, over its luma.
+        red: How much more red than luma the driver's skin has.
         blur: To add to the driver's picture, over the inter-ocular distance; below 0 it is to be sharpened by as much.
         grain: (TILE, TILE) float32 factors around 1.
     """
@@ -104,12 +106,14 @@ def match_colours(photo: Image, landmarks: Floats, frame: Image, driving: Floats
     """
     mine, theirs = _complexion(photo, landmarks), _complexion(frame, driving)
     more = mine.blur**2 - theirs.blur**2  # variances of blurs in succession add up
+    gain = mine.skin / max(theirs.skin, DIM)
     return Palette(
         hue=_hue(mine, theirs).astype(np.float32),
-        gain=(_curve(mine, theirs) / np.maximum(np.arange(256), 4)).astype(np.float32),
+        # Where the driver is black, a large factor would show only the noise of its colours.
+        gain=np.minimum(_curve(mine, theirs) / np.maximum(np.arange(256), 1), MOST_GAIN * gain).astype(np.float32),
         dark=mine.dark.astype(np.uint8),
         line=mine.line.astype(np.uint8),
-        red=max(float(theirs.tint[0]), 1e-3),
+        red=max(float(theirs.tint[0]) * theirs.skin, 1.0),
         blur=float(np.sign(more) * np.sqrt(abs(more))),
         grain=_grain(photo, landmarks),
     )
@@ -158,13 +162,13 @@ def _complexion(image: Image, landmarks: Floats) -> Complexion:
     tint = np.median(cheeks @ TO_LUMA[1:].T, axis=0) / skin
     luma, *chroma = TO_LUMA @ colours.T
     return Complexion(
-        dark=_darkest(colours, 2),
-        line=_darkest(lips, 20),
+        dark=DEEPER * _darkest(colours, 1),
+        line=_darkest(lips, 10),
         skin=skin,
         light=float(np.percentile(luma, 99.5)),
         tint=tint,
         spread=float(np.sqrt(np.var(chroma - np.outer(tint, luma), axis=1).sum())) / skin,
-        blur=_edge_blur(face, oval > 0, unit) / unit,
+        blur=_edge_blur(face, oval > 0) / unit,
     )
 
 
@@ -179,15 +183,17 @@ def _darkest(colours: Image, share: float) -> Floats:
     return np.asarray(colours[luma <= np.percentile(luma, share)].mean(0))
 
 
-def _edge_blur(face: Image, mask: NDArray[np.bool_], unit: float) -> float:
+def _edge_blur(face: Image, mask: NDArray[np.bool_]) -> float:
     """Measure how blurred the clearest edges of a face are: a sigma in pixels."""
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    slope = cv2.magnitude(*(cv2.Sobel(grey, cv2.CV_32F, 1 - axis, axis, scale=1 / 8) for axis in (0, 1)))
-    around = np.ones([int(unit * NEAR) | 1] * 2, np.uint8)
-    height = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, around)
-    clear = mask & (slope >= np.percentile(slope[mask], 97))
-    # A step blurred by sigma has a slope of its height / (sqrt(2 pi) sigma).
-    return float(np.median(height[clear] / np.maximum(np.sqrt(2 * np.pi) * slope[clear], 1)))
+    sharp, soft = (
+        cv2.magnitude(*(cv2.Sobel(picture, cv2.CV_32F, 1 - axis, axis) for axis in (0, 1)))
+        for picture in (grey, cv2.GaussianBlur(grey, (0, 0), REBLUR))
+    )
+    clear = mask & (sharp >= np.percentile(sharp[mask], 97))
+    # A second blur flattens an edge of blur sigma by sqrt(1 + (REBLUR / sigma)^2).
+    flatter = float(np.median(sharp[clear] / np.maximum(soft[clear], 1)))
+    return float(REBLUR / np.sqrt(max(flatter**2 - 1, 0.01)))
 
 
 def _grain(photo: Image, landmarks: Floats) -> Floats:
