@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import points_box
@@ -19,7 +18,7 @@ DIM = 40  # least luma of a driver's skin that is believed: its first frame may 
 STEEP = 0.5, 1.5  # limits of the contrast above the skin's luma, as multiples of both skins' ratio
 MOST_GAIN = 1.5  # of a colour's luma, as a multiple of both skins' ratio
 LINE = 0.016  # thickness of the line between the lips, over the inter-ocular distance
-SAMPLES = 10_000  # pixels of a face that its colours are measured from
+COARSE = 100  # inter-ocular distance in pixels from which not every pixel's colour is looked at
 SMOOTH = [50, 280, 205, 425, 200, 151, 108, 337]  # where skin is smooth: cheeks, chin, forehead
 REBLUR = 1.5  # pixels of blur by which the blur of edges is measured
 PATCH = 0.09  # half a side of the patches of skin there, over the inter-ocular distance
@@ -150,14 +149,16 @@ def _complexion(image: Image, landmarks: Floats) -> Complexion:
     box = points_box(landmarks[FACE_OVAL]).clip(image.shape[1], image.shape[0])
     left, top = int(box.left), int(box.top)
     face, unit = image[top : int(box.bottom) + 1, left : int(box.right) + 1], float(eye_distance(landmarks[:, :2]))
-    # Parts that lie outside the picture shrink to its edge, so that none is empty.
-    points = np.clip(landmarks[:, :2] - [left, top], 0, np.array(face.shape[1::-1]) - 1).astype(np.int32)
-    oval, lower, line = np.zeros((3, *face.shape[:2]), np.uint8)
+    # Colours are measured from every k-th pixel. What lies outside the picture shrinks to its edge, and is not empty.
+    k = int(unit // COARSE) + 1
+    some = face[::k, ::k]
+    points = (np.clip(landmarks[:, :2] - [left, top], 0, np.array(face.shape[1::-1]) - 1) / k).astype(np.int32)
+    oval, lower, line = np.zeros((3, *some.shape[:2]), np.uint8)
     cv2.fillPoly(oval, [points[FACE_OVAL]], 1)
     cv2.fillPoly(lower, [points[LOWER_FACE]], 1)
     cv2.fillPoly(lower, [points[LIPS]], 0)
-    cv2.polylines(line, [points[LIPS]], True, 1, max(round(LINE * unit), 1))
-    colours, cheeks, lips = (_sample(face[part > 0]) for part in (oval, lower, line))
+    cv2.polylines(line, [points[LIPS]], True, 1, max(round(LINE * unit / k), 1))
+    colours, cheeks, lips = (some[part > 0] for part in (oval, lower, line))
     skin = max(float(np.median(cheeks @ TO_LUMA[0])), 1.0)
     tint = np.median(cheeks @ TO_LUMA[1:].T, axis=0) / skin
     luma, *chroma = TO_LUMA @ colours.T
@@ -168,13 +169,8 @@ def _complexion(image: Image, landmarks: Floats) -> Complexion:
         light=float(np.percentile(luma, 99.5)),
         tint=tint,
         spread=float(np.sqrt(np.var(chroma - np.outer(tint, luma), axis=1).sum())) / skin,
-        blur=_edge_blur(face, oval > 0) / unit,
+        blur=_edge_blur(face) / unit,
     )
-
-
-def _sample(colours: Image) -> Image:
-    """Leave out colours (N, 3) where there are very many."""
-    return colours[:: len(colours) // SAMPLES + 1]
 
 
 def _darkest(colours: Image, share: float) -> Floats:
@@ -183,14 +179,15 @@ def _darkest(colours: Image, share: float) -> Floats:
     return np.asarray(colours[luma <= np.percentile(luma, share)].mean(0))
 
 
-def _edge_blur(face: Image, mask: NDArray[np.bool_]) -> float:
-    """Measure how blurred the clearest edges of a face are: a sigma in pixels."""
-    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+def _edge_blur(face: Image) -> float:
+    """Measure how blurred the clearest edges in the middle of a face are: a sigma in pixels."""
+    height, width = face.shape[:2]
+    grey = cv2.cvtColor(face[height // 6 :, width // 6 : width - width // 6], cv2.COLOR_RGB2GRAY)
     sharp, soft = (
         cv2.magnitude(*(cv2.Sobel(picture, cv2.CV_32F, 1 - axis, axis) for axis in (0, 1)))
         for picture in (grey, cv2.GaussianBlur(grey, (0, 0), REBLUR))
     )
-    clear = mask & (sharp >= np.percentile(sharp[mask], 97))
+    clear = sharp >= np.percentile(sharp, 97)
     # A second blur flattens an edge of blur sigma by sqrt(1 + (REBLUR / sigma)^2).
     flatter = float(np.median(sharp[clear] / np.maximum(soft[clear], 1)))
     return float(REBLUR / np.sqrt(max(flatter**2 - 1, 0.01)))
