@@ -18,7 +18,7 @@ from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.detection import face_mesh
+from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
 from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import DRIVING_SIDE, watch
@@ -37,7 +37,8 @@ from memegen.mesh.motion import (
     shape_of,
     study,
 )
-from memegen.mesh.mouth import match_colours, mouth_opacity, paint_mouth
+from memegen.mesh.mouth import mouth_opacity, paint_mouth
+from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings
 from memegen.mesh.warp import Scene, follow, set_scene
 
@@ -77,11 +78,11 @@ class Singer:
         pose: The head's.
         opening: How far the photo's own mouth is open, over the inter-ocular distance.
         reference: The driver's look that corresponds to the photo.
-        tint: For the driver's mouth, see `match_colours`.
+        palette: For the driver's mouth.
         acting: How much it moves.
         eyes: The right and the left one, None where there is no iris to move.
         lids: The right and the left one, None where they are not seen.
-        muffled: Whether another head is in front of its mouth, so that no mouth is painted.
+        muffled: Whether no mouth is painted: another head is in front of it, or it is a muzzle.
     """
 
     clip: Video
@@ -90,7 +91,7 @@ class Singer:
     pose: Pose
     opening: float
     reference: Reference
-    tint: Floats
+    palette: Palette
     acting: Acting
     eyes: tuple[Eye | None, ...]
     lids: tuple[Lid | None, ...]
@@ -201,7 +202,9 @@ class MeshAnimator:
     ) -> Singer:
         """Prepare a face."""
         pose = fit_pose(landmarks)
-        hidden = [side for side in (0, 1) if _is_covered(role, landmarks[IRISES[side]])]
+        # The landmark network itself knows a cat: its landmarks lie beside the muzzle and the eyes.
+        animal = not shows_face(photo, mesh_box(landmarks))
+        hidden = [side for side in (0, 1) if animal or _is_covered(role, landmarks[IRISES[side]])]
         return Singer(
             clip=role.clip,
             landmarks=landmarks,
@@ -209,11 +212,11 @@ class MeshAnimator:
             pose=pose,
             opening=float(openings(shape_of(landmarks, pose))[0]),
             reference=find_reference(landmarks, performance),
-            tint=match_colours(photo, landmarks, first.frame, first.landmarks),
+            palette=match_colours(photo, landmarks, first.frame, first.landmarks),
             acting=self.acting,
             eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
             lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
-            muffled=_is_covered(role, landmarks[LIP_MIDDLES]),
+            muffled=animal or _is_covered(role, landmarks[LIP_MIDDLES]),
         )
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
@@ -247,7 +250,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
-        paint_mouth(picture, face, moment.frame, moment.landmarks, tint=singer.tint, opacity=opacity)
+        paint_mouth(picture, face, moment.frame, moment.landmarks, palette=singer.palette, opacity=opacity)
     return picture
 
 

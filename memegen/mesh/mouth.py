@@ -1,4 +1,4 @@
-"""The inside of an opening mouth: the photo does not show it, so it comes from the driver, in the photo's light."""
+"""The inside of an opening mouth: the photo does not show it, so it is the driver's, made to look like the photo."""
 
 from __future__ import annotations
 
@@ -6,36 +6,21 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.topology import CHIN, FOREHEAD, INNER_LIPS, LIPS, LOWER_FACE, MOUTH, eye_distance, face_model
-from memegen.mesh.raster import rasterise
+from memegen.face.topology import LIP_MIDDLES, LIPS, eye_distance
+from memegen.mesh.palette import Palette
 
-TUCK = 0.12  # how much of the driver's mouth is cut off at its lips, over the way to the middle
+TUCK = 0.15  # how much of the driver's mouth is cut off at its lips, over the way to the middle
+GRID = 40  # most cells, along a side, of the way from the photo's mouth to the driver's
 SOFT = 0.008  # blur of the mouth's edge, over the inter-ocular distance
-PALE = 0.2  # how much colour is removed from the driver's mouth
+SHADE = 0.025  # blur of the shadow that the lips throw into the mouth, over the inter-ocular distance
 OPEN = 0.025  # opening beyond the photo's own, over the inter-ocular distance, at which the driver's mouth covers it
+WIDE = 0.06  # opening, over the inter-ocular distance, up to which there is more than that shadow in it
+SEEN = 0.05, 0.1  # the driver's opening up to which red is taken for lips, and from which for its tongue
 
 
-def match_colours(photo: Image, landmarks: Floats, frame: Image, driving: Floats) -> Floats:
-    """Measure how to show the driver's mouth in the photo's light, by comparing the skin of both lower faces.
-
-    Args:
-        photo: uint8 RGB (H, W, 3).
-        landmarks: (478, 2 or 3) pixels in the photo.
-        frame: uint8 RGB, a frame of the driver.
-        driving: (478, 2 or 3) pixels in the frame.
-
-    Returns:
-        (3, 3) matrix for RGB colours: the ratio of the two skins, with less colour, because teeth are grey.
-    """
-    # The 8 keeps the ratio calm in the dark. Brightness and tint are limited separately.
-    ratio = (_skin(photo, landmarks) + 8) / (_skin(frame, driving) + 8)
-    light = float(np.clip(ratio.mean(), 0.4, 1.1))
-    gains = light * np.clip(ratio / ratio.mean(), 0.5, 2.0)
-    grey = np.full((3, 3), PALE / 3) + (1 - PALE) * np.eye(3)
-    return grey @ np.diag(gains)
-
-
-def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, tint: Floats, opacity: float) -> Image:
+def paint_mouth(
+    region: Image, lips: Floats, frame: Image, driving: Floats, *, palette: Palette, opacity: float
+) -> Image:
     """Paint the inside of the driver's mouth between the photo's moved lips.
 
     Args:
@@ -43,43 +28,38 @@ def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, t
         lips: (478, 2 or 3) moved landmarks, pixels of the region.
         frame: uint8 RGB, the driving frame.
         driving: (478, 2 or 3) landmarks in it, pixels.
-        tint: (3, 3) from `match_colours`.
+        palette: From `match_colours`.
         opacity: From 0, which leaves the photo's own mouth, to 1, which covers it.
 
     Returns:
         The region.
     """
-    opening, theirs = lips[LIPS, :2], driving[LIPS, :2]
-    soft = SOFT * float(eye_distance(lips[:, :2]))
+    opening, unit = lips[LIPS, :2], float(eye_distance(lips[:, :2]))
+    soft = SOFT * unit
     left, top = np.maximum(np.floor(opening.min(0) - 6 * soft), 0).astype(int)
     right, bottom = np.minimum(np.ceil(opening.max(0) + 6 * soft), region.shape[1::-1]).astype(int)
     if opacity <= 0 or right - left < 2 or bottom - top < 2:
         return region
     corner, size = np.array([left, top]), (int(right - left), int(bottom - top))
-    # Warp the driver's mouth triangle by triangle. Its own lips are cut off, the photo's are widened for the soft edge.
-    triangles = face_model().triangles[MOUTH]
-    theirs = driving[:, :2] + TUCK * (driving[LIPS, :2].mean(0) - driving[:, :2])
-    wide = _widen(lips[:, :2] - corner, 3 * soft)
-    flow, _ = rasterise(wide[triangles], theirs[triangles], size=size)
-    inside = cv2.remap(frame, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    # A soft mask of the opening, drawn in 1/16 pixel
-    mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round((opening - corner) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    weight = cv2.GaussianBlur(mask, (0, 0), max(soft, 0.4)).astype(np.float32) * np.float32(opacity / 255)
-    inside = cv2.transform(inside, tint)
+    # The way to the driver's mouth and the lips' shadow are smooth: a coarse grid holds them.
+    step = -(-max(size) // GRID)
+    cells = -(-size[0] // step), -(-size[1] // step)
+    coarse = (lips[:, :2] - corner + 0.5) / step - 0.5
+    shade = _inside(coarse[LIPS], cells, SHADE * unit / step)
+    whole = cv2.resize(np.dstack([_way(coarse, driving, cells), shade]), None, fx=step, fy=step)[: size[1], : size[0]]
+    inside = cv2.remap(frame, whole[..., :2], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # Near the lips, and where the driver's own lips are in the way, there is only the dark line.
+    lit = (
+        np.clip(2 * whole[..., 2] - 0.7, 0, 1)
+        * _seen(inside, driving, palette.red)
+        * np.float32(smoothstep(_apart(lips) / WIDE))
+    )
+    inside = palette.show(inside, unit)
+    inside = cv2.blendLinear(inside, np.full_like(inside, palette.line), lit, 1 - lit)
+    weight = _inside(opening - corner, size, soft) * np.float32(opacity)
     patch = region[top:bottom, left:right]
     patch[:] = cv2.blendLinear(inside, patch, weight, 1 - weight)
     return region
-
-
-def _widen(lips: Floats, by: float) -> Floats:
-    """Move the lips of landmarks (478, 2) apart by some pixels each, along the face, corners left out."""
-    down = lips[CHIN] - lips[FOREHEAD]
-    step = by * down / np.linalg.norm(down)
-    wide = lips.copy()
-    wide[INNER_LIPS[0][1:-1]] -= step
-    wide[INNER_LIPS[1][1:-1]] += step
-    return wide
 
 
 def mouth_opacity(opening: float, own: float) -> float:
@@ -92,9 +72,46 @@ def mouth_opacity(opening: float, own: float) -> float:
     return float(smoothstep((opening - own) / OPEN))
 
 
-def _skin(image: Image, landmarks: Floats) -> Floats:
-    """Mean colour (3,) of the lower face with the lips, but without the eyes and the inside of the mouth."""
-    mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [landmarks[LOWER_FACE, :2].astype(np.int32)], 255)
-    cv2.fillPoly(mask, [landmarks[LIPS, :2].astype(np.int32)], 0)
-    return np.array(cv2.mean(image, mask)[:3])
+def _inside(outline: Floats, size: tuple[int, int], blur: float) -> Floats:
+    """Draw a soft mask (H, W) float32 of an outline (P, 2) in pixels, 1 inside."""
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(blur, 0.4)))
+
+
+def _apart(landmarks: Floats) -> float:
+    """Measure how far a mouth is open, over the inter-ocular distance."""
+    return float(np.linalg.norm(np.subtract(*landmarks[LIP_MIDDLES, :2])) / eye_distance(landmarks[:, :2]))
+
+
+def _way(lips: Floats, driving: Floats, size: tuple[int, int]) -> Floats:
+    """Find for each pixel of a mouth the place in the driver's: (H, W, 2) float32, from landmarks (478, 2) of both."""
+    own, theirs = lips[LIPS, :2], driving[LIPS, :2]
+    # In the mouth's axes, along and across the lips, each about from -1 to 1
+    middle, along = own.mean(0), (own[len(LIPS) // 2] - own[0]) / 2
+    axes = np.array([along, [-along[1], along[0]]]) / max(along @ along, 1e-6)
+    axes[1] /= max(np.abs((own - middle) @ axes[1]).max(), 0.02)
+    pixels = np.mgrid[: size[1], : size[0]][::-1].reshape(2, -1).T
+    known, wanted = (_bend(axes @ (points - middle).T) for points in (own, pixels))
+    # Fit a smooth map through the lips, pulled to the simplest where they meet. The driver's own lips are cut off.
+    theirs = theirs + TUCK * (theirs.mean(0) - theirs)
+    fit = np.linalg.solve(known @ known.T + 1e-3 * np.eye(len(known)), known @ theirs)
+    return (wanted.T @ fit).reshape(size[1], size[0], 2).astype(np.float32)
+
+
+def _bend(places: Floats) -> Floats:
+    """List the terms (8, N) of a map that is cubic along a mouth and linear across it, for places (2, N)."""
+    u, v = places
+    cubic = np.stack([np.ones_like(u), u, u * u, u * u * u])
+    return np.concatenate([cubic, cubic * v])
+
+
+def _seen(inside: Image, driving: Floats, skin: float) -> Floats:
+    """Tell what is the driver's mouth and not its lips, (h, w) from 0 to 1, by how red its `skin` is."""
+    apart = _apart(driving)
+    if apart >= SEEN[1]:
+        return np.ones(inside.shape[:2], np.float32)
+    # Lips have as much red as the skin or more; teeth have half of it or less, and the dark behind them has none.
+    red = (inside[..., 0] - cv2.cvtColor(inside, cv2.COLOR_RGB2GRAY).astype(np.float32)) / np.float32(skin)
+    open_enough = np.float32(smoothstep((apart - SEEN[0]) / (SEEN[1] - SEEN[0])))
+    return np.asarray(np.maximum(np.clip(2 - 2 * red, 0, 1), open_enough))
