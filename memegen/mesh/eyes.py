@@ -132,20 +132,36 @@ def between_lids(points: Floats, side: int, size: tuple[int, ...]) -> Floats:
     mask = np.zeros(size[::-1], np.uint8)
     cv2.fillPoly(mask, [np.round(points[[*upper, *lower[-2:0:-1]]] * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     # Blurred, an edge is half as bright: what is brighter lies inside.
-    return np.clip(2 / 255 * cv2.GaussianBlur(mask, (0, 0), inset).astype(np.float32) - 1, 0, 1)
+    return np.asarray(np.clip(2 / 255 * cv2.GaussianBlur(mask, (0, 0), inset).astype(np.float32) - 1, 0, 1))
 
 
 def carried(now: Floats, rest: Floats, side: int) -> Floats:
-    """Return the affine map (2, 3) by which the head alone carries an eye: the five points of an iris are a disc.
+    """Return the affine map (2, 3) by which the head alone carries an eye: the points of an iris move as a disc.
 
     Args:
         now: (478, 2) moved landmarks, pixels.
         rest: (478, 2) the photo's own.
         side: 0 for the right eye, 1 for the left one.
     """
-    iris, corners = IRISES[side], EYE_LIDS[side][0][:: len(EYE_LIDS[side][0]) - 1]
-    turn = np.linalg.lstsq(rest[iris] - rest[iris].mean(0), now[iris] - now[iris].mean(0), rcond=None)[0].T
-    return np.asarray(np.column_stack([turn, now[corners].mean(0) - turn @ rest[corners].mean(0)]))
+    upper, _ = EYE_LIDS[side]
+    disc, corners = IRISES[side][:3], [upper[0], upper[-1]]
+    matrix = cv2.getAffineTransform(rest[disc].astype(np.float32), now[disc].astype(np.float32))
+    turn = matrix[:, :2]
+    return np.column_stack([turn, now[corners].mean(0) - turn @ rest[corners].mean(0)])
+
+
+def placed(layer: Image, matrix: Floats, source: Floats, target: Floats, patch: Image) -> Image:
+    """Carry a layer to where a patch is.
+
+    Args:
+        layer: uint8 (h, w, C).
+        matrix: (2, 3) from `carried`.
+        source: (2,) pixels (x, y) of the layer's corner in the photo.
+        target: (2,) pixels of the patch's corner in the picture.
+        patch: Of the wanted size.
+    """
+    map_ = np.column_stack([matrix[:, :2], matrix @ [*source, 1] - target])
+    return np.asarray(cv2.warpAffine(layer, map_, patch.shape[1::-1]), np.uint8)
 
 
 def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Floats) -> None:
@@ -167,12 +183,11 @@ def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Flo
         patch = picture[part]
         if eye is None or amount <= 0 or not patch.size:
             continue
-        corner, size = np.array([part[1].start, part[0].start]), patch.shape[1::-1]
-        lids, looking = between_lids(now - corner, side, size) / 255, patch.copy()
+        corner = np.array([part[1].start, part[0].start])
+        lids, looking = between_lids(now - corner, side, patch.shape[1::-1]) / 255, patch.copy()
         # First the white is put over the iris as the photo has it, then the iris where it looks.
         for layer, off in ((eye.white, 0), (eye.iris, shift)):
-            place = np.column_stack([matrix[:, :2], matrix @ [*eye.corner, 1] + off - corner])
-            shown = cv2.warpAffine(layer, place, size)
+            shown = placed(layer, matrix, eye.corner, corner - off, patch)
             weight = lids * shown[..., 3]
             looking = cv2.blendLinear(np.ascontiguousarray(shown[..., :3]), looking, weight, 1 - weight)
         patch[:] = cv2.addWeighted(looking, amount, patch, 1 - amount, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import window
 from memegen.face.topology import EYE_LIDS
-from memegen.mesh.eyes import carried, spread
+from memegen.mesh.eyes import carried, placed, spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
@@ -20,8 +20,10 @@ OVERLAP = 0.08  # how far a shut lid goes beyond the lower one, where the white 
 SKIN = 0.12, 0.35  # where the skin under the eye begins and ends, below the lower lid
 FOLD = 0.15, 0.25  # and that over the eye, above the upper lid
 LINES = 0.15  # up to how thick a dark line is taken off the skin: lashes, a fold, an outline
-ROOM = 0.5  # how far around an eye's corners its lids reach
+ROOM = 0.5  # how far around an eye's corners the skin of its lids is looked for
+AROUND = 0.3  # and how far they reach
 WIDER = 1.2  # how much wider the eye is than the line between its corners
+STIR = 0.01  # movement of a lid from which it is painted
 SOFT = 0.02  # of the soft edge between lid and eye
 
 SHADOW = 0.1  # how much the skin over the eye counts, which may lie in the shadow of the brow
@@ -123,33 +125,40 @@ def shut_lids(picture: Image, lids: Sequence[Lid | None], now: Floats, rest: Flo
         now: (478, 2) moved landmarks, pixels.
         rest: (478, 2) the photo's own.
     """
-    open_ = held_open(now, rest)
+    opened = held_open(now, rest)
     for side, lid in enumerate(lids):
         upper, lower = EYE_LIDS[side]
-        part = window(open_[upper], 0.3 * float(np.linalg.norm(now[upper[0]] - now[upper[-1]])), picture)
+        width = float(np.linalg.norm(now[upper[0]] - now[upper[-1]]))
+        part = window(opened[upper], AROUND * width, picture)
         patch = picture[part]
-        if lid is None or not patch.size or np.allclose(open_[upper], now[upper], atol=0.1):
+        if lid is None or not patch.size or abs(opened[upper] - now[upper]).max() < STIR * width:
             continue
-        corner, size = np.array([part[1].start, part[0].start]), patch.shape[1::-1]
-        looks = (open_, upper), (now, upper), (now, lower)
-        eye = _across(patch, now[upper] - corner, [points[lid] - corner for points, lid in looks])
-        before, edge, floor = eye.lids
-        edge = edge + OVERLAP * eye.width * np.clip((edge - before) / np.maximum(floor - before, 1), 0, 1) ** 2
-        shut, soft = edge - before, max(SOFT * eye.width, 0.5)
-        lashes = max(LASHES * eye.width, 1.0)
-        some = np.clip(shut / (2 * soft), 0, 1) * np.clip(10 * np.minimum(eye.along, 1 - eye.along), 0, 1)
-        # The skin covers the lid's edge where it was, down to where it is.
-        matrix = carried(now, rest, side)
-        place = np.column_stack([matrix[:, :2], matrix @ [*lid.corner, 1] - corner])
-        skin = cv2.warpAffine(lid.skin, place, size, borderMode=cv2.BORDER_REPLICATE)
-        weight = some * np.clip((edge - eye.height) / soft + 0.5, 0, 1)
-        weight *= np.clip((eye.height - before + 2 * lashes) / lashes, 0, 1)
-        # The lashes, as the photo has them, go with the edge; what is brighter than skin there is the eye.
-        y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
-        maps = [(a - shut * d).astype(np.float32) for a, d in zip((x, y), eye.down, strict=True)]
-        moved = cv2.remap(patch, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        stripe = some * np.clip((eye.height - edge + lashes) / (lashes / 2), 0, 1)
-        stripe *= np.clip((edge + BELOW * eye.width - eye.height) / soft + 0.5, 0, 1)
-        for layer, share in ((skin, weight), (cv2.min(moved, skin), stripe)):
-            share = share.astype(np.float32)
-            patch[:] = cv2.blendLinear(layer, patch.copy(), share, 1 - share)
+        corner = np.array([part[1].start, part[0].start])
+        eye = _across(patch, now[upper] - corner, [edge - corner for edge in (opened[upper], now[upper], now[lower])])
+        skin = placed(lid.skin, carried(now, rest, side), lid.corner, corner, patch)
+        _draw_lid(patch, skin, eye)
+
+
+def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
+    """Draw one upper lid over an eye, in place.
+
+    Args:
+        patch: uint8 RGB (h, w, 3).
+        skin: uint8 RGB (h, w, 3), the lid's, where the patch is.
+        eye: With the edges of the upper lid where the photo has it and where it is, and of the lower lid.
+    """
+    before, edge, floor = eye.lids
+    edge = edge + OVERLAP * eye.width * np.clip((edge - before) / np.maximum(floor - before, 1), 0, 1) ** 2
+    shut, soft, lashes = edge - before, max(SOFT * eye.width, 0.5), max(LASHES * eye.width, 1.0)
+    some = np.clip(shut / (2 * soft), 0, 1) * np.clip(10 * np.minimum(eye.along, 1 - eye.along), 0, 1)
+    # The lashes, as the photo has them, go with the edge; what is brighter than skin there is the eye.
+    y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
+    along_x, along_y = ((place - shut * step).astype(np.float32) for place, step in zip((x, y), eye.down, strict=True))
+    fringe = cv2.min(cv2.remap(patch, along_x, along_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), skin)
+    # The skin covers the edge where it was, down to where it is; the lashes cover the skin.
+    covered = np.clip((edge - eye.height) / soft + 0.5, 0, 1) * np.clip((eye.height - before) / lashes + 2, 0, 1)
+    fringed = np.clip((eye.height - edge) / (lashes / 2) + 2, 0, 1)
+    fringed *= np.clip((edge + BELOW * eye.width - eye.height) / soft + 0.5, 0, 1)
+    for layer, share in ((skin, some * covered), (fringe, some * fringed)):
+        weight = share.astype(np.float32)
+        patch[:] = cv2.blendLinear(layer, patch.copy(), weight, 1 - weight)
