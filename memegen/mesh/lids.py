@@ -15,7 +15,7 @@ from memegen.mesh.eyes import carried, placed, spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
-BELOW = 0.015  # and below it
+BELOW = 0.025  # and below it
 OVERLAP = 0.08  # how far a shut lid goes beyond the lower one, where the white would still show
 SKIN = 0.12, 0.35  # where the skin under the eye begins and ends, below the lower lid
 FOLD = 0.15, 0.25  # and that over the eye, above the upper lid

@@ -28,12 +28,14 @@ from memegen.face.topology import (
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
-BLINK = 1.5  # gain of the eyes: the landmarks of a shut eye stay a little open
+BLINK = 1.7  # gain of the eyes: the landmarks of a shut eye stay a little open
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
 CORNERS = [[33, 133], [362, 263]]  # of the right and the left eye, from left to right in the picture
 AHEAD = np.zeros(2)  # the usual gaze
 AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, across and along the face, in eye widths
-GAZE = 1.6  # gain of the irises: the eye network sees about 0.6 of their way, by circles fitted to their edges
+# Gains of the irises, across and down: the eye network sees about 0.6 of their way, by circles fitted to their edges,
+# and takes some of a blink for a look down.
+GAZE = np.array([1.6, 0.8])
 CALM = 1.2  # frames, sigma: an iris that moves by less than the network's noise is at rest
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
