@@ -30,7 +30,7 @@ class Acting:
         "photo", "Show", "Show the whole photo, or only a square around the face.", choices=FRAMINGS
     )
     expression: float = option(
-        1.0, "Expression", "Gain of mouth, brows and eyes; 1 is as driven, try 1.2.",
+        1.0, "Expression", "Gain of mouth, brows, eyelids and gaze; 1 is as driven, try 1.2.",
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
     motion: float = option(
