@@ -180,7 +180,9 @@ def retarget(
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
-    turn = _to_matrix(_limit(motion * _to_vector(theirs.rotation @ reference.rotation.T), FREE_TURN, MAX_TURN))
+    # The turn is measured in the driver's own head and made in the photo's: a head that looks aside nods about its ears.
+    relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), FREE_TURN, MAX_TURN)
+    turn = mine.rotation @ _to_matrix(relative) @ mine.rotation.T
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
     return np.asarray(growth * points @ turn.T + mine.shift + shift)
