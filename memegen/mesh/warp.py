@@ -19,6 +19,7 @@ from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, INNER_LIPS, POIN
 from memegen.mesh.eyes import lids_of_skin, paint_lashes, shut_part
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
+from memegen.mesh.unfolding import blend_halves, unfold
 
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
@@ -44,6 +45,9 @@ class Stage:
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the region.
+        source: uint8 RGB (h, w, 3), where the pixels are taken from: the region, unfolded if its head looks aside.
+        places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
+        still: (gh, gw, 2) the deformation at rest; None where it is 0.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -55,6 +59,9 @@ class Stage:
     matte: Floats
     plate: Image
     pixels: Floats
+    source: Image
+    places: Floats
+    still: Floats | None = None
     share: Share | None = None
 
     @property
@@ -163,8 +170,33 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         matte=cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
         plate=_paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         pixels=np.dstack([x, y]),
+        source=photo[window],
+        places=rig.rest,
     )
-    return replace(stage, share=_share(stage)) if crowd else stage
+    return replace(stage, share=_share(stage)) if crowd else _unfolded(stage)
+
+
+def _unfolded(stage: Stage) -> Stage:
+    """Draw the half of the face that the photo hides, if it hides one."""
+    spread = unfold(stage.rig)
+    if spread is None:
+        return stage
+    # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
+    order, now = _back_to_front(stage.triangles, spread.places), stage.cells(spread.places)
+    own, other = (stage.cells(points) - now for points in (stage.rig.rest, spread.mirrored))
+    values = np.concatenate([stage.step * own, stage.step * other, spread.hidden[:, None]], 1).astype(np.float32)
+    (height, width), (grid_height, grid_width) = stage.plate.shape[:2], stage.matte.shape
+    fields = rasterise(now[order], values[order], size=(grid_width, grid_height))[0]
+    size = grid_width * stage.step, grid_height * stage.step
+    fields = cv2.resize(fields, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    ways, hidden = (fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels), fields[..., 4].copy()
+    halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
+    source = blend_halves(*halves, hidden, apart=np.abs(fields[..., :2] - fields[..., 2:4]).max(2) > 1)
+    # The matte likewise
+    people = [cv2.remap(stage.rig.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
+    matte = cv2.resize(cv2.blendLinear(*people, 1 - hidden, hidden), stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
+    stage = replace(stage, source=source, places=spread.places, matte=matte)
+    return replace(stage, still=deformation(stage, stage.rig.rest))
 
 
 def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
@@ -232,31 +264,33 @@ def move(stage: Stage, vertices: Floats) -> Layers:
 
     # From shifts to places, per pixel; lids and lips are finer than a cell and drawn again.
     flow = scaled_up(cells) + stage.pixels
-    now, rest = (points[:POINTS, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rig.rest))
+    corner = np.array(stage.corner, np.float32)
+    now, rest, origin = (points[:POINTS, :2] - corner for points in (vertices, stage.rig.rest, stage.places))
     shut = shut_part(now, rest)
     for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
-        _sharpen(flow, triangles, now, lids_of_skin(rest, shut))
+        _sharpen(flow, triangles, now, lids_of_skin(origin, shut))
     person = _moved_pixels(stage, flow, now)
     paint_lashes(person, now, shut)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved = np.minimum(cv2.magnitude(cells[..., 0], cells[..., 1]) / 1.5, 1)
+    change = cells if stage.still is None else cells - stage.still
+    moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
     return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
 
 
 def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
     """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
     if stage.share is None:
-        return np.asarray(cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+        return np.asarray(cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
     # Places in fixed point, found once for both passes: linear everywhere, then cubic in the face's box
     whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
-    person = cv2.remap(stage.region, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    person = cv2.remap(stage.source, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     box = points_box(now).clip(flow.shape[1], flow.shape[0])
     face = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
     if person[face].size:
         near = whole[face], parts[face]
-        cv2.remap(stage.region, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
+        cv2.remap(stage.source, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(person)
 
 
@@ -268,13 +302,15 @@ def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
         busy = np.flatnonzero(any_moves)
         spans.append(slice(max(int(busy[0]) - 1, 0), int(busy[-1]) + 2) if len(busy) else slice(0, 1))
     rows, columns = spans
-    plate = stage.plate[tuple(slice(span.start * stage.step, span.stop * stage.step) for span in spans)]
+    part = tuple(slice(span.start * stage.step, span.stop * stage.step) for span in spans)
+    plate = stage.plate[part]
     trimmed = replace(
         stage,
         corner=(stage.corner[0] + columns.start * stage.step, stage.corner[1] + rows.start * stage.step),
         matte=stage.matte[rows, columns],
         plate=plate,
         pixels=stage.pixels[: plate.shape[0], : plate.shape[1]],
+        source=stage.source[part],
     )
     return trimmed, cells[rows, columns]
 
@@ -285,7 +321,7 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     Returns:
         (gh, gw, 2) float32: for each cell of the region, where its pixel comes from less where it is, pixels.
     """
-    now, origin = stage.cells(vertices), stage.cells(stage.rig.rest)
+    now, origin = stage.cells(vertices), stage.cells(stage.places)
     if stage.share is not None:
         return _turned_back(stage.share, now - origin, stage.matte.shape) * stage.step
     # Draw the triangles where they are now, with the way back at each corner.
