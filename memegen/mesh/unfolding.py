@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, POINTS, face_model
 from memegen.mesh.motion import fit_pose
-from memegen.mesh.rig import Rig
+from memegen.mesh.rig import RIM, Rig
 
 ASIDE = 0.26  # yaw from which a head is unfolded, radians: up to 15 degrees both cheeks are seen well
+NOSE = 0.25  # half the width of the nose, over the inter-ocular distance
 ROOM = 0.55  # how much of the way to the photo's edge, or to what stays, the hidden half may take
 MIDDLE = [
     *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0, 11, 12, 13, 14, 15, 16, 17, 18, 200, 199, 175, 152),
 ]  # landmarks in the middle of the face, from the forehead to the chin
 SEEN = (0.2, 0.6)  # area in the photo over area unfolded: below the first the other half is shown, above the second this
-LIGHT = 0.1  # how far light is smoothed, over the region's long side
+INSIDE = 0.2  # how far inside the outline its mirror image is taken from, over the way to the middle line
+SMALL = 64  # long side of the picture in which light is measured
+LIGHT = 0.05  # how far light is smoothed, over the region's long side
 
 
 @lru_cache(maxsize=1)
@@ -50,12 +53,17 @@ class Spread(NamedTuple):
     Attributes:
         places: (V, 3) float32 where the vertices go, pixels of the photo.
         mirrored: (V, 3) where the photo has what may be shown there instead: on the far half the partners' places.
-        hidden: (V,) how much of it is, from 0 to 1.
+        triangles: (T, 3) landmark numbers of the far half and of the nose, which may be in front of it.
+        marks: (V, 3) from 0 to 1: how much of it is shown, where the person is whatever the matte says, and where the
+            photo knows at least the colour of the far half.
+        matte: (H, W) float32, 1 on the person, without the rim around it.
     """
 
     places: Floats
     mirrored: Floats
-    hidden: Floats
+    triangles: NDArray[np.int64]
+    marks: Floats
+    matte: Floats
 
 
 def unfold(rig: Rig) -> Spread | None:
@@ -73,38 +81,61 @@ def unfold(rig: Rig) -> Spread | None:
     # In the head's own axes, as the photo shows them, mirror the near half at the middle line, row by row.
     across, down = np.linalg.solve(axes[:2, :2], rest[:POINTS, :2].T)
     middle = np.interp(down, np.maximum.accumulate(down[MIDDLE]), across[MIDDLE])
-    way = np.where(far, 2 * middle - across[mirror] - across, 0)
-    way = np.where(way * yaw < 0, way, 0)  # only outwards
-    # Each row goes as far as the rings around it leave room.
+    away = np.abs(across - middle)
+    # Each row is as wide as the rings around it leave room, and like its neighbours.
     rings = rest[POINTS:, :2].reshape(-1, ring, 2)
-    oval = rest[FACE_OVAL, :2]
-    reach = np.linalg.norm(rings - oval, axis=2)
-    full = np.abs(way[FACE_OVAL]) * np.linalg.norm(axes[:2, 0])
-    part = np.minimum(1, ROOM * reach[-1] / np.maximum(full, 1e-3))
-    rim = np.flatnonzero(far[FACE_OVAL])
-    rim = rim[np.argsort(down[FACE_OVAL][rim])]
-    part = cv2.blur(np.pad(part[rim], 2, mode="edge")[:, None], (1, 5)).ravel()[2:-2]
-    way = way * np.interp(down, down[FACE_OVAL][rim], part)
+    rim = np.array(FACE_OVAL)[far[FACE_OVAL]]
+    rim = rim[np.argsort(down[rim])]
+    beyond, level = np.linalg.solve(axes[:2, :2], rings[-1, far[FACE_OVAL]].T)
+    order = np.argsort(level)
+    room = np.abs(np.interp(down[rim], level[order], beyond[order]) - across[rim])
+    part = np.minimum(1, (away[rim] + ROOM * room) / np.maximum(away[mirror[rim]], 1e-3))
+    part = cv2.blur(cv2.erode(part, np.ones((5, 1))), (1, 5), borderType=cv2.BORDER_REPLICATE).ravel()
+    wide = np.interp(down, down[rim], part) * (middle - across[mirror])
+    way = np.where(far, middle + wide - across, 0)
     shift = way[:, None] * axes[:2, 0]
     # The rings make way, less and less up to the last.
+    reach = np.linalg.norm(rings - rest[FACE_OVAL, :2], axis=2)
     fade = 1 - reach / np.maximum(reach[-1], 1e-3)
     places = rest.copy()
     places[:, :2] += np.concatenate([shift, (fade[..., None] * shift[FACE_OVAL]).reshape(-1, 2)])
     sides = np.concatenate([far, np.tile(far[FACE_OVAL], len(rings))])
-    return Spread(places, np.where(sides[:, None], _opposite(rest), rest), _hidden(rest, places, far))
-
-
-def _hidden(rest: Floats, places: Floats, far: NDArray[np.bool_]) -> Floats:
-    """Measure for each vertex how much the photo hides of what is there, (V,)."""
+    # The outline of the near half is often hair or an ear: there, and on the ring around it, show the skin inside.
+    edge = np.array(FACE_OVAL)[~far[FACE_OVAL]]
+    edge = edge[np.argsort(down[edge])]
+    width = np.interp(down, down[edge], away[edge])
+    inward = INSIDE * np.minimum(away / np.maximum(width, 1e-3), 1) ** 2
+    skin = rest.copy()
+    skin[:POINTS, :2] -= (inward * (across - middle))[:, None] * axes[:2, 0]
+    skin[POINTS : POINTS + 2 * ring] = np.tile(skin[FACE_OVAL], (2, 1))
+    mirrored = np.where(sides[:, None], _opposite(skin), rest)
+    # The rim of loose hair would show as a bright line.
+    tight = cv2.erode(rig.matte, np.ones((2 * round(RIM * float(np.ptp(rest[:POINTS, 0]))) + 1,) * 2))
+    tight = np.asarray(smoothstep(2 * tight - 0.5), np.float32)
+    marks = np.zeros((len(rest), 3), np.float32)
+    marks[:POINTS] = _marks(rest, places, far)
+    # Where the cheek stands against the background, its skin reaches as far as the person.
+    x, y = np.round(rings[1:3].T).astype(int)
+    bare = cv2.blur(np.multiply.accumulate((1 - tight[y, x]).T * far[FACE_OVAL]), (3, 1)).astype(np.float32)
+    marks[POINTS : POINTS + 2 * ring, 0] = bare.ravel()
     triangles = face_model().triangles.astype(np.int64)
-    sizes = np.zeros((POINTS, 2))
-    for column, points in enumerate((rest, places)):
+    movers = far | (np.abs(face_model().mean_shape[:, 0]) < NOSE)
+    return Spread(places, mirrored, triangles[movers[triangles].any(1)], marks, tight)
+
+
+def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_]) -> Floats:
+    """Mark the landmarks: what the photo hides, the same again, and what it shows the colour of; (468, 3)."""
+    triangles = face_model().triangles.astype(np.int64)
+    sizes = np.zeros((2, POINTS))
+    for size, points in zip(sizes, (rest, places), strict=True):
         a, b, c = points[triangles, :2].transpose(1, 2, 0)
-        area = np.maximum((b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0], 0)
-        np.add.at(sizes[:, column], triangles.ravel(), np.repeat(area, 3))
-    hidden = 1 - smoothstep((sizes[:, 0] / np.maximum(sizes[:, 1], 1e-6) - SEEN[0]) / (SEEN[1] - SEEN[0]))
-    hidden[FACE_OVAL] = 1  # at the outline the landmarks often lie beside the face
-    return np.concatenate([hidden * far, np.zeros(len(rest) - POINTS)])
+        area = (b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0]
+        np.add.at(size, triangles.ravel(), np.repeat(np.maximum(area, 0), 3))
+    ratio = sizes[0] / np.maximum(sizes[1], 1e-6)
+    hidden, known = 1 - smoothstep((ratio - SEEN[0]) / (SEEN[1] - SEEN[0])), smoothstep(ratio / SEEN[0])
+    # At the outline the landmarks often lie beside the face.
+    hidden[FACE_OVAL], known[FACE_OVAL] = 1, 0
+    return np.stack([hidden, hidden, known], 1) * far[:, None]
 
 
 def _opposite(points: Floats) -> Floats:
@@ -114,24 +145,32 @@ def _opposite(points: Floats) -> Floats:
     return np.concatenate([points[partners()], rings[:, -np.arange(ring)].reshape(len(points) - POINTS, -1)])
 
 
-def blend_halves(own: Image, other: Image, hidden: Floats, *, apart: NDArray[np.bool_]) -> Image:
+def blend_halves(own: Image, other: Image, hidden: Floats, known: Floats) -> Image:
     """Show the mirrored half, in the light of the hidden one, where the photo has nothing.
 
     Args:
         own: uint8 RGB (h, w, 3), what the photo has of the hidden half, spread.
         other: uint8 RGB (h, w, 3), the mirror image.
         hidden: (h, w) float32, 1 where `other` is shown.
-        apart: (h, w) where the two come from different places.
+        known: (h, w) float32, 1 where the two are compared.
     """
     height, width = hidden.shape
-    scale = 64 / max(height, width)
+    scale = SMALL / max(height, width)
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    # The light: the ratio of the two, smoothed, measured where both are seen
-    both = cv2.resize((1 - hidden) * apart, size, interpolation=cv2.INTER_AREA)[..., None] + 1e-4
-    mine, theirs = (
-        cv2.GaussianBlur(both * (cv2.resize(part, size, interpolation=cv2.INTER_AREA) + 8.0), (0, 0), LIGHT * 64)
-        for part in (own, other)
+    own_small, other_small, hidden_small, known_small = (
+        cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32) for part in (own, other, hidden, known)
     )
-    light = cv2.resize(np.clip(mine / theirs, 0.5, 1.6).astype(np.float32), (width, height))
-    lit = np.clip((other + 8.0) * light - 8.0, 0, 255).astype(np.uint8)
+    # The light of either: its colours smoothed, and beyond what is known those of the nearest
+    mine, theirs = _spread_out(own_small, known_small), _spread_out(other_small, np.maximum(hidden_small, known_small))
+    ratio = (mine + 8) / (theirs + 8)
+    grey = ratio.mean(2, keepdims=True)
+    light = cv2.resize(np.clip(grey, 0.6, 1.7) * np.clip(ratio / grey, 0.85, 1.18), (width, height))
+    lit = np.clip((other.astype(np.float32) + 8) * light - 8, 0, 255).astype(np.uint8)
     return np.asarray(cv2.blendLinear(own, lit, 1 - hidden, hidden), np.uint8)
+
+
+def _spread_out(colours: Floats, weight: Floats) -> Floats:
+    """Smooth colours (h, w, 3) where they have a weight, and continue them where they have none."""
+    mean = (colours * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-3)
+    total = cv2.GaussianBlur(weight, (0, 0), LIGHT * SMALL)[..., None] + 1e-3
+    return np.asarray((cv2.GaussianBlur(colours * weight[..., None], (0, 0), LIGHT * SMALL) + 1e-3 * mean) / total)

@@ -48,6 +48,7 @@ class Stage:
         source: uint8 RGB (h, w, 3), where the pixels are taken from: the region, unfolded if its head looks aside.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
+        aside: (T, 3) landmark numbers of triangles in the hidden half; None where the head does not look aside.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -62,6 +63,7 @@ class Stage:
     source: Image
     places: Floats
     still: Floats | None = None
+    aside: NDArray[np.int64] | None = None
     share: Share | None = None
 
     @property
@@ -184,18 +186,19 @@ def _unfolded(stage: Stage) -> Stage:
     # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
     order, now = _back_to_front(stage.triangles, spread.places), stage.cells(spread.places)
     own, other = (stage.cells(points) - now for points in (stage.rig.rest, spread.mirrored))
-    values = np.concatenate([stage.step * own, stage.step * other, spread.hidden[:, None]], 1).astype(np.float32)
+    values = np.concatenate([stage.step * own, stage.step * other, spread.marks], 1)
     (height, width), (grid_height, grid_width) = stage.plate.shape[:2], stage.matte.shape
-    fields = rasterise(now[order], values[order], size=(grid_width, grid_height))[0]
+    fields = rasterise(now[order], values[order].astype(np.float32), size=(grid_width, grid_height))[0]
     size = grid_width * stage.step, grid_height * stage.step
     fields = cv2.resize(fields, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
-    ways, hidden = (fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels), fields[..., 4].copy()
+    ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
+    hidden, person, known = (fields[..., k].copy() for k in (4, 5, 6))
     halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
-    source = blend_halves(*halves, hidden, apart=np.abs(fields[..., :2] - fields[..., 2:4]).max(2) > 1)
+    source = blend_halves(*halves, hidden, known)
     # The matte likewise
-    people = [cv2.remap(stage.rig.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
-    matte = cv2.resize(cv2.blendLinear(*people, 1 - hidden, hidden), stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
-    stage = replace(stage, source=source, places=spread.places, matte=matte)
+    people = [cv2.remap(spread.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
+    matte = cv2.resize(cv2.blendLinear(*people, 1 - person, person), stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
+    stage = replace(stage, source=source, places=spread.places, matte=matte, aside=spread.triangles)
     return replace(stage, still=deformation(stage, stage.rig.rest))
 
 
@@ -267,6 +270,9 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     corner = np.array(stage.corner, np.float32)
     now, rest, origin = (points[:POINTS, :2] - corner for points in (vertices, stage.rig.rest, stage.places))
     shut = shut_part(now, rest)
+    if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
+        order = stage.aside[np.argsort(-vertices[stage.aside, 2].sum(1))]
+        _sharpen(flow, order, now, origin)
     for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
         _sharpen(flow, triangles, now, lids_of_skin(origin, shut))
     person = _moved_pixels(stage, flow, now)
