@@ -79,7 +79,7 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
     towards = spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down))
     above = smoothstep((0.55 - towards) / 0.6)
-    reach = _around(1 + above * (np.array([_reach(matte, middle, point) for point in oval]) - 1))
+    reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), 1.3) for point in oval]) - 1))
     # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
     # the end, where the neck needs a longer way than hair.
     fall = np.maximum(2.0 - reach, 0.35 + 0.4 * (1 - above))

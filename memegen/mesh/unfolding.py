@@ -22,6 +22,7 @@ MIDDLE = [
 ]  # landmarks in the middle of the face, from the forehead to the chin
 SEEN = (0.2, 0.6)  # area in the photo over area unfolded: below the first the other half is shown, above the second this
 INSIDE = 0.2  # how far inside the outline its mirror image is taken from, over the way to the middle line
+NEAR, MISS = 0.04, 0.05  # what counts as a row; how far beside the person landmarks may be; over the face's height
 SMALL = 64  # long side of the picture in which light is measured
 LIGHT = 0.05  # how far light is smoothed, over the region's long side
 
@@ -53,9 +54,9 @@ class Spread(NamedTuple):
     Attributes:
         places: (V, 3) float32 where the vertices go, pixels of the photo.
         mirrored: (V, 3) where the photo has what may be shown there instead: on the far half the partners' places.
-        triangles: (T, 3) landmark numbers of the far half and of the nose, which may be in front of it.
-        marks: (V, 3) from 0 to 1: how much of it is shown, where the person is whatever the matte says, and where the
-            photo knows at least the colour of the far half.
+        triangles: (T, 3) vertex numbers of the far half and of the nose, which may be in front of it.
+        marks: (V, 4) from 0 to 1: how much of it is shown, where the person is and where it is not, whatever the matte
+            says, and where the photo knows at least the colour of the far half.
         matte: (H, W) float32, 1 on the person, without the rim around it.
     """
 
@@ -66,11 +67,12 @@ class Spread(NamedTuple):
     matte: Floats
 
 
-def unfold(rig: Rig) -> Spread | None:
+def unfold(rig: Rig, triangles: NDArray[np.int64]) -> Spread | None:
     """Spread the half of a face that the photo hides, as if the head looked at us; None where it shows both well.
 
     Args:
         rig: What moves in the photo.
+        triangles: (T, 3) vertex numbers.
     """
     rest, ring = rig.rest, len(FACE_OVAL)
     axes, mirror = fit_pose(rest[:POINTS]).rotation, partners()
@@ -107,24 +109,30 @@ def unfold(rig: Rig) -> Spread | None:
     inward = INSIDE * np.minimum(away / np.maximum(width, 1e-3), 1) ** 2
     skin = rest.copy()
     skin[:POINTS, :2] -= (inward * (across - middle))[:, None] * axes[:2, 0]
-    skin[POINTS : POINTS + 2 * ring] = np.tile(skin[FACE_OVAL], (2, 1))
+    skin[POINTS : POINTS + ring] = skin[FACE_OVAL]
     mirrored = np.where(sides[:, None], _opposite(skin), rest)
     # The rim of loose hair would show as a bright line.
     tight = cv2.erode(rig.matte, np.ones((2 * round(RIM * float(np.ptp(rest[:POINTS, 0]))) + 1,) * 2))
     tight = np.asarray(smoothstep(2 * tight - 0.5), np.float32)
-    marks = np.zeros((len(rest), 3), np.float32)
+    marks = np.zeros((len(rest), 4), np.float32)
     marks[:POINTS] = _marks(rest, places, far)
-    # Where the cheek stands against the background, its skin reaches as far as the person.
-    x, y = np.round(rings[1:3].T).astype(int)
-    bare = cv2.blur(np.multiply.accumulate((1 - tight[y, x]).T * far[FACE_OVAL]), (3, 1)).astype(np.float32)
-    marks[POINTS : POINTS + 2 * ring, 0] = bare.ravel()
-    triangles = face_model().triangles.astype(np.int64)
-    movers = far | (np.abs(face_model().mean_shape[:, 0]) < NOSE)
+    # Where the cheek stands against the background, the face ends with its outline.
+    level = np.abs(down[FACE_OVAL, None] - down) < NEAR * np.ptp(down)
+    outmost = np.where(level & far, -np.sign(yaw) * across, -np.inf).max(1) + MISS * np.ptp(down)
+    x, y = np.round(axes[:2, :2] @ [-np.sign(yaw) * outmost, down[FACE_OVAL]]).astype(int)
+    inside = tight[np.clip(y, 0, len(tight) - 1), np.clip(x, 0, tight.shape[1] - 1)]
+    bare = (1 - inside) * far[FACE_OVAL] * smoothstep((0.8 - np.abs(face_model().mean_shape[FACE_OVAL, 1] - 0.42)) / 0.2)
+    x, y = np.round(rings[3].T).astype(int)
+    bare = bare * (1 - tight[y, x])
+    marks[POINTS : POINTS + ring, 0] = bare
+    marks[POINTS : POINTS + 3 * ring, 2] = np.tile(bare, 3)
+    movers = sides & (np.arange(len(rest)) < POINTS + 2 * ring)
+    movers[:POINTS] |= np.abs(face_model().mean_shape[:, 0]) < NOSE
     return Spread(places, mirrored, triangles[movers[triangles].any(1)], marks, tight)
 
 
 def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_]) -> Floats:
-    """Mark the landmarks: what the photo hides, the same again, and what it shows the colour of; (468, 3)."""
+    """Mark the landmarks, (468, 4), see `Spread`."""
     triangles = face_model().triangles.astype(np.int64)
     sizes = np.zeros((2, POINTS))
     for size, points in zip(sizes, (rest, places), strict=True):
@@ -135,7 +143,7 @@ def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_]) -> Floats:
     hidden, known = 1 - smoothstep((ratio - SEEN[0]) / (SEEN[1] - SEEN[0])), smoothstep(ratio / SEEN[0])
     # At the outline the landmarks often lie beside the face.
     hidden[FACE_OVAL], known[FACE_OVAL] = 1, 0
-    return np.stack([hidden, hidden, known], 1) * far[:, None]
+    return np.stack([hidden, hidden, np.zeros(POINTS), known], 1) * far[:, None]
 
 
 def _opposite(points: Floats) -> Floats:

@@ -64,6 +64,7 @@ class Stage:
     places: Floats
     still: Floats | None = None
     aside: NDArray[np.int64] | None = None
+    outline: Floats | None = None
     share: Share | None = None
 
     @property
@@ -180,7 +181,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
 
 def _unfolded(stage: Stage) -> Stage:
     """Draw the half of the face that the photo hides, if it hides one."""
-    spread = unfold(stage.rig)
+    spread = unfold(stage.rig, stage.triangles)
     if spread is None:
         return stage
     # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
@@ -192,13 +193,14 @@ def _unfolded(stage: Stage) -> Stage:
     size = grid_width * stage.step, grid_height * stage.step
     fields = cv2.resize(fields, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
     ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
-    hidden, person, known = (fields[..., k].copy() for k in (4, 5, 6))
+    hidden, person, ended, known = (fields[..., k].copy() for k in (4, 5, 6, 7))
     halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
     source = blend_halves(*halves, hidden, known)
     # The matte likewise
     people = [cv2.remap(spread.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
-    matte = cv2.resize(cv2.blendLinear(*people, 1 - person, person), stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
-    stage = replace(stage, source=source, places=spread.places, matte=matte, aside=spread.triangles)
+    outline = cv2.blendLinear(*people, 1 - person, person) * (1 - ended)
+    matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
+    stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.triangles)
     return replace(stage, still=deformation(stage, stage.rig.rest))
 
 
@@ -271,8 +273,7 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     now, rest, origin = (points[:POINTS, :2] - corner for points in (vertices, stage.rig.rest, stage.places))
     shut = shut_part(now, rest)
     if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
-        order = stage.aside[np.argsort(-vertices[stage.aside, 2].sum(1))]
-        _sharpen(flow, order, now, origin)
+        _sharpen(flow, _back_to_front(stage.aside, vertices), *(p[:, :2] - corner for p in (vertices, stage.places)))
     for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
         _sharpen(flow, triangles, now, lids_of_skin(origin, shut))
     person = _moved_pixels(stage, flow, now)
@@ -280,9 +281,10 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = scaled_up(alpha) if stage.outline is None else cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR)
     change = cells if stage.still is None else cells - stage.still
     moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
-    return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
+    return Layers(stage, person, alpha, scaled_up(moved))
 
 
 def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
@@ -405,9 +407,9 @@ def _triangles(rings: int) -> NDArray[np.int64]:
 
 def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np.int64]:
     """Sort the face's triangles by depth, farthest first; the rings stay behind them."""
-    count = len(face_model().triangles)
-    face = triangles[-count:]
-    return np.concatenate([triangles[:-count], face[np.argsort(-vertices[face, 2].sum(1))]])
+    rings = triangles.max(1) >= POINTS
+    face = triangles[~rings]
+    return np.concatenate([triangles[rings], face[np.argsort(-vertices[face, 2].sum(1))]])
 
 
 def _paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
