@@ -181,7 +181,7 @@ def retarget(
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
     # The turn is measured in the driver's own head and made in the photo's: a head that looks aside nods about its ears.
-    relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), FREE_TURN, MAX_TURN)
+    relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), yaw_of(mine))
     turn = mine.rotation @ _to_matrix(relative) @ mine.rotation.T
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
@@ -235,13 +235,23 @@ def _part_lips(shape: Floats) -> None:
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
 
 
-def _limit(vector: Floats, free: float, most: float) -> Floats:
-    """Limit the out-of-plane part of a rotation vector: unchanged up to `free`, then compressed to less than `most`."""
-    size = float(np.hypot(vector[0], vector[1]))
+def yaw_of(pose: Pose) -> float:
+    """Return how far a head looks aside, radians: more than 0 to the left of the picture."""
+    return float(np.arctan2(pose.rotation[0, 2], pose.rotation[2, 2]))
+
+
+def _limit(vector: Floats, yaw: float) -> Floats:
+    """Limit the out-of-plane part of a rotation vector in the head's axes, for a photo with a yaw.
+
+    The photo shows as much of a head as its mirror image does, so the limits are around the middle between the two.
+    """
+    middle = np.array([0.0, -yaw / 2, 0.0])
+    size = float(np.hypot(*(vector - middle)[:2]))
+    free, room = FREE_TURN + abs(yaw) / 2, MAX_TURN - FREE_TURN
     if size <= free:
         return vector
-    gain = (free + (most - free) * np.tanh((size - free) / (most - free))) / size
-    return np.asarray(vector * [gain, gain, 1.0])
+    gain = (free + room * np.tanh((size - free) / room)) / size
+    return np.asarray(middle + (vector - middle) * [gain, gain, 1.0])
 
 
 def _to_vector(rotation: Floats) -> Floats:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, POINTS, face_model
-from memegen.mesh.motion import fit_pose
+from memegen.mesh.motion import fit_pose, yaw_of
 from memegen.mesh.rig import RIM, Rig
 
 ASIDE = 0.26  # yaw from which a head is unfolded, radians: up to 15 degrees both cheeks are seen well
@@ -75,8 +75,8 @@ def unfold(rig: Rig, triangles: NDArray[np.int64]) -> Spread | None:
         triangles: (T, 3) vertex numbers.
     """
     rest, ring = rig.rest, len(FACE_OVAL)
-    axes, mirror = fit_pose(rest[:POINTS]).rotation, partners()
-    yaw = float(np.arctan2(axes[0, 2], axes[2, 2]))
+    pose, mirror = fit_pose(rest[:POINTS]), partners()
+    axes, yaw = pose.rotation, yaw_of(pose)
     if abs(yaw) < ASIDE:
         return None
     far = (face_model().mean_shape[:, 0] * yaw < 0) & (mirror != np.arange(POINTS))
