@@ -17,6 +17,7 @@ from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
+GROUND = 0.1  # from which height over the photo's lower edge the head moves freely, over the face's height
 MATTE_SIDE = 256  # input of the person segmentation network, pixels
 
 
@@ -50,9 +51,12 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
     count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
     hold[count - 1] = jaw[count - 1] = 0
     rings = _rings(landmarks)[:count].reshape(-1, 3)
-    rings[:, :2] = np.clip(rings[:, :2], 0, np.array(photo.shape[1::-1]) - 1)
+    # The photo's lower edge stays: the body is behind it, and there is nothing to pull up.
+    below = photo.shape[0] - 1
+    rings[:, 1] = np.minimum(rings[:, 1], below)
+    free = smoothstep((below - rings[:, 1]) / (GROUND * np.ptp(landmarks[FACE_OVAL, 1])))
     rest = np.concatenate([landmarks, rings]).astype(np.float32)
-    hold, jaw = (part[:count].ravel().astype(np.float32) for part in (hold, jaw))
+    hold, jaw = ((free * part[:count].ravel()).astype(np.float32) for part in (hold, jaw))
     return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte)
 
 

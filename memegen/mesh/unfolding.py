@@ -88,7 +88,8 @@ def unfold(rig: Rig, triangles: NDArray[np.int64]) -> Spread | None:
     rings = rest[POINTS:, :2].reshape(-1, ring, 2)
     rim = np.array(FACE_OVAL)[far[FACE_OVAL]]
     rim = rim[np.argsort(down[rim])]
-    beyond, level = np.linalg.solve(axes[:2, :2], rings[-1, far[FACE_OVAL]].T)
+    size = np.array(rig.matte.shape[::-1])
+    beyond, level = np.linalg.solve(axes[:2, :2], np.clip(rings[-1, far[FACE_OVAL]], 0, size - 1).T)
     order = np.argsort(level)
     room = np.abs(np.interp(down[rim], level[order], beyond[order]) - across[rim])
     part = np.minimum(1, (away[rim] + ROOM * room) / np.maximum(away[mirror[rim]], 1e-3))
@@ -122,7 +123,7 @@ def unfold(rig: Rig, triangles: NDArray[np.int64]) -> Spread | None:
     x, y = np.round(axes[:2, :2] @ [-np.sign(yaw) * outmost, down[FACE_OVAL]]).astype(int)
     inside = tight[np.clip(y, 0, len(tight) - 1), np.clip(x, 0, tight.shape[1] - 1)]
     bare = (1 - inside) * far[FACE_OVAL] * smoothstep((0.8 - np.abs(face_model().mean_shape[FACE_OVAL, 1] - 0.42)) / 0.2)
-    x, y = np.round(rings[3].T).astype(int)
+    x, y = np.clip(np.round(rings[min(3, len(rings) - 1)]).astype(int), 0, size - 1).T
     bare = bare * (1 - tight[y, x])
     marks[POINTS : POINTS + ring, 0] = bare
     marks[POINTS : POINTS + 3 * ring, 2] = np.tile(bare, 3)

@@ -231,7 +231,7 @@ def _span(slices: Sequence[slice]) -> slice:
 
 
 def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
-    """Let the rings go with the head and the jaw; a photo's edge may leave the picture but not come into it.
+    """Let the rings go with the head and the jaw. Where a photo's edge comes into the picture, its mirror image follows.
 
     Args:
         stage: The photo.
@@ -246,8 +246,6 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     expression = np.tile(face[FACE_OVAL] - rigid[FACE_OVAL], (len(hold) // len(FACE_OVAL), 1))
     rest = stage.rig.rest[POINTS:]
     rings = rest + hold[:, None] * (rigid[POINTS:] - rest) + jaw[:, None] * expression
-    ends = np.array([*stage.photo.shape[1::-1], np.inf]) - 1
-    rings = np.where(rest <= 0, np.minimum(rings, rest), np.where(rest >= ends, np.maximum(rings, rest), rings))
     return np.concatenate([face, rings]).astype(np.float32)
 
 
@@ -361,7 +359,7 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
     # before: a fixed point, reached soon where the moves change slowly from cell to cell.
     back = -ahead
     for _ in range(TURNS):
-        back = -cv2.remap(ahead, here + back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        back = -cv2.remap(ahead, here + back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(back)
 
 
