@@ -68,7 +68,7 @@ def _rings(landmarks: Landmarks) -> Floats:
     oval = landmarks[FACE_OVAL]
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
-    level = smoothstep((RADII - 1) / 0.7)[:, None]
+    level = smoothstep((RADII - 1) / 1.4)[:, None]
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
     return np.asarray(rings, np.float32)
 

@@ -127,9 +127,10 @@ def unfold(rig: Rig, triangles: NDArray[np.int64]) -> Spread | None:
     bare = bare * (1 - tight[y, x])
     marks[POINTS : POINTS + ring, 0] = bare
     marks[POINTS : POINTS + 3 * ring, 2] = np.tile(bare, 3)
-    movers = sides & (np.arange(len(rest)) < POINTS + 2 * ring)
-    movers[:POINTS] |= np.abs(face_model().mean_shape[:, 0]) < NOSE
-    return Spread(places, mirrored, triangles[movers[triangles].any(1)], marks, tight)
+    # The deformation jumps where the nose is in front of the cheek, and at the outline.
+    edges = sides & (np.arange(len(rest)) < POINTS + 2 * ring)
+    edges[:POINTS] |= np.abs(face_model().mean_shape[:, 0]) < NOSE
+    return Spread(places, mirrored, triangles[edges[triangles].any(1)], marks, tight)
 
 
 def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_]) -> Floats:
