@@ -17,6 +17,8 @@ from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
+LEAST = 1.3  # what goes with the head however near the person ends, in the size of the face oval
+BEYOND = 0.35  # how much of a head beyond the edge may come in, in the size of the face oval
 GROUND = 0.1  # from which height over the photo's lower edge the head moves freely, over the face's height
 MATTE_SIDE = 256  # input of the person segmentation network, pixels
 
@@ -83,7 +85,7 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
     towards = spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down))
     above = smoothstep((0.55 - towards) / 0.6)
-    reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), 1.3) for point in oval]) - 1))
+    reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), LEAST) for point in oval]) - 1))
     # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
     # the end, where the neck needs a longer way than hair.
     fall = np.maximum(2.0 - reach, 0.35 + 0.4 * (1 - above))
@@ -93,13 +95,19 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
 
 
 def _reach(matte: Floats, middle: Floats, point: Floats) -> float:
-    """Find where the person ends on the spoke from the middle through an oval point: oval sizes, 1.35 if nowhere."""
+    """Find where the person ends on the spoke from the middle through an oval point: oval sizes, 1.35 if nowhere.
+
+    What the photo's upper edge or its sides cut off goes on beyond them.
+    """
     radii = np.arange(1.0, RADII[-2], 0.05)
     xy = np.round(middle + radii[:, None] * (point - middle)).astype(int)
-    inside = (xy >= 0).all(1) & (xy < matte.shape[::-1]).all(1)
-    x, y = np.clip(xy, 0, np.array(matte.shape[::-1]) - 1).T
-    ends = np.nonzero(np.where(inside, matte[y, x], 1) < 0.3)[0]  # beyond the photo's edge the person goes on
-    return float(radii[ends[0]] + 0.05) if len(ends) else 1.35
+    size = np.array(matte.shape[::-1])
+    x, y = np.clip(xy, 0, size - 1).T
+    [ends] = np.nonzero((matte[y, x] < 0.3) & (xy >= 0).all(1) & (xy < size).all(1))
+    if len(ends):
+        return float(radii[ends[0]] + 0.05)
+    [cut] = np.nonzero((xy[:, 0] < 0) | (xy[:, 0] >= size[0]) | (xy[:, 1] < 0))
+    return min(float(radii[cut[0]]) + BEYOND, RADII[-2]) if len(cut) else 1.35
 
 
 def _around(values: Floats) -> Floats:

@@ -198,7 +198,7 @@ def _unfolded(stage: Stage) -> Stage:
     source = blend_halves(*halves, hidden, known)
     # The matte likewise
     people = [cv2.remap(spread.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
-    outline = cv2.blendLinear(*people, 1 - person, person) * (1 - ended)
+    outline = cv2.blendLinear(*people, 1 - person, person) * np.maximum(1 - 1.5 * ended, 0)
     matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
     stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.triangles)
     return replace(stage, still=deformation(stage, stage.rig.rest))
