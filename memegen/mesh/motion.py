@@ -180,7 +180,7 @@ def retarget(
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
-    # The turn is measured in the driver's own head and made in the photo's: a head that looks aside nods about its ears.
+    # The turn is measured in the driver's head and made in the photo's: one that looks aside nods about its own ears.
     relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), yaw_of(mine))
     turn = mine.rotation @ _to_matrix(relative) @ mine.rotation.T
     growth = (theirs.scale / reference.scale) ** motion

@@ -48,7 +48,8 @@ class Stage:
         source: uint8 RGB (h, w, 3), where the pixels are taken from: the region, unfolded if its head looks aside.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
-        aside: (T, 3) landmark numbers of triangles in the hidden half; None where the head does not look aside.
+        aside: (T, 3) vertex numbers of triangles in the hidden half, see `Spread`; None where it is not hidden.
+        outline: (h, w) float32, the matte of the source, finer; None where the matte is good enough.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -193,14 +194,15 @@ def _unfolded(stage: Stage) -> Stage:
     size = grid_width * stage.step, grid_height * stage.step
     fields = cv2.resize(fields, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
     ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
-    hidden, person, ended, known = (fields[..., k].copy() for k in (4, 5, 6, 7))
+    hidden, person, ended, known = cv2.split(np.clip(fields[..., 4:], 0, 1))
     halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
-    source = blend_halves(*halves, hidden, known)
+    source = blend_halves((halves[0], halves[1]), hidden, known)
     # The matte likewise
-    people = [cv2.remap(spread.matte[stage.window], w, None, cv2.INTER_LINEAR) for w in ways]
+    matte = spread.matte[stage.window]
+    people = [cv2.remap(matte, w, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for w in ways]
     outline = cv2.blendLinear(*people, 1 - person, person) * np.maximum(1 - 1.5 * ended, 0)
     matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
-    stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.triangles)
+    stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.edges)
     return replace(stage, still=deformation(stage, stage.rig.rest))
 
 
@@ -231,7 +233,7 @@ def _span(slices: Sequence[slice]) -> slice:
 
 
 def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
-    """Let the rings go with the head and the jaw. Where a photo's edge comes into the picture, its mirror image follows.
+    """Let the rings go with the head and the jaw. Where a photo's edge comes in, its mirror image follows.
 
     Args:
         stage: The photo.
@@ -277,9 +279,11 @@ def move(stage: Stage, vertices: Floats) -> Layers:
     person = _moved_pixels(stage, flow, now)
     paint_lashes(person, now, shut)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
-    back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
-    alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = scaled_up(alpha) if stage.outline is None else cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR)
+    if stage.outline is None:
+        back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
+        alpha = scaled_up(cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    else:
+        alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     change = cells if stage.still is None else cells - stage.still
     moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
     return Layers(stage, person, alpha, scaled_up(moved))
