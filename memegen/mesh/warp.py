@@ -26,6 +26,7 @@ CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
 SLIGHT = 0.5  # pixels that nobody in a crowd sees
 BLINK = 0.15  # how far eyes in a crowd shut before they are drawn finely
+FINER = 3  # so many cells are drawn for one when a head is unfolded, once
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
 Window = tuple[slice, slice]
@@ -186,13 +187,13 @@ def _unfolded(stage: Stage) -> Stage:
     if spread is None:
         return stage
     # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
-    order, now = _back_to_front(stage.triangles, spread.places), stage.cells(spread.places)
-    own, other = (stage.cells(points) - now for points in (stage.rig.rest, spread.mirrored))
-    values = np.concatenate([stage.step * own, stage.step * other, spread.marks], 1)
-    (height, width), (grid_height, grid_width) = stage.plate.shape[:2], stage.matte.shape
-    fields = rasterise(now[order], values[order].astype(np.float32), size=(grid_width, grid_height))[0]
-    size = grid_width * stage.step, grid_height * stage.step
-    fields = cv2.resize(fields, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    fine, (height, width) = replace(stage, step=max(stage.step // FINER, 1)), stage.plate.shape[:2]
+    order, now = _back_to_front(stage.triangles, spread.places), fine.cells(spread.places)
+    own, other = (points[:, :2] - spread.places[:, :2] for points in (stage.rig.rest, spread.mirrored))
+    values = np.concatenate([own, other, spread.marks], 1).astype(np.float32)
+    cells = -(-width // fine.step), -(-height // fine.step)
+    fields = rasterise(now[order], values[order], size=cells)[0]
+    fields = cv2.resize(fields, None, fx=fine.step, fy=fine.step, interpolation=cv2.INTER_LINEAR)[:height, :width]
     ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
     hidden, person, ended, known = cv2.split(np.clip(fields[..., 4:], 0, 1))
     halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
@@ -284,6 +285,7 @@ def move(stage: Stage, vertices: Floats) -> Layers:
         alpha = scaled_up(cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
     else:
         alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.medianBlur(alpha, 3)  # small triangles shoot over in single pixels
     change = cells if stage.still is None else cells - stage.still
     moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
     return Layers(stage, person, alpha, scaled_up(moved))
