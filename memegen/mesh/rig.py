@@ -65,26 +65,32 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
 def _rings(landmarks: Landmarks) -> Floats:
     """Scale the face oval up about its middle, ring after ring: (7, 36, 3) pixels.
 
-    Their depth goes from the oval's own to that of the ears, as on a skull, gently, so that a nod folds no hairline.
+    Their depth goes from the oval's own to that of the ears, as on a skull; above the forehead more slowly, so that a
+    nod folds no hairline.
     """
     oval = landmarks[FACE_OVAL]
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
-    level = smoothstep((RADII - 1) / 1.4)[:, None]
+    above = np.maximum(-_towards_chin(landmarks), 0)
+    level = smoothstep((RADII[:, None] - 1) / (0.7 + 0.7 * above))
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
     return np.asarray(rings, np.float32)
+
+
+def _towards_chin(landmarks: Landmarks) -> Floats:
+    """Return the cosines between the spokes and the way down the face, (36,): -1 at the forehead, 1 at the chin."""
+    oval, down = landmarks[FACE_OVAL, :2], landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
+    spokes = oval - (oval.max(0) + oval.min(0)) / 2
+    return np.asarray(spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down)))
 
 
 def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     """Decide how much each ring vertex goes with the head and with the jaw, by how far the head reaches: (7, 36)."""
     oval = landmarks[FACE_OVAL, :2]
     middle = (oval.max(0) + oval.min(0)) / 2
-    spokes = oval - middle
     # 1 over the head and beside the ears, 0 under the chin, by the cosine between a spoke and the way down the face:
     # hair and hat go with the head, neck and shoulders do not.
-    down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
-    towards = spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down))
-    above = smoothstep((0.55 - towards) / 0.6)
+    above = smoothstep((0.55 - _towards_chin(landmarks)) / 0.6)
     reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), LEAST) for point in oval]) - 1))
     # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
     # the end, where the neck needs a longer way than hair.
