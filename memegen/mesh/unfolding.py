@@ -194,7 +194,7 @@ def _bare(rest: Floats, view: View, matte: Floats) -> Floats:
         x, y = np.clip(np.round(xy).astype(int), 0, np.array(matte.shape[::-1]) - 1).T
         return np.asarray(matte[y, x])
 
-    # Look a little beyond the outmost landmark of each row, and at a ring farther out.
+    # Look a little beyond the outmost landmark of each row, and at rings farther out.
     height = np.ptp(view.down)
     row = np.abs(view.down[FACE_OVAL, None] - view.down) < ROW * height
     outmost = np.where(row & view.far, view.side * view.across, -np.inf).max(1, initial=-1e6) + MISS * height
@@ -202,7 +202,8 @@ def _bare(rest: Floats, view: View, matte: Floats) -> Floats:
     rings = rest[POINTS:, :2].reshape(-1, len(FACE_OVAL), 2)
     middle, half = CHEEK
     cheek = smoothstep((half - np.abs(face_model().mean_shape[FACE_OVAL, 1] - middle)) / 0.2)
-    return np.asarray(view.far[FACE_OVAL] * cheek * (1 - person(beside)) * (1 - person(rings[:4][-1])))
+    beyond = np.max([person(ring) for ring in rings[2:5]], axis=0, initial=0)
+    return np.asarray(view.far[FACE_OVAL] * cheek * (1 - person(beside)) * (1 - beyond))
 
 
 def blend_halves(halves: tuple[Image, Image], hidden: Floats, known: Floats) -> Image:
