@@ -72,7 +72,7 @@ def _rings(landmarks: Landmarks) -> Floats:
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
     above = np.maximum(-_towards_chin(landmarks), 0)
-    level = smoothstep((RADII[:, None] - 1) / (0.7 + above))
+    level = smoothstep((RADII[:, None] - 1) / (0.7 + above**4))
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
     return np.asarray(rings, np.float32)
 
