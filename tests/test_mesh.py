@@ -22,9 +22,10 @@ from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.topology import FACE_OVAL, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
-from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study
+from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study, yaw_of
 from memegen.mesh.rig import lay_rings
-from memegen.mesh.warp import follow, move, set_stage
+from memegen.mesh.unfolding import partners
+from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage
 
 sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
 
@@ -444,3 +445,106 @@ def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
     for shift in ([2000, 0, 0], [0, -2000, 0], [-2000, 2000, 0]):
         moved = follow(stage, rig.rest + shift, landmarks + shift)
         assert move(stage, moved).person.shape == stage.region.shape
+
+
+# Heads that look aside
+
+
+def before_green(portrait: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The portrait in front of pure green."""
+    alpha = lay_rings(portrait, landmarks).matte[..., None]
+    return (alpha * portrait + (1 - alpha) * np.array([0, 255, 0])).astype(np.uint8)
+
+
+def look(photo: np.ndarray, points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a photo's head by the engine itself, radians: the picture and where the landmarks are."""
+    rig = lay_rings(photo, points)
+    middle = points.mean(0)
+    rotation = cv2.Rodrigues(np.array([0, yaw, 0.0]))[0]
+    rigid, face = ((x - middle) @ rotation.T + middle for x in (rig.rest, points))
+    scene = set_scene(photo, [rig], [points_box(rigid)])
+    return scene.draw([follow(scene.stages[0], rigid, face)]), face.astype(np.float32)
+
+
+def green_in_face(picture: np.ndarray, points: np.ndarray) -> float:
+    """Which part of a face is green, its outline left out."""
+    oval = points[list(FACE_OVAL), :2]
+    inner = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inner, cv2.convexHull((oval.mean(0) + 0.97 * (oval - oval.mean(0))).astype(np.int32)), 1)
+    red, green, blue = picture[inner > 0].astype(int).T
+    return float((green > np.maximum(red, blue) + 50).mean())
+
+
+@pytest.mark.parametrize("yaw", [0.6, -0.6])
+def test_a_hidden_cheek_has_no_background_in_it(portrait: np.ndarray, landmarks: np.ndarray, yaw: float) -> None:
+    aside, points = look(before_green(portrait, landmarks), landmarks, yaw)
+    # The tracker often takes the far outline for a little farther out.
+    shape = face_model().mean_shape[list(FACE_OVAL), 0]
+    points[list(FACE_OVAL), 0] -= np.where(shape * yaw < -0.3, np.sign(yaw) * 12, 0)
+    back, face = look(aside, points, -yaw)
+    assert green_in_face(back, face) < 0.002
+
+
+def test_at_rest_a_head_that_looks_aside_is_the_photo(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    aside, points = look(portrait, landmarks, 0.6)
+    rig = lay_rings(aside, points)
+    scene = set_scene(aside, [rig], [points_box(points)])
+    assert scene.stages[0].source is not scene.stages[0].region
+    assert np.array_equal(scene.draw([rig.rest]), aside)
+
+
+def test_a_head_that_looks_at_us_is_not_unfolded(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    stage = set_stage(portrait, lay_rings(portrait, landmarks), points_box(landmarks))
+    assert np.shares_memory(stage.source, portrait)
+    assert np.array_equal(stage.places, stage.rig.rest)
+
+
+def test_partners_are_on_both_sides_of_the_face() -> None:
+    mirror = partners()
+    assert np.array_equal(mirror[mirror], np.arange(478))
+    shape = face_model().mean_shape
+    assert np.abs(shape[mirror] * [-1, 1, 1] - shape).max() < 0.1
+    assert [mirror[33], mirror[61], mirror[10]] == [263, 291, 10]
+
+
+def test_a_head_may_turn_as_far_as_its_mirror_image(landmarks: np.ndarray) -> None:
+    aside = turned(landmarks, 0.6)
+    reference = find_reference(aside, study([aside] * 3))
+    yaws = {}
+    for yaw in (-1.2, 0.6):
+        moved = retarget(aside, turned(aside, yaw), reference, expression=1, motion=1)
+        yaws[yaw] = yaw_of(fit_pose(moved)) - yaw_of(fit_pose(aside))
+    assert abs(yaws[-1.2]) > 0.9
+    assert 0.3 < abs(yaws[0.6]) < 0.6
+
+
+# The photo's edges
+
+
+def test_a_hat_cut_by_the_edge_is_not_stretched(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    top = int(landmarks[10, 1]) - 40
+    photo, points = np.ascontiguousarray(portrait[top:]), landmarks - [0, top, 0]
+    rig = lay_rings(photo, points)
+    stage = set_stage(photo, rig, points_box(points))
+    down = [0, 30, 0]  # the head sinks, and what was beyond the edge comes in
+    cells = deformation(stage, follow(stage, rig.rest + down, points + down))
+    x = np.round(stage.cells(points)[10, 0]).astype(int)
+    scale = 1 + np.diff(cells[:12, x - 10 : x + 11, 1], axis=0) / stage.step
+    assert scale.min() > 0.8
+
+
+def test_the_lower_edge_stays(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    photo = np.ascontiguousarray(portrait[: int(landmarks[152, 1]) + 40])
+    rig = lay_rings(photo, landmarks)
+    stage = set_stage(photo, rig, points_box(landmarks))
+    up = [0, -30, 0]
+    moved = follow(stage, rig.rest + up, landmarks + up)
+    assert np.abs(deformation(stage, moved)[-1]).max() < 4  # a cell's half
+    assert areas_of(stage.triangles, moved).min() > -1  # and nothing folds on the way
+
+
+def areas_of(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Signed areas of the triangles between rings."""
+    corners = points[triangles[triangles.max(1) >= 478], :2].astype(float)
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2

@@ -50,7 +50,7 @@ class FaceModel(NamedTuple):
 
     Attributes:
         triangles: (898, 3) uint16 landmark numbers; see CLOSING and MOUTH.
-        mean_shape: (468, 3) float32, a mean face from the front: x right, y down, z away from the camera, the outer eye
+        mean_shape: (478, 3) float32, a mean face from the front: x right, y down, z away from the camera, the outer eye
             corners 1 apart, the origin between them.
     """
 
@@ -62,7 +62,9 @@ class FaceModel(NamedTuple):
 def face_model() -> FaceModel:
     """Load the mesh that is part of the package."""
     with np.load(asset("models/face_mesh.npz"), allow_pickle=False) as data:
-        return FaceModel(data["triangles"], data["mean_shape"])
+        shape = data["mean_shape"]
+        irises = [np.tile(shape[[*upper, *lower]].mean(0), (5, 1)) for upper, lower in EYE_LIDS]
+        return FaceModel(data["triangles"], np.concatenate([shape, *irises]))
 
 
 def eye_distance(landmarks: Floats) -> np.floating[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -47,7 +48,8 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
     rigid = place(rig.rest - mine.shift, mine, fit_pose(theirs), reference.pose, 1.0)
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0, gaze=performance.gaze[frame])
     stage = set_stage(photo, rig, points_box(rigid))
-    cells = deformation(stage, follow(stage, rigid, moved))
+    # To the photo itself, also where the engine takes pixels from a head that it has unfolded
+    cells = deformation(replace(stage, places=rig.rest), follow(stage, rigid, moved))
     # Rotation and scale since the photo, without the depth: the affine map that all landmarks share
     turn = fit_pose(moved)
     jacobian = turn.scale / mine.scale * (turn.rotation @ mine.rotation.T)[:2, :2]

@@ -194,11 +194,12 @@ def retarget(
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
     """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
-    # The driver's turn in its own head's axes is made in the photo's: a nod is a nod, wherever a head looks.
-    turn = _to_matrix(_limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), FREE_TURN, MAX_TURN))
+    # The turn is measured in the driver's head and made in the photo's: one that looks aside nods about its own ears.
+    relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), yaw_of(mine))
+    turn = mine.rotation @ _to_matrix(relative) @ mine.rotation.T
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
-    return np.asarray(growth * points @ (mine.rotation @ turn @ mine.rotation.T).T + mine.shift + shift)
+    return np.asarray(growth * points @ turn.T + mine.shift + shift)
 
 
 def _cues(shape: Floats, pose: Pose) -> Floats:
@@ -277,13 +278,23 @@ def _part_lips(shape: Floats) -> None:
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
 
 
-def _limit(vector: Floats, free: float, most: float) -> Floats:
-    """Limit the out-of-plane part of a rotation vector: unchanged up to `free`, then compressed to less than `most`."""
-    size = float(np.hypot(vector[0], vector[1]))
+def yaw_of(pose: Pose) -> float:
+    """Return how far a head looks aside, radians: more than 0 to the left of the picture."""
+    return float(np.arctan2(pose.rotation[0, 2], pose.rotation[2, 2]))
+
+
+def _limit(vector: Floats, yaw: float) -> Floats:
+    """Limit the out-of-plane part of a rotation vector in the head's axes, for a photo with a yaw.
+
+    The photo shows as much of a head as its mirror image does, so the limits are around the middle between the two.
+    """
+    middle = np.array([0.0, -yaw / 2, 0.0])
+    size = float(np.hypot(*(vector - middle)[:2]))
+    free, room = FREE_TURN + abs(yaw) / 2, MAX_TURN - FREE_TURN
     if size <= free:
         return vector
-    gain = (free + (most - free) * np.tanh((size - free) / (most - free))) / size
-    return np.asarray(vector * [gain, gain, 1.0])
+    gain = (free + room * np.tanh((size - free) / room)) / size
+    return np.asarray(middle + (vector - middle) * [gain, gain, 1.0])
 
 
 def _to_vector(rotation: Floats) -> Floats:

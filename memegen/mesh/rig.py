@@ -17,6 +17,9 @@ from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
+LEAST = 1.3  # what goes with the head however near the person ends, in the size of the face oval
+BEYOND = 0.35  # how much of a head beyond the edge may come in, in the size of the face oval
+GROUND = 0.1  # from which height over the photo's lower edge the head moves freely, over the face's height
 MATTE_SIDE = 256  # input of the person segmentation network, pixels
 
 
@@ -50,36 +53,45 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
     count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
     hold[count - 1] = jaw[count - 1] = 0
     rings = _rings(landmarks)[:count].reshape(-1, 3)
-    rings[:, :2] = np.clip(rings[:, :2], 0, np.array(photo.shape[1::-1]) - 1)
+    # The photo's lower edge stays: the body is behind it, and there is nothing to pull up.
+    below = photo.shape[0] - 1
+    rings[:, 1] = np.minimum(rings[:, 1], below)
+    free = smoothstep((below - rings[:, 1]) / (GROUND * np.ptp(landmarks[FACE_OVAL, 1])))
     rest = np.concatenate([landmarks, rings]).astype(np.float32)
-    hold, jaw = (part[:count].ravel().astype(np.float32) for part in (hold, jaw))
+    hold, jaw = ((free * part[:count].ravel()).astype(np.float32) for part in (hold, jaw))
     return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte)
 
 
 def _rings(landmarks: Landmarks) -> Floats:
     """Scale the face oval up about its middle, ring after ring: (7, 36, 3) pixels.
 
-    Their depth goes from the oval's own to that of the ears, as on a skull, gently, so that a nod folds no hairline.
+    Their depth goes from the oval's own to that of the ears, as on a skull; above the forehead more slowly, so that a
+    nod folds no hairline.
     """
     oval = landmarks[FACE_OVAL]
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
-    level = smoothstep((RADII - 1) / 0.7)[:, None]
+    above = np.maximum(-_towards_chin(landmarks), 0)
+    level = smoothstep((RADII[:, None] - 1) / (0.7 + above**4))
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
     return np.asarray(rings, np.float32)
+
+
+def _towards_chin(landmarks: Landmarks) -> Floats:
+    """Return the cosines between the spokes and the way down the face, (36,): -1 at the forehead, 1 at the chin."""
+    oval, down = landmarks[FACE_OVAL, :2], landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
+    spokes = oval - (oval.max(0) + oval.min(0)) / 2
+    return np.asarray(spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down)))
 
 
 def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     """Decide how much each ring vertex goes with the head and with the jaw, by how far the head reaches: (7, 36)."""
     oval = landmarks[FACE_OVAL, :2]
     middle = (oval.max(0) + oval.min(0)) / 2
-    spokes = oval - middle
     # 1 over the head and beside the ears, 0 under the chin, by the cosine between a spoke and the way down the face:
     # hair and hat go with the head, neck and shoulders do not.
-    down = landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
-    towards = spokes @ down / (np.linalg.norm(spokes, axis=1) * np.linalg.norm(down))
-    above = smoothstep((0.55 - towards) / 0.6)
-    reach = _around(1 + above * (np.array([_reach(matte, middle, point) for point in oval]) - 1))
+    above = smoothstep((0.55 - _towards_chin(landmarks)) / 0.6)
+    reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), LEAST) for point in oval]) - 1))
     # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
     # the end, where the neck needs a longer way than hair.
     fall = np.maximum(2.0 - reach, 0.35 + 0.4 * (1 - above))
@@ -89,13 +101,19 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
 
 
 def _reach(matte: Floats, middle: Floats, point: Floats) -> float:
-    """Find where the person ends on the spoke from the middle through an oval point: oval sizes, 1.35 if nowhere."""
+    """Find where the person ends on the spoke from the middle through an oval point: oval sizes, 1.35 if nowhere.
+
+    What the photo's upper edge or its sides cut off goes on beyond them.
+    """
     radii = np.arange(1.0, RADII[-2], 0.05)
     xy = np.round(middle + radii[:, None] * (point - middle)).astype(int)
-    inside = (xy >= 0).all(1) & (xy < matte.shape[::-1]).all(1)
-    x, y = np.clip(xy, 0, np.array(matte.shape[::-1]) - 1).T
-    ends = np.nonzero(np.where(inside, matte[y, x], 1) < 0.3)[0]  # beyond the photo's edge the person goes on
-    return float(radii[ends[0]] + 0.05) if len(ends) else 1.35
+    size = np.array(matte.shape[::-1])
+    x, y = np.clip(xy, 0, size - 1).T
+    [ends] = np.nonzero((matte[y, x] < 0.3) & (xy >= 0).all(1) & (xy < size).all(1))
+    if len(ends):
+        return float(radii[ends[0]] + 0.05)
+    [cut] = np.nonzero((xy[:, 0] < 0) | (xy[:, 0] >= size[0]) | (xy[:, 1] < 0))
+    return min(float(radii[cut[0]]) + BEYOND, RADII[-2]) if len(cut) else 1.35
 
 
 def _around(values: Floats) -> Floats:

@@ -19,11 +19,13 @@ from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, INNER_LIPS, POIN
 from memegen.mesh.lids import held_open
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
+from memegen.mesh.unfolding import blend_halves, unfold
 
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
 SLIGHT = 0.5  # pixels that nobody in a crowd sees
+FINER = 3  # so many cells are drawn for one when a head is unfolded, once
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
 Window = tuple[slice, slice]
@@ -43,6 +45,11 @@ class Stage:
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the region.
+        source: uint8 RGB (h, w, 3), where the pixels are taken from: the region, unfolded if its head looks aside.
+        places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
+        still: (gh, gw, 2) the deformation at rest; None where it is 0.
+        aside: (T, 3) vertex numbers of triangles in the hidden half, see `Spread`; None where it is not hidden.
+        outline: (h, w) float32, the matte of the source, finer; None where the matte is good enough.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -54,6 +61,11 @@ class Stage:
     matte: Floats
     plate: Image
     pixels: Floats
+    source: Image
+    places: Floats
+    still: Floats | None = None
+    aside: NDArray[np.int64] | None = None
+    outline: Floats | None = None
     share: Share | None = None
 
     @property
@@ -162,8 +174,36 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         matte=cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
         plate=_paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         pixels=np.dstack([x, y]),
+        source=photo[window],
+        places=rig.rest,
     )
-    return replace(stage, share=_share(stage)) if crowd else stage
+    return replace(stage, share=_share(stage)) if crowd else _unfolded(stage)
+
+
+def _unfolded(stage: Stage) -> Stage:
+    """Draw the half of the face that the photo hides, if it hides one."""
+    spread = unfold(stage.rig, stage.triangles)
+    if spread is None:
+        return stage
+    # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
+    fine, (height, width) = replace(stage, step=max(stage.step // FINER, 1)), stage.plate.shape[:2]
+    order, now = _back_to_front(stage.triangles, spread.places), fine.cells(spread.places)
+    own, other = (points[:, :2] - spread.places[:, :2] for points in (stage.rig.rest, spread.mirrored))
+    values = np.concatenate([own, other, spread.marks], 1).astype(np.float32)
+    cells = -(-width // fine.step), -(-height // fine.step)
+    fields = rasterise(now[order], values[order], size=cells)[0]
+    fields = cv2.resize(fields, None, fx=fine.step, fy=fine.step, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
+    hidden, person, ended, known = cv2.split(np.clip(fields[..., 4:], 0, 1))
+    halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
+    source = blend_halves((halves[0], halves[1]), hidden, known)
+    # The matte likewise
+    matte = spread.matte[stage.window]
+    people = [cv2.remap(matte, w, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for w in ways]
+    outline = cv2.blendLinear(*people, 1 - person, person) * np.maximum(1 - 1.5 * ended, 0)
+    matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
+    stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.edges)
+    return replace(stage, still=deformation(stage, stage.rig.rest))
 
 
 def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
@@ -193,7 +233,7 @@ def _span(slices: Sequence[slice]) -> slice:
 
 
 def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
-    """Let the rings go with the head and the jaw; a photo's edge may leave the picture but not come into it.
+    """Let the rings go with the head and the jaw. Where a photo's edge comes in, its mirror image follows.
 
     Args:
         stage: The photo.
@@ -209,8 +249,6 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     expression = np.tile(face[FACE_OVAL] - rigid[FACE_OVAL], (len(hold) // len(FACE_OVAL), 1))
     rest = stage.rig.rest[POINTS:]
     rings = rest + hold[:, None] * (rigid[POINTS:] - rest) + jaw[:, None] * expression
-    ends = np.array([*stage.photo.shape[1::-1], np.inf]) - 1
-    rings = np.where(rest <= 0, np.minimum(rings, rest), np.where(rest >= ends, np.maximum(rings, rest), rings))
     return np.concatenate([face, rings]).astype(np.float32)
 
 
@@ -232,29 +270,37 @@ def move(stage: Stage, vertices: Floats) -> Layers:
 
     # From shifts to places, per pixel; lids and lips are finer than a cell and drawn again.
     flow = scaled_up(cells) + stage.pixels
-    now, rest = (points[:POINTS, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rig.rest))
+    corner = np.array(stage.corner, np.float32)
+    now, origin = (points[:POINTS, :2] - corner for points in (vertices, stage.places))
+    if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
+        _sharpen(flow, _back_to_front(stage.aside, vertices), *(p[:, :2] - corner for p in (vertices, stage.places)))
     for triangles in _fine_triangles(eyes=stage.share is None, mouth=stage.share is not None):
-        _sharpen(flow, triangles, now, rest)
+        _sharpen(flow, triangles, now, origin)
     person = _moved_pixels(stage, flow, now)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
-    back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
-    alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved = np.minimum(cv2.magnitude(cells[..., 0], cells[..., 1]) / 1.5, 1)
-    return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
+    if stage.outline is None:
+        back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
+        alpha = scaled_up(cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    else:
+        alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.medianBlur(alpha, 3)  # small triangles shoot over in single pixels
+    change = cells if stage.still is None else cells - stage.still
+    moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
+    return Layers(stage, person, alpha, scaled_up(moved))
 
 
 def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
     """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
     if stage.share is None:
-        return np.asarray(cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+        return np.asarray(cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
     # Places in fixed point, found once for both passes: linear everywhere, then cubic in the face's box
     whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
-    person = cv2.remap(stage.region, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    person = cv2.remap(stage.source, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     box = points_box(now).clip(flow.shape[1], flow.shape[0])
     face = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
     if person[face].size:
         near = whole[face], parts[face]
-        cv2.remap(stage.region, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
+        cv2.remap(stage.source, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(person)
 
 
@@ -266,13 +312,15 @@ def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
         busy = np.flatnonzero(any_moves)
         spans.append(slice(max(int(busy[0]) - 1, 0), int(busy[-1]) + 2) if len(busy) else slice(0, 1))
     rows, columns = spans
-    plate = stage.plate[tuple(slice(span.start * stage.step, span.stop * stage.step) for span in spans)]
+    part = tuple(slice(span.start * stage.step, span.stop * stage.step) for span in spans)
+    plate = stage.plate[part]
     trimmed = replace(
         stage,
         corner=(stage.corner[0] + columns.start * stage.step, stage.corner[1] + rows.start * stage.step),
         matte=stage.matte[rows, columns],
         plate=plate,
         pixels=stage.pixels[: plate.shape[0], : plate.shape[1]],
+        source=stage.source[part],
     )
     return trimmed, cells[rows, columns]
 
@@ -283,7 +331,7 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     Returns:
         (gh, gw, 2) float32: for each cell of the region, where its pixel comes from less where it is, pixels.
     """
-    now, origin = stage.cells(vertices), stage.cells(stage.rig.rest)
+    now, origin = stage.cells(vertices), stage.cells(stage.places)
     if stage.share is not None:
         return _turned_back(stage.share, now - origin, stage.matte.shape) * stage.step
     # Draw the triangles where they are now, with the way back at each corner.
@@ -315,7 +363,7 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
     # before: a fixed point, reached soon where the moves change slowly from cell to cell.
     back = -ahead
     for _ in range(TURNS):
-        back = -cv2.remap(ahead, here + back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        back = -cv2.remap(ahead, here + back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(back)
 
 
@@ -361,9 +409,9 @@ def _triangles(rings: int) -> NDArray[np.int64]:
 
 def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np.int64]:
     """Sort the face's triangles by depth, farthest first; the rings stay behind them."""
-    count = len(face_model().triangles)
-    face = triangles[-count:]
-    return np.concatenate([triangles[:-count], face[np.argsort(-vertices[face, 2].sum(1))]])
+    rings = triangles.max(1) >= POINTS
+    face = triangles[~rings]
+    return np.concatenate([triangles[rings], face[np.argsort(-vertices[face, 2].sum(1))]])
 
 
 def _paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
