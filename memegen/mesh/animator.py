@@ -44,6 +44,7 @@ from memegen.mesh.warp import Scene, follow, set_scene
 
 HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height
+CROWN = 0.08  # how far a crown that the photo cuts off may come in, over the height of the face
 LEAST_SIDE = 256  # pixels of the square that shows only the face: a smaller one is scaled up
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,22 @@ class Singer:
 
     def rigid(self, theirs: Pose) -> Floats:
         """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
-        return place(self.rig.rest - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
+        rigid = self._placed(self.rig.rest, theirs)
+        rigid[:, 1] -= self._held_back(theirs)
+        return rigid
+
+    def _placed(self, points: Floats, theirs: Pose) -> Floats:
+        return place(points - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
+
+    def _held_back(self, theirs: Pose) -> float:
+        """Return by how many pixels a head stays higher, because the photo has no more of its crown to show."""
+        if not len(self.rig.crown):
+            return 0.0
+        lower, room = (
+            float(self._placed(self.rig.crown, theirs)[:, 1].max()),
+            CROWN * float(mesh_box(self.landmarks).height),
+        )
+        return lower - room * float(np.tanh(lower / room)) if lower > 0 else 0.0
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
@@ -113,6 +129,7 @@ class Singer:
             gaze=moment.gaze,
             poses=(self.pose, moment.pose),
         )
+        face[:, 1] -= self._held_back(moment.pose)
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
             face = self.landmarks + left * (face - self.landmarks)
             rigid = self.rig.rest + left * (rigid - self.rig.rest)

@@ -27,6 +27,7 @@ from memegen.face.topology import (
 )
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
+UNFOLDED = 0.6  # how much of the way to its mirror image a head that looks aside turns freely, besides
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
 BLINK = 1.7  # gain of the eyes: the landmarks of a shut eye stay a little open
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
@@ -286,11 +287,11 @@ def yaw_of(pose: Pose) -> float:
 def _limit(vector: Floats, yaw: float) -> Floats:
     """Limit the out-of-plane part of a rotation vector in the head's axes, for a photo with a yaw.
 
-    The photo shows as much of a head as its mirror image does, so the limits are around the middle between the two.
+    A head that looks aside may turn farther towards us: what it hides is drawn from its other half, but not its hair.
     """
-    middle = np.array([0.0, -yaw / 2, 0.0])
+    middle = np.array([0.0, -yaw * UNFOLDED / 2, 0.0])
     size = float(np.hypot(*(vector - middle)[:2]))
-    free, room = FREE_TURN + abs(yaw) / 2, MAX_TURN - FREE_TURN
+    free, room = FREE_TURN + abs(yaw) * UNFOLDED / 2, MAX_TURN - FREE_TURN
     if size <= free:
         return vector
     gain = (free + room * np.tanh((size - free) / room)) / size

@@ -31,12 +31,14 @@ class Rig(NamedTuple):
         hold: (V - 478,) how much each ring vertex goes with the head, 0 to 1.
         jaw: (V - 478,) how much it goes with the expression of the oval's point it belongs to.
         matte: (H, W) float32, 1 on the person.
+        crown: (K, 3) points where the photo's upper edge cuts the head off, pixels; none where the head is whole.
     """
 
     rest: Floats
     hold: Floats
     jaw: Floats
     matte: Floats
+    crown: Floats
 
 
 def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()) -> Rig:
@@ -59,7 +61,7 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
     free = smoothstep((below - rings[:, 1]) / (GROUND * np.ptp(landmarks[FACE_OVAL, 1])))
     rest = np.concatenate([landmarks, rings]).astype(np.float32)
     hold, jaw = ((free * part[:count].ravel()).astype(np.float32) for part in (hold, jaw))
-    return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte)
+    return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte, crown=_crown(matte, landmarks))
 
 
 def _rings(landmarks: Landmarks) -> Floats:
@@ -114,6 +116,15 @@ def _reach(matte: Floats, middle: Floats, point: Floats) -> float:
         return float(radii[ends[0]] + 0.05)
     [cut] = np.nonzero((xy[:, 0] < 0) | (xy[:, 0] >= size[0]) | (xy[:, 1] < 0))
     return min(float(radii[cut[0]]) + BEYOND, RADII[-2]) if len(cut) else 1.35
+
+
+def _crown(matte: Floats, landmarks: Landmarks) -> Floats:
+    """Find where the photo's upper edge cuts a head off, as `Rig` keeps it."""
+    oval = landmarks[FACE_OVAL]
+    left, right = np.clip([oval[:, 0].min(), oval[:, 0].max()], 0, matte.shape[1] - 1)
+    x = np.linspace(left, right, 9)
+    cut = x[matte[0, x.round().astype(int)] > 0.5]
+    return np.stack([cut, np.zeros_like(cut), np.full_like(cut, oval[:, 2].mean())], 1)
 
 
 def _around(values: Floats) -> Floats:

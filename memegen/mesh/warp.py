@@ -244,7 +244,7 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
         (V, 3) float32 pixels.
     """
     # Each ring vertex follows the point of the oval on its spoke: the jaw takes the cheeks and the chin along.
-    _, hold, jaw, _ = stage.rig
+    hold, jaw = stage.rig.hold, stage.rig.jaw
     face = held_open(face, stage.rig.rest)
     expression = np.tile(face[FACE_OVAL] - rigid[FACE_OVAL], (len(hold) // len(FACE_OVAL), 1))
     rest = stage.rig.rest[POINTS:]
