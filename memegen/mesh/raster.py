@@ -25,28 +25,27 @@ def rasterise(triangles: Floats, values: Floats, *, size: tuple[int, int]) -> tu
         (H, W, C) float32, 0 where nothing covers, and (H, W) whether something does.
     """
     # The cross product of two sides is twice the area, and negative from behind.
-    sides = triangles[:, 1:] - triangles[:, :1]
-    area = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]
-    seen = area > 1e-3
-    longest = ((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(2).max(1)
-    thin = area[seen] < SLIVER * longest[seen]
-    triangles, values = triangles[seen], values[seen]
+    (x1, y1), (x2, y2) = (triangles[:, 1:] - triangles[:, :1]).astype(np.float64).transpose(1, 2, 0)
+    seen = np.flatnonzero(x1 * y2 - y1 * x2 > 1e-3)
+    count, x1, y1, x2, y2 = len(seen), x1[seen], y1[seen], x2[seen], y2[seen]
     # OpenCV draws each triangle's number, in 1/16 pixel: so each pixel knows the last triangle that covers it.
-    labels = np.full(size[::-1], -1, np.int32)
-    for number, corners in enumerate(np.round(triangles * 16).astype(np.int32)):
-        cv2.fillConvexPoly(labels, corners, number, lineType=cv2.LINE_8, shift=4)
-    # In each triangle a value is a plane, a x + b y + c: three corners give three equations.
-    square = np.concatenate([triangles, np.ones((len(triangles), 3, 1), np.float32)], 2)
-    along_x, along_y, start = np.linalg.solve(square.astype(np.float64), values).astype(np.float32).transpose(1, 0, 2)
-    covered = labels >= 0
-    cells = np.flatnonzero(covered)
-    owner = labels.ravel()[cells]
-    row, column = np.divmod(cells.astype(np.int32), np.int32(size[0]))
-    plane = along_x[owner] * column[:, None] + along_y[owner] * row[:, None] + start[owner]
+    labels = np.full(size[::-1], count, np.int32)
+    for number, corners in enumerate(np.round(triangles[seen] * 16).astype(np.int32)):
+        cv2.fillConvexPoly(labels, corners, number, cv2.LINE_8, 4)
+    # In each triangle a value is a plane, a x + b y + c, whose slopes follow from two sides (Cramer's rule).
+    first, second, third = values[seen].astype(np.float64).transpose(1, 2, 0)
+    area = x1 * y2 - y1 * x2
+    one, two = (second - first) / area, (third - first) / area
+    a, b = one * y2 - two * y1, two * x1 - one * x2
     # A thin triangle's plane is steep: outside its corners, at a pixel's middle, it would shoot over.
-    steep = thin[owner]
-    inside = owner[steep]
-    plane[steep] = np.clip(plane[steep], values.min(1)[inside], values.max(1)[inside])
-    spread = np.zeros((covered.size, values.shape[2]), np.float32)
-    spread[cells] = plane
-    return spread.reshape(*covered.shape, -1), covered
+    thin = area < SLIVER * np.maximum(np.maximum(x1**2 + y1**2, x2**2 + y2**2), (x2 - x1) ** 2 + (y2 - y1) ** 2)
+    low = np.where(thin, np.minimum(np.minimum(first, second), third), -np.inf)
+    high = np.where(thin, np.maximum(np.maximum(first, second), third), np.inf)
+    # Every pixel takes its triangle's numbers; the last ones, all 0, are for pixels that nothing covers.
+    planes = np.zeros((5, values.shape[2], count + 1), np.float32)
+    planes[..., :count] = a, b, first - a * triangles[seen, 0, 0] - b * triangles[seen, 0, 1], low, high
+    a, b, spread, low, high = planes.take(labels.ravel(), axis=2)
+    row, column = np.mgrid[: size[1], : size[0]].astype(np.float32).reshape(2, -1)
+    spread += a * column + b * row
+    np.clip(spread, low, high, out=spread)
+    return np.ascontiguousarray(spread.T).reshape(*labels.shape, -1), labels < count

@@ -23,7 +23,9 @@ from memegen.mesh.rig import RADII, Rig
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
-SLIGHT = 0.5  # pixels that nobody in a crowd sees
+UNSEEN, SLIGHT = 1 / 64, 0.5  # pixels of movement that change nothing in a picture, and that nobody in a crowd sees
+BAND = 8  # rows of cells that are fetched at once
+LEAST = 1 / 510  # weight below which a picture does not change another
 BLINK = 0.15  # how far eyes in a crowd shut before they are drawn finely
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
@@ -125,7 +127,10 @@ class Scene:
         picture, plate = self.photo.copy(), self.plate.copy()
         photo, shown = self.photo[self.window], picture[self.window]
         moved = np.zeros(plate.shape[:2], np.float32)
-        layers = [move(stage, points) for stage, points in zip(self.stages, vertices, strict=True)]
+        layers = [
+            _layers(*_trimmed(stage, deformation(stage, points)), points)
+            for stage, points in zip(self.stages, vertices, strict=True)
+        ]
         # First everybody is put on the plate, ...
         for stage, person, alpha, change in layers:
             part = self.within(stage)
@@ -221,9 +226,11 @@ def move(stage: Stage, vertices: Floats) -> Layers:
         stage: The photo.
         vertices: (V, 3) float32, where the vertices are now, pixels of the photo.
     """
-    cells = deformation(stage, vertices)
-    if stage.share is not None:
-        stage, cells = _trimmed(stage, cells)
+    return _layers(stage, deformation(stage, vertices), vertices)
+
+
+def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
+    """Draw a person as its deformation (gh, gw, 2) says, in pixels per cell, with the vertices (V, 3) of `move`."""
     height, width = stage.plate.shape[:2]
     size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
 
@@ -231,24 +238,39 @@ def move(stage: Stage, vertices: Floats) -> Layers:
         return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width])
 
     # From shifts to places, per pixel; lids and lips are finer than a cell and drawn again.
-    flow = scaled_up(cells) + stage.pixels
+    flow = scaled_up(cells)
+    flow += stage.pixels
     now, rest = (points[:POINTS, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rig.rest))
     shut = shut_part(now, rest)
     for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
         _sharpen(flow, triangles, now, lids_of_skin(rest, shut))
-    person = _moved_pixels(stage, flow, now)
-    paint_lashes(person, now, shut)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     moved = np.minimum(cv2.magnitude(cells[..., 0], cells[..., 1]) / 1.5, 1)
+    if stage.share is None:
+        person = _moved_pixels(stage, flow, np.minimum(alpha, moved) > LEAST)
+    else:
+        person = _moved_quickly(stage, flow, now)
+    paint_lashes(person, now, shut)
     return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
 
 
-def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
-    """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
-    if stage.share is None:
-        return np.asarray(cv2.remap(stage.region, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+def _moved_pixels(stage: Stage, flow: Floats, busy: NDArray[np.bool_]) -> Image:
+    """Fetch the pixels of a region from where the flow says, in the cells (gh, gw) where the person is and moves."""
+    person, step = stage.region.copy(), stage.step
+    for top in range(0, len(busy), BAND):
+        # A cell more on all sides: cells are spread up to their neighbours' middles.
+        columns = np.flatnonzero(busy[max(top - 1, 0) : top + BAND + 1].any(0))
+        if len(columns):
+            left, right = max(int(columns[0]) - 1, 0), int(columns[-1]) + 2
+            part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
+            cv2.remap(stage.region, flow[part], None, cv2.INTER_CUBIC, person[part], borderMode=cv2.BORDER_REFLECT_101)
+    return person
+
+
+def _moved_quickly(stage: Stage, flow: Floats, now: Floats) -> Image:
+    """Fetch the pixels of a region in a crowd: with care only in the face, whose landmarks (468, 2) are given."""
     # Places in fixed point, found once for both passes: linear everywhere, then cubic in the face's box
     whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
     person = cv2.remap(stage.region, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -262,7 +284,7 @@ def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
 
 def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
     """Leave out the rows and columns of a stage's cells in which nothing moves to speak of."""
-    some = np.maximum(np.abs(cells[..., 0]), np.abs(cells[..., 1])) > SLIGHT
+    some = np.maximum(np.abs(cells[..., 0]), np.abs(cells[..., 1])) > (SLIGHT if stage.share else UNSEEN)
     spans = []
     for any_moves in (some.any(1), some.any(0)):
         busy = np.flatnonzero(any_moves)
