@@ -60,12 +60,13 @@ def paint_mouth(region: Image, lips: Floats, frame: Image, driving: Floats, *, t
     triangles = face_model().triangles[MOUTH]
     theirs = driving[:, :2] + TUCK * (driving[LIPS, :2].mean(0) - driving[:, :2])
     wide = _widen(lips[:, :2] - corner, 3 * soft)
-    flow, _ = rasterise(wide[triangles], theirs[triangles], size=size)
+    flow, covered = rasterise(wide[triangles], theirs[triangles], size=size)
     inside = cv2.remap(frame, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # A soft mask of the opening, drawn in 1/16 pixel
     mask = np.zeros(size[::-1], np.uint8)
     cv2.fillPoly(mask, [np.round((opening - corner) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     weight = cv2.GaussianBlur(mask, (0, 0), max(soft, 0.4)).astype(np.float32) * np.float32(opacity / 255)
+    weight[~covered] = 0
     inside = cv2.transform(inside, tint)
     patch = region[top:bottom, left:right]
     patch[:] = cv2.blendLinear(inside, patch, weight, 1 - weight)

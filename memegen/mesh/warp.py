@@ -24,6 +24,7 @@ GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
 UNSEEN, SLIGHT = 1 / 64, 0.5  # pixels of movement that change nothing in a picture, and that nobody in a crowd sees
+THIN = 0.5, 0.25  # how much wider triangles are drawn so that the thin ones count: lips at rest, and lids that shut
 BAND = 8  # rows of cells that are fetched at once
 LEAST = 1 / 510  # weight below which a picture does not change another
 BLINK = 0.15  # how far eyes in a crowd shut before they are drawn finely
@@ -124,13 +125,13 @@ class Scene:
 
     def draw(self, vertices: Sequence[Floats]) -> Image:
         """Draw the photo with the vertices of each stage moved, in the stages' order; uint8 RGB (H, W, 3)."""
-        picture, plate = self.photo.copy(), self.plate.copy()
-        photo, shown = self.photo[self.window], picture[self.window]
-        moved = np.zeros(plate.shape[:2], np.float32)
         layers = [
             _layers(*_trimmed(stage, deformation(stage, points)), points)
             for stage, points in zip(self.stages, vertices, strict=True)
         ]
+        picture, plate = self.photo.copy(), self.plate.copy()
+        photo, shown = self.photo[self.window], picture[self.window]
+        moved = np.zeros(plate.shape[:2], np.float32)
         # First everybody is put on the plate, ...
         for stage, person, alpha, change in layers:
             part = self.within(stage)
@@ -324,7 +325,7 @@ def _share(stage: Stage) -> Share:
     numbers = np.broadcast_to(np.arange(len(order), dtype=np.float32)[:, None, None], (len(order), 3, 1))
     marks = np.concatenate([np.broadcast_to(np.eye(3, dtype=np.float32), (len(order), 3, 3)), numbers], 2)
     height, width = stage.matte.shape
-    spread = rasterise(rest[order], marks, size=(width, height))[0].reshape(-1, 4)
+    spread = rasterise(rest[order], marks, size=(width, height), wider=THIN[0])[0].reshape(-1, 4)
     return Share(order[np.round(spread[:, 3]).astype(int)].T, np.ascontiguousarray(spread[:, :3].T))
 
 
@@ -357,7 +358,7 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
     if not patch.size:  # the eye has left the picture
         return
     near = np.array([int(box.left), int(box.top)], np.float32)
-    values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
+    values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1], wider=THIN[1])
     patch[covered] = values[covered]
 
 
