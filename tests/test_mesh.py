@@ -444,3 +444,22 @@ def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
     for shift in ([2000, 0, 0], [0, -2000, 0], [-2000, 2000, 0]):
         moved = follow(stage, rig.rest + shift, landmarks + shift)
         assert move(stage, moved).person.shape == stage.region.shape
+
+
+def test_what_does_not_move_is_left_out_without_a_trace(
+    small_portrait: np.ndarray, singer: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(singer, start=0.2, duration=0.2)
+    quick = sing(small_portrait, short)
+    monkeypatch.setattr("memegen.mesh.warp.UNSEEN", -1.0)  # nothing is trimmed, ...
+    monkeypatch.setattr("memegen.mesh.warp.LEAST", -1.0)  # ... every pixel is fetched, ...
+    monkeypatch.setattr("memegen.mesh.animator.AROUND", 100.0)  # ... and all of the driving clip is decoded
+    thorough = sing(small_portrait, short)
+    for one, other in zip(quick, thorough, strict=True):
+        assert difference(one, other) < 0.01
+        assert cv2.absdiff(one, other).max() <= 16  # a few pixels at the mouth's edge
+
+
+def test_a_driver_may_be_partly_out_of_the_picture(small_portrait: np.ndarray, singer: Video) -> None:
+    close = singer.cropped((130, 120, 400, 420))
+    assert [frame.shape for frame in sing(small_portrait, replace(close, duration=0.2))] == [small_portrait.shape] * 5

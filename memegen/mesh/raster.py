@@ -60,7 +60,7 @@ def _labels(triangles: NDArray[np.float64], size: tuple[int, int], wider: float)
         wider: Pixels by which each is wider.
     """
     (width, height), count = size, len(triangles)
-    x, y = triangles.transpose(2, 1, 0)
+    x, y = np.ascontiguousarray(triangles.transpose(2, 1, 0))
     # All rows of all triangles, one after another: whose each is, and where it lies
     top = np.clip(np.ceil(y.min(0) - wider), 0, height).astype(np.int64)
     rows = np.clip(np.floor(y.max(0) + wider).astype(np.int64) + 1 - top, 0, height - top)
