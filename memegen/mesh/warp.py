@@ -243,8 +243,9 @@ def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
     flow += stage.pixels
     now, rest = (points[:POINTS, :2] - np.array(stage.corner, np.float32) for points in (vertices, stage.rig.rest))
     shut = shut_part(now, rest)
+    origin = lids_of_skin(rest, shut)
     for triangles in _fine_triangles(eyes=stage.share is None or shut.mean() > BLINK, mouth=stage.share is not None):
-        _sharpen(flow, triangles, now, lids_of_skin(rest, shut))
+        _sharpen(flow, triangles, now, origin)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
     back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
     alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
