@@ -548,3 +548,22 @@ def areas_of(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
     corners = points[triangles[triangles.max(1) >= 478], :2].astype(float)
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2
+
+
+def test_what_does_not_move_is_left_out_without_a_trace(
+    small_portrait: np.ndarray, singer: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(singer, start=0.2, duration=0.2)
+    quick = sing(small_portrait, short)
+    monkeypatch.setattr("memegen.mesh.warp.UNSEEN", -1.0)  # nothing is trimmed, ...
+    monkeypatch.setattr("memegen.mesh.warp.LEAST", -1.0)  # ... every pixel is fetched, ...
+    monkeypatch.setattr("memegen.mesh.animator.AROUND", 100.0)  # ... and all of the driving clip is decoded
+    thorough = sing(small_portrait, short)
+    for one, other in zip(quick, thorough, strict=True):
+        assert difference(one, other) < 0.01
+        assert cv2.absdiff(one, other).max() <= 16  # a few pixels at the mouth's edge
+
+
+def test_a_driver_may_be_partly_out_of_the_picture(small_portrait: np.ndarray, singer: Video) -> None:
+    close = singer.cropped((130, 120, 400, 420))
+    assert [frame.shape for frame in sing(small_portrait, replace(close, duration=0.2))] == [small_portrait.shape] * 5

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 import subprocess
+import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +248,21 @@ def test_a_flash_and_its_click_stay_together(tmp_path: Path, fps: str, jitter: f
     [click] = clicks(result.path)
     assert abs(flash - click) < 0.020
     assert click == pytest.approx(time - clip.start, abs=0.005)
+
+
+def test_the_sound_is_made_while_the_picture_is(tmp_path: Path) -> None:
+    clip = open_video(asset("templates/daisy-bell.mp4"), duration=0.4)
+    seen: list[Path] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in clip.frames():
+            for _ in range(600):  # the last picture waits for the sound
+                seen[:] = tmp_path.rglob("sound-0.wav")
+                if seen:
+                    break
+                time.sleep(0.05)
+            yield frame
+
+    made = write_video(tmp_path / "made.mp4", pictures(), fps=clip.fps, audio=clip)
+    assert seen
+    assert made.has_audio

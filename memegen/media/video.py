@@ -9,6 +9,7 @@ import mimetypes
 import os
 import shutil
 from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -330,12 +331,19 @@ def write_video(
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     spans = [span for one in several if (span := _span(one))]
-    with whole_file(file, guard=writing) as part:
+    with whole_file(file, guard=writing) as part, ThreadPoolExecutor(1) as aside:
         folder = part.parent
+
+        def heard(length: float) -> Path | None:
+            return soundtrack(spans, length=length, sound=sound, folder=folder, name=file)
+
+        # A picture is mostly as long as the sound that comes with it: that is made meanwhile.
+        spans = spans if file.suffix.lower() in MOVIES else []
+        likely = max((span.length for span in spans), default=math.inf) + max(sound.offset if sound else 0, 0) / 1000
+        early = aside.submit(heard, likely) if likely < math.inf else None
         picture = record(frames, fps=rate, name=file, folder=folder)
-        track = None
-        if spans and file.suffix.lower() in MOVIES:
-            track = soundtrack(spans, length=picture.length, sound=sound, folder=folder, name=file)
+        guessed = early is not None and abs(picture.length - likely) < 1e-6
+        track = early.result() if early and guessed else aside.submit(heard, picture.length).result() if spans else None
         parcel = Parcel(file, folder, track=track, comment=comment, finish=finish, limit=limit)
         whole = pack(picture, parcel)
         whole.path.replace(part)

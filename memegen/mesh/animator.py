@@ -20,7 +20,7 @@ from memegen.face.casting import Driving, Role, cast_roles, eased
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
-from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
+from memegen.face.topology import FACE_OVAL, IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import DRIVING_SIDE, watch
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, open_up, turn_eyes
@@ -45,6 +45,7 @@ from memegen.mesh.warp import Scene, follow, set_scene
 HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height
 CROWN = 0.08  # how far a crown that the photo cuts off may come in, over the height of the face
+AROUND = 1.2  # size of the part of the driving frames that is read, over the face's
 LEAST_SIDE = 256  # pixels of the square that shows only the face: a smaller one is scaled up
 
 log = logging.getLogger(__name__)
@@ -54,18 +55,25 @@ class Moment(NamedTuple):
     """What a driver does at one time.
 
     Attributes:
-        frame: uint8 RGB, the driving frame.
-        landmarks: (478, 3) in it, pixels.
+        frame: uint8 RGB, the part of the driving frame in which the face is.
+        corner: (3,) its left and top in the driving frame, pixels, and 0.
+        landmarks: (478, 3) in the driving frame, pixels.
         pose: The head's.
         gaze: (2,) where it looks, see `Performance`.
         left: How much of its movement counts: 1 while the clip runs, then falling to 0.
     """
 
     frame: Image
+    corner: Floats
     landmarks: Landmarks
     pose: Pose
     gaze: Floats
     left: float
+
+    @property
+    def seen(self) -> Floats:
+        """The landmarks in pixels of `frame`, (478, 3)."""
+        return self.landmarks - self.corner
 
 
 @dataclass(frozen=True)
@@ -229,7 +237,7 @@ class MeshAnimator:
             pose=pose,
             opening=float(openings(shape_of(landmarks, pose))[0]),
             reference=find_reference(landmarks, performance),
-            palette=match_colours(photo, landmarks, first.frame, first.landmarks),
+            palette=match_colours(photo, landmarks, first.frame, first.seen),
             acting=self.acting,
             eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
             lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
@@ -267,7 +275,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
-        paint_mouth(picture, face, moment.frame, moment.landmarks, palette=singer.palette, opacity=opacity)
+        paint_mouth(picture, face, moment.frame, moment.seen, palette=singer.palette, opacity=opacity)
     return picture
 
 
@@ -280,16 +288,27 @@ def _is_covered(role: Role, points: Landmarks) -> bool:
 
 def _film(clip: Video, performance: Performance, length: int) -> Generator[Moment, None, None]:
     """Yield what a driver does frame by frame, followed by the return to rest, `length` moments in all."""
-    last = None
-    with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
+    last, (near, corner) = None, _near(clip, performance.landmarks)
+    with closing(near.frames(max_side=DRIVING_SIDE)) as frames:
         for frame, landmarks, pose, gaze in zip(
             frames, performance.landmarks, performance.poses, performance.gaze, strict=False
         ):
-            last = Moment(frame, landmarks, pose, gaze, 1.0)
+            last = Moment(frame, corner, landmarks, pose, gaze, 1.0)
             yield last
     if last is not None:
         for late in range(1, length - len(performance.landmarks) + 1):
             yield last._replace(left=eased(late, float(clip.fps)))
+
+
+def _near(clip: Video, landmarks: Sequence[Landmarks]) -> tuple[Video, Floats]:
+    """Crop a clip to the part in which the face always is, which is decoded faster; also return that part's corner."""
+    if max(clip.width, clip.height) > DRIVING_SIDE:  # its frames are scaled down, a part of them would be so otherwise
+        return clip, np.zeros(3, np.float32)
+    box = points_box(np.concatenate([points[FACE_OVAL] for points in landmarks])).scaled(AROUND)
+    box = box.clip(clip.width, clip.height)
+    # Colours are stored for pairs of pixels: whole pairs are cut out, so that they stay as they are.
+    left, top = (int(value) // 2 * 2 for value in (box.left, box.top))
+    return clip.cropped((left, top, box.right, box.bottom)), np.array([left, top, 0], np.float32)
 
 
 def _enlarged(square: Image) -> Image:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, INNER_LIPS, POINTS, face_model
+from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
 from memegen.mesh.lids import held_open
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
@@ -24,7 +24,9 @@ from memegen.mesh.unfolding import blend_halves, unfold
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
-SLIGHT = 0.5  # pixels that nobody in a crowd sees
+UNSEEN, SLIGHT = 1 / 64, 0.5  # pixels of movement that change nothing in a picture, and that nobody in a crowd sees
+BAND = 8  # rows of cells that are fetched at once
+LEAST = 1 / 510  # weight below which a picture does not change another
 FINER = 3  # so many cells are drawn for one when a head is unfolded, once
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
@@ -44,12 +46,13 @@ class Stage:
         triangles: (T, 3) vertex numbers, from the back to the front: outer rings first, the face last.
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
-        pixels: (h, w, 2) float32, each pixel's own place in the region.
-        source: uint8 RGB (h, w, 3), where the pixels are taken from: the region, unfolded if its head looks aside.
+        pixels: (h, w, 2) float32, each pixel's own place in the source.
+        source: uint8 RGB, where the pixels are taken from: the region, unfolded if its head looks aside.
+        origin: Pixels (x, y) of the source's corner in the photo.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
         aside: (T, 3) vertex numbers of triangles in the hidden half, see `Spread`; None where it is not hidden.
-        outline: (h, w) float32, the matte of the source, finer; None where the matte is good enough.
+        outline: The matte of the source, float32 and finer; None where the matte is good enough.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -62,6 +65,7 @@ class Stage:
     plate: Image
     pixels: Floats
     source: Image
+    origin: tuple[int, int]
     places: Floats
     still: Floats | None = None
     aside: NDArray[np.int64] | None = None
@@ -133,10 +137,13 @@ class Scene:
 
     def draw(self, vertices: Sequence[Floats]) -> Image:
         """Draw the photo with the vertices of each stage moved, in the stages' order; uint8 RGB (H, W, 3)."""
+        layers = [
+            _layers(*_trimmed(stage, deformation(stage, points)), points)
+            for stage, points in zip(self.stages, vertices, strict=True)
+        ]
         picture, plate = self.photo.copy(), self.plate.copy()
         photo, shown = self.photo[self.window], picture[self.window]
         moved = np.zeros(plate.shape[:2], np.float32)
-        layers = [move(stage, points) for stage, points in zip(self.stages, vertices, strict=True)]
         # First everybody is put on the plate, ...
         for stage, person, alpha, change in layers:
             part = self.within(stage)
@@ -175,6 +182,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         plate=_paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         pixels=np.dstack([x, y]),
         source=photo[window],
+        origin=(left, top),
         places=rig.rest,
     )
     return replace(stage, share=_share(stage)) if crowd else _unfolded(stage)
@@ -259,40 +267,60 @@ def move(stage: Stage, vertices: Floats) -> Layers:
         stage: The photo.
         vertices: (V, 3) float32, where the vertices are now, pixels of the photo.
     """
-    cells = deformation(stage, vertices)
-    if stage.share is not None:
-        stage, cells = _trimmed(stage, cells)
+    return _layers(stage, deformation(stage, vertices), vertices)
+
+
+def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
+    """Draw a person as its deformation (gh, gw, 2) says, in pixels per cell, with the vertices (V, 3) of `move`."""
     height, width = stage.plate.shape[:2]
     size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
 
     def scaled_up(grid: Floats) -> Floats:
         return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width])
 
-    # From shifts to places, per pixel; lids and lips are finer than a cell and drawn again.
-    flow = scaled_up(cells) + stage.pixels
-    corner = np.array(stage.corner, np.float32)
-    now, origin = (points[:POINTS, :2] - corner for points in (vertices, stage.places))
+    # From shifts to places, per pixel; what is finer than a cell is drawn again.
+    flow = scaled_up(cells)
+    flow += stage.pixels
+    now, origin = (
+        points[:, :2] - np.array(corner, np.float32)
+        for points, corner in ((vertices, stage.corner), (stage.places, stage.origin))
+    )
     if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
-        _sharpen(flow, _back_to_front(stage.aside, vertices), *(p[:, :2] - corner for p in (vertices, stage.places)))
-    for triangles in _fine_triangles(eyes=stage.share is None, mouth=stage.share is not None):
-        _sharpen(flow, triangles, now, origin)
-    person = _moved_pixels(stage, flow, now)
+        _sharpen(flow, _back_to_front(stage.aside, vertices), now, origin)
+    if stage.share is not None:
+        _sharpen(flow, _lips(), now, origin)
     # The matte goes along with the person; a shift of 1.5 pixels counts as moved in full.
-    if stage.outline is None:
-        back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]]
-        alpha = scaled_up(cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    else:
-        alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.medianBlur(alpha, 3)  # small triangles shoot over in single pixels
+    back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]] - stage.pixels[0, 0]
+    alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     change = cells if stage.still is None else cells - stage.still
     moved = np.minimum(cv2.magnitude(change[..., 0], change[..., 1]) / 1.5, 1)
-    return Layers(stage, person, alpha, scaled_up(moved))
+    if stage.share is not None:
+        person = _moved_quickly(stage, flow, now[:POINTS])
+    elif stage.outline is None:
+        person = _moved_pixels(stage, flow, np.minimum(alpha, moved) > LEAST)
+    else:
+        person = _moved_pixels(stage, flow, moved > LEAST)
+        alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # Small triangles shoot over in single pixels.
+        return Layers(stage, person, cv2.medianBlur(alpha, 3), scaled_up(moved))
+    return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
 
 
-def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
-    """Fetch each pixel of a region from where the flow says; in a crowd with care only in the face."""
-    if stage.share is None:
-        return np.asarray(cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+def _moved_pixels(stage: Stage, flow: Floats, busy: NDArray[np.bool_]) -> Image:
+    """Fetch the pixels of a region from where the flow says, in the cells (gh, gw) where the person is and moves."""
+    person, step = stage.region.copy(), stage.step
+    for top in range(0, len(busy), BAND):
+        # A cell more on all sides: cells are spread up to their neighbours' middles.
+        columns = np.flatnonzero(busy[max(top - 1, 0) : top + BAND + 1].any(0))
+        if len(columns):
+            left, right = max(int(columns[0]) - 1, 0), int(columns[-1]) + 2
+            part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
+            cv2.remap(stage.source, flow[part], None, cv2.INTER_CUBIC, person[part], borderMode=cv2.BORDER_REFLECT_101)
+    return person
+
+
+def _moved_quickly(stage: Stage, flow: Floats, now: Floats) -> Image:
+    """Fetch the pixels of a region in a crowd: with care only in the face, whose landmarks (478, 2) are given."""
     # Places in fixed point, found once for both passes: linear everywhere, then cubic in the face's box
     whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
     person = cv2.remap(stage.source, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -306,7 +334,8 @@ def _moved_pixels(stage: Stage, flow: Floats, now: Floats) -> Image:
 
 def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
     """Leave out the rows and columns of a stage's cells in which nothing moves to speak of."""
-    some = np.maximum(np.abs(cells[..., 0]), np.abs(cells[..., 1])) > SLIGHT
+    change = np.abs(cells if stage.still is None else cells - stage.still)
+    some = np.maximum(change[..., 0], change[..., 1]) > (SLIGHT if stage.share else UNSEEN)
     spans = []
     for any_moves in (some.any(1), some.any(0)):
         busy = np.flatnonzero(any_moves)
@@ -319,8 +348,8 @@ def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
         corner=(stage.corner[0] + columns.start * stage.step, stage.corner[1] + rows.start * stage.step),
         matte=stage.matte[rows, columns],
         plate=plate,
-        pixels=stage.pixels[: plate.shape[0], : plate.shape[1]],
-        source=stage.source[part],
+        pixels=stage.pixels[part],
+        still=None if stage.still is None else stage.still[rows, columns],
     )
     return trimmed, cells[rows, columns]
 
@@ -368,7 +397,7 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Floats) -> None:
-    """Redo the deformation in some triangles pixel by pixel, in place: a shut lid is thinner than a cell.
+    """Redo the deformation in some triangles pixel by pixel, in place: lips in a crowd are thinner than a cell.
 
     Args:
         flow: (h, w, 2) where each pixel of the region comes from, pixels; changed.
@@ -378,21 +407,19 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
     """
     box = points_box(now[triangles].reshape(-1, 2)).clip(flow.shape[1], flow.shape[0])
     patch = flow[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
-    if not patch.size:  # the eye has left the picture
+    if not patch.size:  # they have left the picture
         return
     near = np.array([int(box.left), int(box.top)], np.float32)
     values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
     patch[covered] = values[covered]
 
 
-@lru_cache(maxsize=4)
-def _fine_triangles(*, eyes: bool, mouth: bool) -> list[NDArray[np.int64]]:
-    """Return the triangles with a corner on each eye's lids or on the inner lips; those that close them come first."""
-    triangles = face_model().triangles.astype(np.int64)
-    order = np.roll(triangles, CLOSING, axis=0)
-    lips = order[np.isin(order, INNER_LIPS).any(1)]  # and those next to them: the outer lips
-    edges = [*(EYE_LIDS if eyes else ()), *([lips] if mouth else ())]
-    return [order[np.isin(order, edge).any(1)] for edge in edges]
+@lru_cache(maxsize=1)
+def _lips() -> NDArray[np.int64]:
+    """Return the triangles with a corner on the lips, inner or outer; those that close the mouth come first."""
+    order = np.roll(face_model().triangles.astype(np.int64), CLOSING, axis=0)
+    inner = order[np.isin(order, INNER_LIPS).any(1)]
+    return np.asarray(order[np.isin(order, inner).any(1)])
 
 
 @lru_cache(maxsize=len(RADII))
