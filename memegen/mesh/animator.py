@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -106,28 +107,22 @@ class Singer:
     lids: tuple[Lid | None, ...]
     muffled: bool = False
 
-    def rigid(self, theirs: Pose) -> Floats:
-        """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels."""
-        rigid = self._placed(self.rig.rest, theirs)
-        rigid[:, 1] -= self._held_back(theirs)
-        return rigid
+    def rigid(self, theirs: Pose) -> tuple[Floats, float]:
+        """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels.
 
-    def _placed(self, points: Floats, theirs: Pose) -> Floats:
-        return place(points - self.pose.shift, self.pose, theirs, self.reference.pose, self.acting.motion)
-
-    def _held_back(self, theirs: Pose) -> float:
-        """Return by how many pixels a head stays higher, because the photo has no more of its crown to show."""
-        if not len(self.rig.crown):
-            return 0.0
-        lower, room = (
-            float(self._placed(self.rig.crown, theirs)[:, 1].max()),
-            CROWN * float(mesh_box(self.landmarks).height),
-        )
-        return lower - room * float(np.tanh(lower / room)) if lower > 0 else 0.0
+        A crown that the photo cuts off hardly comes in: also returns by how many pixels the head stays higher for it.
+        """
+        points = np.concatenate([self.rig.rest, self.rig.crown]) - self.pose.shift
+        placed = place(points, self.pose, theirs, self.reference.pose, self.acting.motion)
+        rigid, crown = np.split(placed, [len(self.rig.rest)])
+        lower, room = float(crown[:, 1].max(initial=0)), CROWN * mesh_box(self.landmarks).height
+        higher = lower - room * math.tanh(lower / room)
+        rigid[:, 1] -= higher
+        return rigid, higher
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
-        rigid, left = self.rigid(moment.pose), moment.left
+        (rigid, higher), left = self.rigid(moment.pose), moment.left
         face = retarget(
             self.landmarks,
             moment.landmarks,
@@ -137,7 +132,7 @@ class Singer:
             gaze=moment.gaze,
             poses=(self.pose, moment.pose),
         )
-        face[:, 1] -= self._held_back(moment.pose)
+        face[:, 1] -= higher
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
             face = self.landmarks + left * (face - self.landmarks)
             rigid = self.rig.rest + left * (rigid - self.rig.rest)
@@ -146,7 +141,7 @@ class Singer:
     def reach(self, performance: Performance) -> FaceBox:
         """Return the box in pixels that holds the head at all times of the clip."""
         head = [*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]
-        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[head]) for theirs in performance.poses))
+        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[0][head]) for theirs in performance.poses))
 
 
 @dataclass(frozen=True)

@@ -143,11 +143,13 @@ def carried(now: Floats, rest: Floats, side: int) -> Floats:
         rest: (478, 2) the photo's own.
         side: 0 for the right eye, 1 for the left one.
     """
-    upper, _ = EYE_LIDS[side]
-    disc, corners = IRISES[side][:3], [upper[0], upper[-1]]
-    matrix = cv2.getAffineTransform(rest[disc].astype(np.float32), now[disc].astype(np.float32))
-    turn = matrix[:, :2]
-    return np.column_stack([turn, now[corners].mean(0) - turn @ rest[corners].mean(0)])
+    (upper, _), disc = EYE_LIDS[side], IRISES[side]
+    points = [*disc[:3], upper[0], upper[-1]]
+    before, after = rest[points].astype(np.float32), now[points].astype(np.float32)
+    matrix = cv2.getAffineTransform(before[:3], after[:3])
+    # The disc says how the eye turns and grows, its corners where it is.
+    matrix[:, 2] = (after[3] + after[4] - matrix[:, :2] @ (before[3] + before[4])) / 2
+    return np.asarray(matrix)
 
 
 def placed(layer: Image, matrix: Floats, source: Floats, target: Floats, patch: Image) -> Image:
