@@ -19,10 +19,12 @@ from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
+from memegen.face.options import Acting
 from memegen.face.topology import FACE_OVAL, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
-from memegen.mesh.motion import find_reference, fit_pose, openings, retarget, shape_of, study, yaw_of
+from memegen.mesh.animator import Singer
+from memegen.mesh.motion import Reference, find_reference, fit_pose, openings, retarget, shape_of, study, yaw_of
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.unfolding import partners
 from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage
@@ -567,3 +569,21 @@ def test_what_does_not_move_is_left_out_without_a_trace(
 def test_a_driver_may_be_partly_out_of_the_picture(small_portrait: np.ndarray, singer: Video) -> None:
     close = singer.cropped((130, 120, 400, 420))
     assert [frame.shape for frame in sing(small_portrait, replace(close, duration=0.2))] == [small_portrait.shape] * 5
+
+
+# Heads that the photo's upper edge cuts off
+
+
+@pytest.mark.parametrize(("cut", "lower"), [(0, 120.0), (70, 20.0)])
+def test_a_crown_that_the_photo_cuts_off_hardly_comes_in(portrait: np.ndarray, cut: int, lower: float) -> None:
+    photo = portrait[cut:]
+    points = face_mesh(photo, pick_face(detect_faces(photo)))
+    pose, rig = fit_pose(points), lay_rings(photo, points)
+    shape = shape_of(points, pose)
+    reference = Reference(pose, shape, openings(shape)[1:])
+    singer = Singer(None, points, rig, pose, 0.0, reference, None, Acting(), (), ())  # type: ignore[arg-type]
+    rigid, higher = singer.rigid(pose._replace(shift=pose.shift + np.array([0, 120, 0])))
+    moved = (rigid - rig.rest)[:, 1]
+    assert moved == pytest.approx(120 - higher)
+    assert moved.max() == pytest.approx(lower, abs=5)
+    assert singer.rigid(pose)[1] == 0

@@ -37,7 +37,7 @@ AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, acros
 # Gains of the irises, across and down: the eye network sees about 0.6 of their way, by circles fitted to their edges,
 # and takes some of a blink for a look down.
 GAZE = np.array([1.6, 0.8])
-CALM = 1.2  # frames, sigma: an iris that moves by less than the network's noise is at rest
+CALM = 1.2  # blur of the gaze over time, frames: the eye network trembles
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
