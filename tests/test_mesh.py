@@ -498,7 +498,20 @@ def test_at_rest_a_head_that_looks_aside_is_the_photo(portrait: np.ndarray, land
 def test_a_head_that_looks_at_us_is_not_unfolded(portrait: np.ndarray, landmarks: np.ndarray) -> None:
     stage = set_stage(portrait, lay_rings(portrait, landmarks), points_box(landmarks))
     assert np.shares_memory(stage.source, portrait)
-    assert np.array_equal(stage.places, stage.rig.rest)
+    assert stage.aside is None
+
+
+def test_a_cheek_beyond_the_oval_is_taken_from_the_oval(portrait: np.ndarray, landmarks: np.ndarray) -> None:
+    points = landmarks.copy()
+    oval = points[list(FACE_OVAL), :2].copy()
+    cheek = np.setdiff1d(np.argsort(-points[:, 0])[:40], FACE_OVAL)  # beside the left edge of the face
+    points[cheek, 0] = oval[:, 0].max() + 14
+    rig = lay_rings(portrait, points)
+    scene = set_scene(portrait, [rig], [points_box(points)])
+    [stage] = scene.stages
+    assert min(cv2.pointPolygonTest(oval, place.tolist(), True) for place in stage.places[cheek, :2]) > -0.1
+    assert np.array_equal(stage.places[468:], rig.rest[468:])
+    assert np.array_equal(scene.draw([rig.rest]), portrait)
 
 
 def test_partners_are_on_both_sides_of_the_face() -> None:

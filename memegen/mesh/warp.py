@@ -185,14 +185,30 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         origin=(left, top),
         places=rig.rest,
     )
-    return replace(stage, share=_share(stage)) if crowd else _unfolded(stage)
+    return replace(stage, share=_share(stage)) if crowd else _unfolded(stage) or _tucked(stage)
 
 
-def _unfolded(stage: Stage) -> Stage:
-    """Draw the half of the face that the photo hides, if it hides one."""
+def _tucked(stage: Stage) -> Stage:
+    """Take what the photo has on the oval for landmarks beyond it: a cheek's bulge may be on the background."""
+    rest, oval = stage.rig.rest, stage.rig.rest[FACE_OVAL, :2]
+    beyond = [n for n in range(POINTS) if cv2.pointPolygonTest(oval, rest[n, :2].tolist(), False) < 0]
+    if not beyond:
+        return stage
+    # The nearest point on each side of the oval, and the nearest of those
+    side, away = np.roll(oval, -1, axis=0) - oval, rest[beyond, None, :2] - oval
+    along = np.clip((away * side).sum(2) / np.maximum((side**2).sum(1), 1e-6), 0, 1)
+    near = oval + along[..., None] * side
+    places = rest.copy()
+    places[beyond, :2] = near[np.arange(len(beyond)), np.linalg.norm(rest[beyond, None, :2] - near, axis=2).argmin(1)]
+    stage = replace(stage, places=places)
+    return replace(stage, still=deformation(stage, rest))
+
+
+def _unfolded(stage: Stage) -> Stage | None:
+    """Draw the half of the face that the photo hides; None if it hides none."""
     spread = unfold(stage.rig, stage.triangles)
     if spread is None:
-        return stage
+        return None
     # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
     fine, (height, width) = replace(stage, step=max(stage.step // FINER, 1)), stage.plate.shape[:2]
     order, now = _back_to_front(stage.triangles, spread.places), fine.cells(spread.places)
@@ -435,10 +451,17 @@ def _triangles(rings: int) -> NDArray[np.int64]:
 
 
 def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np.int64]:
-    """Sort the face's triangles by depth, farthest first; the rings stay behind them."""
+    """Sort the face's triangles by depth, farthest first; the rings stay behind them.
+
+    Those that turn their back are turned round and stay behind the rest: where the outline of a cheek folds, there is
+    skin behind it.
+    """
     rings = triangles.max(1) >= POINTS
     face = triangles[~rings]
-    return np.concatenate([triangles[rings], face[np.argsort(-vertices[face, 2].sum(1))]])
+    face = face[np.argsort(-vertices[face, 2].sum(1))]
+    (x1, y1), (x2, y2) = (vertices[face[:, 1:], :2] - vertices[face[:, :1], :2]).transpose(1, 2, 0)
+    back = x1 * y2 < y1 * x2
+    return np.concatenate([triangles[rings], face[back, ::-1], face[~back]])
 
 
 def _paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
