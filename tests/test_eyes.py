@@ -87,7 +87,8 @@ def test_an_eye_that_looks_as_in_the_photo_is_the_photo(
     picture = portrait.copy()
     still = acted(landmarks)[:, :2]
     turn_eyes(picture, eyes, still, landmarks[:, :2])
-    shut_lids(picture, [skin_of_lids(portrait, landmarks[:, :2], side) for side in (0, 1)], still, landmarks[:, :2])
+    lids = [skin_of_lids(portrait, landmarks[:, :2], side) for side in (0, 1)]
+    shut_lids(picture, lids, held_open(still, landmarks[:, :2]), still, landmarks[:, :2])
     assert np.array_equal(picture, portrait)
 
 
@@ -128,7 +129,7 @@ def test_shut_lids_hide_the_irises(portrait: np.ndarray, landmarks: np.ndarray, 
         face = acted(landmarks, gaze=(gaze, 0), shut=1)[:, :2]
         picture = portrait.copy()
         turn_eyes(picture, eyes, face, landmarks[:, :2])
-        shut_lids(picture, lids, face, landmarks[:, :2])
+        shut_lids(picture, lids, held_open(face, landmarks[:, :2]), face, landmarks[:, :2])
         shown.append(picture)
     assert abs(shown[0].astype(int) - shown[1]).max() <= 12
     shut, open_ = (face_mesh(picture, pick_face(detect_faces(picture))) for picture in (shown[0], portrait))

@@ -8,9 +8,9 @@ import math
 import mimetypes
 import os
 import shutil
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -331,23 +331,36 @@ def write_video(
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     spans = [span for one in several if (span := _span(one))]
-    with whole_file(file, guard=writing) as part, ThreadPoolExecutor(1) as aside:
+    spans = spans if file.suffix.lower() in MOVIES else []
+    with whole_file(file, guard=writing) as part, _heard(spans, sound, part.parent, file) as heard:
         folder = part.parent
-
-        def heard(length: float) -> Path | None:
-            return soundtrack(spans, length=length, sound=sound, folder=folder, name=file)
-
-        # A picture is mostly as long as the sound that comes with it: that is made meanwhile.
-        spans = spans if file.suffix.lower() in MOVIES else []
-        likely = max((span.length for span in spans), default=math.inf) + max(sound.offset if sound else 0, 0) / 1000
-        early = aside.submit(heard, likely) if likely < math.inf else None
         picture = record(frames, fps=rate, name=file, folder=folder)
-        guessed = early is not None and abs(picture.length - likely) < 1e-6
-        track = early.result() if early and guessed else aside.submit(heard, picture.length).result() if spans else None
+        track = heard(picture.length)
         parcel = Parcel(file, folder, track=track, comment=comment, finish=finish, limit=limit)
         whole = pack(picture, parcel)
         whole.path.replace(part)
     return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
+
+
+@contextmanager
+def _heard(
+    spans: Sequence[SoundSpan], sound: Sound | None, folder: Path, name: Path
+) -> Iterator[Callable[[float], Path | None]]:
+    """Make a clip's sound while its picture is made; gives a function from the picture's length to the sound."""
+    likely = max((span.length for span in spans), default=math.inf) + max(sound.offset if sound else 0, 0) / 1000
+
+    def make(length: float) -> Path | None:
+        return soundtrack(spans, length=length, sound=sound, folder=folder, name=name) if spans else None
+
+    with ThreadPoolExecutor(1) as aside:
+        # A picture is mostly as long as the sound that comes with it. If it is not, the sound is made again.
+        early = aside.submit(make, likely) if likely < math.inf else None
+
+        def heard(length: float) -> Path | None:
+            fits = early is not None and abs(length - likely) < 1e-6
+            return early.result() if early and fits else aside.submit(make, length).result()
+
+        yield heard
 
 
 def from_moviepy(clip: Any, path: str | Path, *, max_size: str | int | None = None) -> Video:

@@ -25,7 +25,7 @@ from memegen.face.topology import FACE_OVAL, IRISES, LIP_MIDDLES, POINTS, Landma
 from memegen.face.watching import DRIVING_SIDE, watch
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, open_up, turn_eyes
-from memegen.mesh.lids import Lid, shut_lids, skin_of_lids
+from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.motion import (
     Performance,
     Pose,
@@ -262,11 +262,14 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
     # Eyes and mouths are painted into the finished picture, except those behind another head.
-    picture = scene.draw([follow(stage, *move) for stage, move in zip(scene.stages, moves, strict=True)])
-    for singer, (_, face) in zip(singers, moves, strict=True):
+    opened = [held_open(face, singer.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
+    picture = scene.draw(
+        [follow(stage, rigid, face) for stage, (rigid, _), face in zip(scene.stages, moves, opened, strict=True)]
+    )
+    for singer, (_, face), lids in zip(singers, moves, opened, strict=True):
         moment = moments[singer.clip]
         turn_eyes(picture, singer.eyes, face[:, :2], singer.landmarks[:, :2])
-        shut_lids(picture, singer.lids, face[:, :2], singer.landmarks[:, :2])
+        shut_lids(picture, singer.lids, lids[:, :2], face[:, :2], singer.landmarks[:, :2])
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)

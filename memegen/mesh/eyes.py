@@ -11,6 +11,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import window
 from memegen.face.topology import EYE_LIDS, IRISES
+from memegen.mesh.raster import soft_mask
 
 LEAST = 1.5  # radius in pixels of an iris that can be seen to move
 REACH = 2.5  # how far around an iris the white is looked at, over the iris's radius
@@ -129,10 +130,8 @@ def between_lids(points: Floats, side: int, size: tuple[int, ...]) -> Floats:
     """Draw the opening between an eye's lashes, with a soft edge: (h, w) float32, 0 to 1."""
     upper, lower = EYE_LIDS[side]
     inset = max(INSET * float(np.linalg.norm(points[upper[0]] - points[upper[-1]])), 0.5)
-    mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round(points[[*upper, *lower[-2:0:-1]]] * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    # Blurred, an edge is half as bright: what is brighter lies inside.
-    return np.asarray(np.clip(2 / 255 * cv2.GaussianBlur(mask, (0, 0), inset).astype(np.float32) - 1, 0, 1))
+    # The mask is a half on the edge: what is brighter lies inside.
+    return np.clip(2 * soft_mask(points[[*upper, *lower[-2:0:-1]]], size, inset) - 1, 0, 1)
 
 
 def carried(now: Floats, rest: Floats, side: int) -> Floats:
@@ -162,8 +161,8 @@ def placed(layer: Image, matrix: Floats, source: Floats, target: Floats, patch: 
         target: (2,) pixels of the patch's corner in the picture.
         patch: Of the wanted size.
     """
-    map_ = np.column_stack([matrix[:, :2], matrix @ [*source, 1] - target])
-    return np.asarray(cv2.warpAffine(layer, map_, patch.shape[1::-1]), np.uint8)
+    way = np.column_stack([matrix[:, :2], matrix @ [*source, 1] - target])
+    return np.asarray(cv2.warpAffine(layer, way, patch.shape[1::-1]), np.uint8)
 
 
 def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Floats) -> None:

@@ -93,8 +93,9 @@ def skin_of_lids(photo: Image, points: Floats, side: int) -> Lid | None:
 def _across(patch: Image | Floats, line: Floats, lids: Sequence[Floats]) -> _Across:
     """Look at a patch from an eye with these lids, whose corners are the ends of the line; pixels of the patch."""
     start, end = sorted((line[0], line[-1]), key=lambda corner: float(corner[0]))
-    way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-3)
-    down, width = np.array([-way[1], way[0]]), max(float(np.linalg.norm(end - start)), 1e-3)
+    width = max(float(np.linalg.norm(end - start)), 1e-3)
+    way = (end - start) / width
+    down = np.array([-way[1], way[0]])
     y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
     along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / width
     along = (along - 0.5) / WIDER + 0.5
@@ -116,16 +117,16 @@ def held_open(now: Floats, rest: Floats) -> Floats:
     return held
 
 
-def shut_lids(picture: Image, lids: Sequence[Lid | None], now: Floats, rest: Floats) -> None:
+def shut_lids(picture: Image, lids: Sequence[Lid | None], opened: Floats, now: Floats, rest: Floats) -> None:
     """Draw the upper lids down over the eyes, in place.
 
     Args:
-        picture: uint8 RGB (H, W, 3), with the lids as `held_open` has them.
+        picture: uint8 RGB (H, W, 3), with the lids held open.
         lids: The right and the left one, from `skin_of_lids`.
+        opened: (478, 2) from `held_open`, pixels.
         now: (478, 2) moved landmarks, pixels.
         rest: (478, 2) the photo's own.
     """
-    opened = held_open(now, rest)
     for side, lid in enumerate(lids):
         upper, lower = EYE_LIDS[side]
         width = float(np.linalg.norm(now[upper[0]] - now[upper[-1]]))

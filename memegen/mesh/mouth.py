@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.face.cropping import window
 from memegen.face.topology import LIP_MIDDLES, LIPS, eye_distance
 from memegen.mesh.palette import Palette
+from memegen.mesh.raster import soft_mask
 
 TUCK = 0.15  # how much of the driver's mouth is cut off at its lips, over the way to the middle
 GRID = 40  # most cells, along a side, of the way from the photo's mouth to the driver's
 SOFT = 0.008  # blur of the mouth's edge, over the inter-ocular distance
+SHARP = 0.4  # least blur of both edges, pixels
 SHADE = 0.025  # blur of the shadow that the lips throw into the mouth, over the inter-ocular distance
 OPEN = 0.025  # opening beyond the photo's own, over the inter-ocular distance, at which the driver's mouth covers it
 WIDE = 0.06  # opening, over the inter-ocular distance, up to which there is more than that shadow in it
@@ -36,16 +39,16 @@ def paint_mouth(
     """
     opening, unit = lips[LIPS, :2], float(eye_distance(lips[:, :2]))
     soft = SOFT * unit
-    left, top = np.maximum(np.floor(opening.min(0) - 6 * soft), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(opening.max(0) + 6 * soft), region.shape[1::-1]).astype(int)
-    if opacity <= 0 or right - left < 2 or bottom - top < 2:
+    part = window(opening, 6 * soft, region)
+    patch = region[part]
+    if opacity <= 0 or min(patch.shape[:2]) < 2:
         return region
-    corner, size = np.array([left, top]), (int(right - left), int(bottom - top))
+    corner, size = np.array([part[1].start, part[0].start]), (patch.shape[1], patch.shape[0])
     # The way to the driver's mouth and the lips' shadow are smooth: a coarse grid holds them.
     step = -(-max(size) // GRID)
     cells = -(-size[0] // step), -(-size[1] // step)
     coarse = (lips[:, :2] - corner + 0.5) / step - 0.5
-    shade = _inside(coarse[LIPS], cells, SHADE * unit / step)
+    shade = soft_mask(coarse[LIPS], cells, max(SHADE * unit / step, SHARP))
     whole = cv2.resize(np.dstack([_way(coarse, driving, cells), shade]), None, fx=step, fy=step)[: size[1], : size[0]]
     inside = cv2.remap(frame, whole[..., :2], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Near the lips, and where the driver's own lips are in the way, there is only the dark line.
@@ -56,8 +59,7 @@ def paint_mouth(
     )
     inside = palette.show(inside, unit)
     inside = cv2.blendLinear(inside, np.full_like(inside, palette.line), lit, 1 - lit)
-    weight = _inside(opening - corner, size, soft) * np.float32(opacity)
-    patch = region[top:bottom, left:right]
+    weight = soft_mask(opening - corner, size, max(soft, SHARP)) * np.float32(opacity)
     patch[:] = cv2.blendLinear(inside, patch, weight, 1 - weight)
     return region
 
@@ -70,13 +72,6 @@ def mouth_opacity(opening: float, own: float) -> float:
         own: The photo's own.
     """
     return float(smoothstep((opening - own) / OPEN))
-
-
-def _inside(outline: Floats, size: tuple[int, int], blur: float) -> Floats:
-    """Draw a soft mask (H, W) float32 of an outline (P, 2) in pixels, 1 inside."""
-    mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
-    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(blur, 0.4)))
 
 
 def _apart(landmarks: Floats) -> float:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
-from memegen.mesh.lids import held_open
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
 from memegen.mesh.unfolding import blend_halves, unfold
@@ -269,7 +268,6 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     """
     # Each ring vertex follows the point of the oval on its spoke: the jaw takes the cheeks and the chin along.
     hold, jaw = stage.rig.hold, stage.rig.jaw
-    face = held_open(face, stage.rig.rest)
     expression = np.tile(face[FACE_OVAL] - rigid[FACE_OVAL], (len(hold) // len(FACE_OVAL), 1))
     rest = stage.rig.rest[POINTS:]
     rings = rest + hold[:, None] * (rigid[POINTS:] - rest) + jaw[:, None] * expression
