@@ -114,16 +114,28 @@ def refind_face(image: Image, landmarks: Landmarks | None) -> Landmarks | None:
     Returns:
         (468, 3) float32 as `face_mesh`, before `refine_eyes`; None when there is no face.
     """
-    if landmarks is not None:
-        near, flag = _mesh_in(image, mesh_box(landmarks))
-        if flag > 0:
-            return near
+    near = None if landmarks is None else mesh_near(image, mesh_box(landmarks))
+    if near is not None:
+        return near
     faces = detect_faces(image)
-    if not faces:
-        return None
-    rough, _ = _mesh_in(image, pick_face(faces))
-    found, flag = _mesh_in(image, mesh_box(rough))
-    return found if flag > 0 else None
+    return mesh_near(image, pick_face(faces), passes=2) if faces else None
+
+
+def mesh_near(image: Image, box: FaceBox, passes: int = 1) -> Landmarks | None:
+    """Find a face in a box or near it.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        box: Where it should be.
+        passes: How often to look, each time around the landmarks found before.
+
+    Returns:
+        (468, 3) float32 as `face_mesh`, before `refine_eyes`; None when there is no face.
+    """
+    for _ in range(passes):
+        mesh, flag = _mesh_in(image, box)
+        box = mesh_box(mesh)
+    return mesh if flag > 0 else None
 
 
 def refine_eyes(image: Image, landmarks: Landmarks, passes: int = 1) -> Landmarks:

@@ -75,17 +75,16 @@ def track_face(
     """
     meshes: list[Landmarks | None] = []
     sway: list[Sway] = []
-    for mesh, step in in_parallel(_look_closer, pairwise(_sightings(frames))):
+    for mesh, step in in_parallel(look_closer, pairwise(_sightings(frames))):
         meshes.append(mesh)
         sway.append(step)
     landmarks, found = bridged(meshes, fps=fps, start=start, name=name)
     if smooth:
-        _steady(landmarks, sway, fps)
-        _smooth(landmarks)
+        calm(landmarks, sway, fps)
     return FaceTrack(landmarks, found)
 
 
-class _Sighting(NamedTuple):
+class Sighting(NamedTuple):
     """A frame in colour and in grey, and the face in it."""
 
     frame: Image
@@ -93,16 +92,16 @@ class _Sighting(NamedTuple):
     mesh: Landmarks | None
 
 
-def _sightings(frames: Iterable[Image]) -> Iterator[_Sighting | None]:
+def _sightings(frames: Iterable[Image]) -> Iterator[Sighting | None]:
     """Find the face in each frame near where it was in the frame before; None stands before the first."""
     yield None
     mesh = None
     for frame in frames:
         mesh = refind_face(frame, mesh)
-        yield _Sighting(frame, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), mesh)
+        yield Sighting(frame, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), mesh)
 
 
-def _look_closer(pair: tuple[_Sighting | None, _Sighting | None]) -> tuple[Landmarks | None, Sway]:
+def look_closer(pair: tuple[Sighting | None, Sighting | None]) -> tuple[Landmarks | None, Sway]:
     """Refine the second sighting of a pair, and measure the sway since the first."""
     before, now = pair
     if now is None or now.mesh is None:
@@ -134,7 +133,7 @@ def bridged(
             f"No face was found in {name} between {start + first / fps:.1f} s and {start + end / fps:.1f} s: "
             "choose a clip, or a part of it, in which one face stays in view."
         )
-    return _interpolated(meshes), found
+    return interpolated(meshes), found
 
 
 def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
@@ -146,7 +145,7 @@ def _longest_gap(found: Sequence[bool]) -> tuple[int, int]:
     return best
 
 
-def _interpolated(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
+def interpolated(meshes: Sequence[Landmarks | None]) -> list[Landmarks]:
     """Fill each None linearly between its neighbours in time; both ends repeat the nearest."""
     numbers = [number for number, mesh in enumerate(meshes) if mesh is not None]
     known = [mesh for mesh in meshes if mesh is not None]
@@ -201,6 +200,18 @@ def _turn(z: Complex, w: Complex) -> complex:
     """Return the turn and growth that takes the points z nearest to w, least squares."""
     z = z - z.mean()
     return complex(np.vdot(z, w) / np.vdot(z, z))
+
+
+def calm(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
+    """Steady and smooth the landmarks of a clip's frames, in place.
+
+    Args:
+        meshes: Landmarks of each frame, pixels.
+        sway: Of each frame, from `look_closer`.
+        fps: Frames per second.
+    """
+    _steady(meshes, sway, fps)
+    _smooth(meshes)
 
 
 def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:

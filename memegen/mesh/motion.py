@@ -184,13 +184,30 @@ def retarget(
         (478, 3) float64: where the photo's landmarks go, pixels.
     """
     mine, theirs = poses or (fit_pose(photo), fit_pose(driving))
-    # The expression is added in the mean shape's axes, where heads of all poses and sizes are alike.
-    look, own = shape_of(driving, theirs), shape_of(photo, mine)
+    shape = act(shape_of(photo, mine), shape_of(driving, theirs), reference, expression=expression, gaze=gaze)
+    return place(shape @ mine.rotation.T * mine.scale, mine, theirs, reference.pose, motion)
+
+
+def act(own: Floats, look: Floats, reference: Reference, *, expression: float, gaze: Floats = AHEAD) -> Floats:
+    """Give a face the driver's expression.
+
+    The expression is added in the mean shape's axes, where heads of all poses and sizes are alike.
+
+    Args:
+        own: (478, 3) the face at rest, see `shape_of`.
+        look: (478, 3) the driver's.
+        reference: The driver's look that corresponds to the face at rest.
+        expression: See `retarget`, as `gaze`.
+        gaze: (2,)
+
+    Returns:
+        (478, 3) the face with the expression, in the same axes.
+    """
     shape = own + expression * (look - reference.shape)
     _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))
     _turn_eyes(shape, own, expression * GAZE * gaze)
     _part_lips(shape)
-    return place(shape @ mine.rotation.T * mine.scale, mine, theirs, reference.pose, motion)
+    return shape
 
 
 def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
