@@ -55,7 +55,7 @@ class Option(NamedTuple):
             InputError: The message says what can be chosen.
         """
         words = self.name.replace("_", " ")
-        if self.choices and value not in self.choices:
+        if self.choices and value not in self.choices and value is not self.default:
             *most, last = map(str, self.choices)
             raise InputError(f"The {words} is {value!r}: choose {', '.join(most)} or {last}.")
         if self.is_number and value is not None and not self._holds(value):

@@ -13,11 +13,23 @@ Which = int | Literal["all"] | None
 
 Framing = Literal["photo", "face"]
 FRAMINGS: dict[Framing, str] = {"photo": "the whole photo", "face": "only the face (classic)"}
+Region = Literal["mouth", "face", "head"]
+REGIONS: dict[Region, str] = {
+    "mouth": "the mouth only",
+    "face": "the whole face",
+    "head": "the face and the head's turns",
+}
+Ending = Literal["loop", "freeze", "cut"]
+ENDINGS: dict[Ending, str] = {
+    "loop": "plays back and forth",
+    "freeze": "stands still",
+    "cut": "ends the clip",
+}
 
 
 @dataclass(frozen=True)
 class Acting:
-    """Which face of the photo moves, and how much.
+    """Which face of the photo or of the target video moves, and how much.
 
     Raises:
         InputError: A value can't be used.
@@ -36,6 +48,15 @@ class Acting:
     motion: float = option(
         1.0, "Head", "Gain of the head's rotation, movement and size; 1 is as driven, try 0.8.",
         low=0.0, high=3.0, unit="times the driver's own",
+    )  # fmt: skip
+    part: Region | None = option(
+        None, "What moves", "What follows the driver: mouth, face or head; face in a video, head in a photo, when left out.",
+        choices=REGIONS,
+    )  # fmt: skip
+    ending: Ending = option(
+        "loop", "After its end, your video", "What a video that is made to sing does when the song is longer: "
+        "loop plays it back and forth, freeze keeps its last picture, cut ends the clip.",
+        choices=ENDINGS,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

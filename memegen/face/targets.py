@@ -126,7 +126,9 @@ def _follow(clip: Video, which: Which, progress: Progress | None) -> Arrays:
         raise _faceless(clip)
     count = clip.frame_count
     tracks = [one.track(count, [*shots, count], float(clip.fps)) for one in followers.values()]
-    columns = {name: np.stack(parts) for name, parts in zip(TargetTrack._fields, zip(*tracks, strict=True), strict=True)}
+    columns = {
+        name: np.stack(parts) for name, parts in zip(TargetTrack._fields, zip(*tracks, strict=True), strict=True)
+    }
     return {"shots": np.array(shots), "numbers": np.array([*followers]), **columns}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -17,15 +17,18 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
-from memegen.face.casting import Driving, Role, cast_roles, eased
+from memegen.face.casting import Driving, Role, cast_roles
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
-from memegen.face.topology import FACE_OVAL, IRISES, LIP_MIDDLES, POINTS, Landmarks
-from memegen.face.watching import DRIVING_SIDE, watch
+from memegen.face.targets import watch_targets
+from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
+from memegen.face.watching import watch
+from memegen.media.playing import play
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
+from memegen.mesh.moments import Moment, film
 from memegen.mesh.motion import (
     Performance,
     Pose,
@@ -41,40 +44,15 @@ from memegen.mesh.motion import (
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings
+from memegen.mesh.target import cast_faces
 from memegen.mesh.warp import Scene, follow, set_scene
 
 HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height
 CROWN = 0.08  # how far a crown that the photo cuts off may come in, over the height of the face
-AROUND = 1.2  # size of the part of the driving frames that is read, over the face's
 LEAST_SIDE = 256  # pixels of the square that shows only the face: a smaller one is scaled up
 
 log = logging.getLogger(__name__)
-
-
-class Moment(NamedTuple):
-    """What a driver does at one time.
-
-    Attributes:
-        frame: uint8 RGB, the part of the driving frame in which the face is.
-        corner: (3,) its left and top in the driving frame, pixels, and 0.
-        landmarks: (478, 3) in the driving frame, pixels.
-        pose: The head's.
-        gaze: (2,) where it looks, see `Performance`.
-        left: How much of its movement counts: 1 while the clip runs, then falling to 0.
-    """
-
-    frame: Image
-    corner: Floats
-    landmarks: Landmarks
-    pose: Pose
-    gaze: Floats
-    left: float
-
-    @property
-    def seen(self) -> Floats:
-        """The landmarks in pixels of `frame`, (478, 3)."""
-        return self.landmarks - self.corner
 
 
 @dataclass(frozen=True)
@@ -158,11 +136,12 @@ class MeshAnimator:
     acting: Acting = Acting()
     progress: Progress | None = None
 
-    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+    def animate(self, photo: Image | Video, driving: Driving) -> Iterator[Image]:
         """Move a photo as the face in a driving clip moves, or several faces as those in their clips do.
 
         Args:
-            photo: uint8 RGB (H, W, 3).
+            photo: uint8 RGB (H, W, 3). Or a target video, whose faces then have the driver's expression: the frames
+                come at its rate.
             driving: The clip. It is read to follow the face, unless its track is known, and again for the inside of
                 the mouth. For a duet, a mapping from a face's number to its own clip: a face whose clip ends before
                 another's comes to rest.
@@ -174,6 +153,9 @@ class MeshAnimator:
             NoFaceError: The photo or the clip has no face.
             InputError: The photo has fewer faces than `acting` or the duet asks for.
         """
+        if isinstance(photo, Video):
+            yield from self._change(photo, driving)
+            return
         roles = cast_roles(photo, self.acting.face, driving)
         meshes = [face_mesh(photo, role.face) for role in roles]
         performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
@@ -198,9 +180,9 @@ class MeshAnimator:
         length = max(len(performance.poses) for performance in performances.values())
         with ExitStack() as decoders:  # they end with the stream, also where an error is kept
             films = {
-                clip: decoders.enter_context(closing(_film(clip, show, length))) for clip, show in performances.items()
+                clip: decoders.enter_context(closing(film(clip, show, length))) for clip, show in performances.items()
             }
-            first = {clip: next(film) for clip, film in films.items()}
+            first = {clip: next(one) for clip, one in films.items()}
 
             def rehearse(part: tuple[Role, Landmarks]) -> Singer:
                 role, mesh = part
@@ -216,6 +198,34 @@ class MeshAnimator:
                 return picture if frame is None else _enlarged(picture[frame])
 
             yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
+
+    def _change(self, target: Video, driving: Driving) -> Iterator[Image]:
+        """Draw the frames of a target with the drivers' expressions."""
+        duet = isinstance(driving, Mapping)
+        parts = {one: replace(clip, fps=target.fps) for one, clip in driving.items()} if duet else {}
+        single = None if duet else replace(driving, fps=target.fps)
+        performances = {clip: self._study(clip) for clip in dict.fromkeys(parts.values() if duet else [single])}
+        length = max(len(performance.poses) for performance in performances.values())
+        used = replace(target, duration=min(target.duration, float(length / target.fps)))
+        count = used.frame_count if self.acting.ending == "cut" else length
+        targets = watch_targets(used, "all" if duet else self.acting.face, self.progress)
+        clips = parts or dict.fromkeys(targets.tracks, single)
+        with ExitStack() as decoders:
+            films = {
+                clip: decoders.enter_context(closing(film(clip, show, count))) for clip, show in performances.items()
+            }
+            first = {clip: next(one) for clip, one in films.items()}
+            cast = cast_faces(used, targets, clips, performances, first, self.acting)
+            frame = None if self.acting.framing == "photo" else even_square(cast.reach, used.width, used.height)
+
+            def draw(part: tuple[tuple[int, Image], tuple[Moment, ...]]) -> Image:
+                (number, picture), moments = part
+                changed = cast.change(number, picture, dict(zip(films, moments, strict=True)))
+                return changed if frame is None else _enlarged(changed[frame])
+
+            moments = chain([tuple(first.values())], zip(*films.values(), strict=True))
+            played = play(used, count, loop=self.acting.ending == "loop")
+            yield from in_parallel(draw, zip(played, moments, strict=False))
 
     def _rehearse(
         self, photo: Image, role: Role, landmarks: Landmarks, first: Moment, performance: Performance
@@ -245,11 +255,15 @@ class MeshAnimator:
             return None
         height, width = scene.photo.shape[:2]
         rows, columns = scene.window
-        # An even side, for video codecs
-        box = FaceBox(columns.start, rows.start, columns.stop, rows.stop).square().inside(width, height)
-        side = max(int(box.width) // 2 * 2, 2)
-        left, top = (min(max(round(v), 0), n - side) for v, n in ((box.left, width), (box.top, height)))
-        return np.s_[top : top + side, left : left + side]
+        return even_square(FaceBox(columns.start, rows.start, columns.stop, rows.stop), width, height)
+
+
+def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
+    """Return the square around a box within a picture, as an index; its side is even, for video codecs."""
+    box = box.square().inside(width, height)
+    side = max(int(box.width) // 2 * 2, 2)
+    left, top = (min(max(round(v), 0), n - side) for v, n in ((box.left, width), (box.top, height)))
+    return np.s_[top : top + side, left : left + side]
 
 
 def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment]) -> Image:
@@ -282,31 +296,6 @@ def _is_covered(role: Role, points: Landmarks) -> bool:
     x, y = points[:, :2].mean(0).tolist()
     nearer = (other for other in role.others if other.height > role.face.height)
     return any(other.left < x < other.right and other.top - HAIR * other.height < y < other.bottom for other in nearer)
-
-
-def _film(clip: Video, performance: Performance, length: int) -> Generator[Moment, None, None]:
-    """Yield what a driver does frame by frame, followed by the return to rest, `length` moments in all."""
-    last, (near, corner) = None, _near(clip, performance.landmarks)
-    with closing(near.frames(max_side=DRIVING_SIDE)) as frames:
-        for frame, landmarks, pose, gaze in zip(
-            frames, performance.landmarks, performance.poses, performance.gaze, strict=False
-        ):
-            last = Moment(frame, corner, landmarks, pose, gaze, 1.0)
-            yield last
-    if last is not None:
-        for late in range(1, length - len(performance.landmarks) + 1):
-            yield last._replace(left=eased(late, float(clip.fps)))
-
-
-def _near(clip: Video, landmarks: Sequence[Landmarks]) -> tuple[Video, Floats]:
-    """Crop a clip to the part in which the face always is, which is decoded faster; also return that part's corner."""
-    if max(clip.width, clip.height) > DRIVING_SIDE:  # its frames are scaled down, a part of them would be so otherwise
-        return clip, np.zeros(3, np.float32)
-    box = points_box(np.concatenate([points[FACE_OVAL] for points in landmarks])).scaled(AROUND)
-    box = box.clip(clip.width, clip.height)
-    # Colours are stored for pairs of pixels: whole pairs are cut out, so that they stay as they are.
-    left, top = (int(value) // 2 * 2 for value in (box.left, box.top))
-    return clip.cropped((left, top, box.right, box.bottom)), np.array([left, top, 0], np.float32)
 
 
 def _enlarged(square: Image) -> Image:

@@ -165,7 +165,20 @@ def placed(layer: Image, matrix: Floats, source: Floats, target: Floats, patch: 
     return np.asarray(cv2.warpAffine(layer, way, patch.shape[1::-1]), np.uint8)
 
 
-def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Floats) -> None:
+def lit(layer: Image, light: Floats | float) -> Image:
+    """Return a layer (h, w, 3) in another light: a factor, or one for each colour."""
+    return np.ascontiguousarray(layer if np.all(light == 1) else np.clip(layer * light, 0, 255).astype(np.uint8))
+
+
+def turn_eyes(
+    picture: Image,
+    eyes: Sequence[Eye | None],
+    now: Floats,
+    rest: Floats,
+    *,
+    light: Floats | float = 1.0,
+    amount: float | None = None,
+) -> None:
     """Paint the irises where they look, under the lids, in place.
 
     Args:
@@ -173,16 +186,19 @@ def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Flo
         eyes: The right and the left one, from `open_up`.
         now: (478, 2) moved landmarks, pixels.
         rest: (478, 2) the photo's own.
+        light: Factors for the layers' colours.
+        amount: How much is painted, 0 to 1; by how far an iris has moved when None.
     """
     for side, eye in enumerate(eyes):
         iris, (right, *_, left) = IRISES[side], EYE_LIDS[side][0]
         matrix = carried(now, rest, side)
         stay = matrix @ [*rest[iris[0]], 1]
         shift = now[iris[0]] - stay
-        amount = float(smoothstep(np.linalg.norm(shift) / (STIR * np.linalg.norm(now[right] - now[left]))))
+        stirred = smoothstep(np.linalg.norm(shift) / (STIR * np.linalg.norm(now[right] - now[left])))
+        share = float(stirred) if amount is None else amount
         part = window(np.array([stay, now[iris[0]]]), 1.5 * np.ptp(now[iris], axis=0).max() / 2, picture)
         patch = picture[part]
-        if eye is None or amount <= 0 or not patch.size:
+        if eye is None or share <= 0 or not patch.size:
             continue
         corner = np.array([part[1].start, part[0].start])
         lids, looking = between_lids(now - corner, side, patch.shape[1::-1]) / 255, patch.copy()
@@ -190,5 +206,5 @@ def turn_eyes(picture: Image, eyes: Sequence[Eye | None], now: Floats, rest: Flo
         for layer, off in ((eye.white, 0), (eye.iris, shift)):
             shown = placed(layer, matrix, eye.corner, corner - off, patch)
             weight = lids * shown[..., 3]
-            looking = cv2.blendLinear(np.ascontiguousarray(shown[..., :3]), looking, weight, 1 - weight)
-        patch[:] = cv2.addWeighted(looking, amount, patch, 1 - amount, 0)
+            looking = cv2.blendLinear(lit(shown[..., :3], light), looking, weight, 1 - weight)
+        patch[:] = cv2.addWeighted(looking, share, patch, 1 - share, 0)

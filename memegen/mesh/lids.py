@@ -11,7 +11,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import window
 from memegen.face.topology import EYE_LIDS
-from memegen.mesh.eyes import carried, placed, spread
+from memegen.mesh.eyes import carried, lit, placed, spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
@@ -117,7 +117,15 @@ def held_open(now: Floats, rest: Floats) -> Floats:
     return held
 
 
-def shut_lids(picture: Image, lids: Sequence[Lid | None], opened: Floats, now: Floats, rest: Floats) -> None:
+def shut_lids(
+    picture: Image,
+    lids: Sequence[Lid | None],
+    opened: Floats,
+    now: Floats,
+    rest: Floats,
+    *,
+    light: Floats | float = 1.0,
+) -> None:
     """Draw the upper lids down over the eyes, in place.
 
     Args:
@@ -125,7 +133,8 @@ def shut_lids(picture: Image, lids: Sequence[Lid | None], opened: Floats, now: F
         lids: The right and the left one, from `skin_of_lids`.
         opened: (478, 2) from `held_open`, pixels.
         now: (478, 2) moved landmarks, pixels.
-        rest: (478, 2) the photo's own.
+        rest: (478, 2) those of the photo that the lids are from.
+        light: See `turn_eyes`.
     """
     for side, lid in enumerate(lids):
         upper, lower = EYE_LIDS[side]
@@ -136,7 +145,7 @@ def shut_lids(picture: Image, lids: Sequence[Lid | None], opened: Floats, now: F
             continue
         corner = np.array([part[1].start, part[0].start])
         eye = _across(patch, now[upper] - corner, [edge - corner for edge in (opened[upper], now[upper], now[lower])])
-        skin = placed(lid.skin, carried(now, rest, side), lid.corner, corner, patch)
+        skin = lit(placed(lid.skin, carried(now, rest, side), lid.corner, corner, patch), light)
         _draw_lid(patch, skin, eye)
 
 

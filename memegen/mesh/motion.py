@@ -12,7 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats
+from memegen.base.arrays import Floats, smoothstep
+from memegen.face.options import Region
 from memegen.face.topology import (
     EYE_LIDS,
     INNER_LIPS,
@@ -218,6 +219,17 @@ def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: flo
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
     return np.asarray(growth * points @ turn.T + mine.shift + shift)
+
+
+def shares(part: Region) -> Floats:
+    """Return how much of each landmark's movement is made when a part of the face follows the driver, (478,), 0 to 1."""
+    x, y, _ = face_model().mean_shape.T
+    middle = 1 - smoothstep((abs(x) - 0.5) / 0.25)
+    mouth = middle * smoothstep((y - 0.42) / 0.2)
+    if part == "mouth":
+        return np.asarray(mouth)
+    eyes = smoothstep((y + 0.5) / 0.15) * (1 - smoothstep((y - 0.1) / 0.2)) * (1 - smoothstep((abs(x) - 0.62) / 0.1))
+    return np.asarray(np.maximum(mouth, eyes))
 
 
 def _cues(shape: Floats, pose: Pose) -> Floats:

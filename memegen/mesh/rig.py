@@ -54,14 +54,19 @@ def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()
     # The last ring that moves, and one that stays: between the two the movement fades.
     count = min(int(np.nonzero((hold > 0.01).any(1))[0].max()) + 2, len(RADII))
     hold[count - 1] = jaw[count - 1] = 0
-    rings = _rings(landmarks)[:count].reshape(-1, 3)
     # The photo's lower edge stays: the body is behind it, and there is nothing to pull up.
     below = photo.shape[0] - 1
-    rings[:, 1] = np.minimum(rings[:, 1], below)
-    free = smoothstep((below - rings[:, 1]) / (GROUND * np.ptp(landmarks[FACE_OVAL, 1])))
-    rest = np.concatenate([landmarks, rings]).astype(np.float32)
+    rest = with_rings(landmarks, count, below)
+    free = smoothstep((below - rest[len(landmarks) :, 1]) / (GROUND * np.ptp(landmarks[FACE_OVAL, 1])))
     hold, jaw = ((free * part[:count].ravel()).astype(np.float32) for part in (hold, jaw))
     return Rig(rest=rest, hold=hold, jaw=jaw, matte=matte, crown=_crown(matte, landmarks))
+
+
+def with_rings(landmarks: Landmarks, count: int, below: float) -> Floats:
+    """Return the landmarks (478, 3) and some rings around them, (V, 3) float32, none lower than `below`; pixels."""
+    rings = _rings(landmarks)[:count].reshape(-1, 3)
+    rings[:, 1] = np.minimum(rings[:, 1], below)
+    return np.concatenate([landmarks, rings]).astype(np.float32)
 
 
 def _rings(landmarks: Landmarks) -> Floats:

@@ -274,6 +274,47 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     return np.concatenate([face, rings]).astype(np.float32)
 
 
+def bare_stage(frame: Image, rig: Rig) -> Stage:
+    """Prepare a frame to be warped around a face: nothing is painted out, the outermost ring stays where it is."""
+    box = points_box(rig.rest).clip(frame.shape[1], frame.shape[0])
+    left, top, right, bottom = int(box.left), int(box.top), math.ceil(box.right), math.ceil(box.bottom)
+    region = frame[top:bottom, left:right]
+    step = -(-max(right - left, bottom - top, 1) // GRID)
+    y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
+    return Stage(
+        photo=frame,
+        rig=rig,
+        corner=(left, top),
+        step=step,
+        triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
+        matte=np.zeros((-(-(bottom - top) // step), -(-(right - left) // step)), np.float32),
+        plate=region,
+        pixels=np.dstack([x, y]),
+        source=region,
+        origin=(left, top),
+        places=rig.rest,
+    )
+
+
+def bend(stage: Stage, vertices: Floats) -> Image:
+    """Draw a frame warped: uint8 RGB (H, W, 3). Where nothing moves it is as it was, to the last bit.
+
+    Args:
+        stage: From `bare_stage`.
+        vertices: (V, 3) float32, where the vertices are now, pixels of the frame.
+    """
+    picture = stage.photo.copy()
+    if not stage.region.size:
+        return picture
+    part, cells = _trimmed(stage, deformation(stage, vertices))
+    (height, width), size = part.plate.shape[:2], (cells.shape[1] * part.step, cells.shape[0] * part.step)
+    flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    moved = np.minimum(cv2.magnitude(flow[..., 0], flow[..., 1]) * 2, 1)  # half a pixel counts in full
+    face = cv2.remap(stage.source, flow + part.pixels, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    cv2.blendLinear(face, part.region, moved, 1 - moved, picture[part.window])
+    return picture
+
+
 def move(stage: Stage, vertices: Floats) -> Layers:
     """Draw a person with its vertices moved.
 

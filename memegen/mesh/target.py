@@ -1,0 +1,428 @@
+"""A face in another video sings: its own expression is taken away frame by frame, and the driver's is put in its place.
+
+The target's frames are warped around the face only. Its pose, place and size stay its own; eyes and the inside of the
+mouth are painted from the target's own frames where it shows them.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import pairwise
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.face.cropping import FaceBox, points_box, window
+from memegen.face.options import Acting
+from memegen.face.targets import Targets, TargetTrack
+from memegen.face.topology import FACE_OVAL, POINTS, Landmarks
+from memegen.media.video import Video
+from memegen.mesh.eyes import Eye, open_up, turn_eyes
+from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
+from memegen.mesh.moments import Moment
+from memegen.mesh.motion import (
+    Performance,
+    Pose,
+    Reference,
+    act,
+    find_reference,
+    fit_pose,
+    openings,
+    place,
+    shape_of,
+    shares,
+    yaw_of,
+)
+from memegen.mesh.mouth import mouth_opacity, paint_mouth
+from memegen.mesh.palette import Palette, match_colours
+from memegen.mesh.rig import Rig, lay_rings, with_rings
+from memegen.mesh.warp import bare_stage, bend, follow
+
+REST = 0.02  # mouth opening by which a frame is less at rest, over the inter-ocular distance
+WIDE_EYES = 0.7  # of their usual opening, from which eyes are open
+SOME = 600  # how many frames of a shot are looked at to find it
+EASY = 30.0  # how strongly a look at rest is held the same in every pose: so many frames of it are assumed
+ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not at all, radians
+COVERED = 0.05, 5.0  # least fall of the likeness when a face is covered, and in usual deviations
+FADE = 0.3  # seconds in which the change fades out and in
+LEVELS = [0.06, 0.09, 0.13, 0.18, 0.24, 0.31]  # openings at which the inside of a mouth is kept
+ENOUGH = 0.6  # how far the target's mouth must open, over the driver's way, to lend its own inside
+AROUND = 1.7  # size of the square that shows only the face, over the face's
+GAINS = 0.6, 1.6  # limits of a change of light
+
+
+class Rest(NamedTuple):
+    """A face at rest, in every pose: its mouth shut as far as it ever is, its eyes open.
+
+    Attributes:
+        shape: (478, 3) in its mean pose, in the mean shape's axes.
+        slopes: (2, 478, 3) change with the yaw and the pitch, a radian.
+        pose: (2,) its mean yaw and pitch, radians.
+    """
+
+    shape: Floats
+    slopes: Floats
+    pose: Floats
+
+    def at(self, pose: Pose) -> Floats:
+        """Return the shape (478, 3) in a pose: what a tracker sees of a face changes a little with it."""
+        return self.shape + np.tensordot(_aside(pose) - self.pose, self.slopes, 1)
+
+
+class Inside(NamedTuple):
+    """The inside of a mouth, as the target shows it in one frame.
+
+    Attributes:
+        opening: How far the mouth is open there, over the inter-ocular distance.
+        picture: uint8 RGB, what is around it.
+        landmarks: (478, 3) pixels of that picture.
+        palette: For it.
+    """
+
+    opening: float
+    picture: Image
+    landmarks: Landmarks
+    palette: Palette
+
+
+@dataclass(frozen=True)
+class TargetFace:
+    """One face in one shot of the target.
+
+    Attributes:
+        rest: Without its expression.
+        reference: The driver's look that corresponds to it.
+        model: (478, 3) landmarks of the frame that eyes and lids are from, pixels.
+        eyes: The right and the left one; None where no iris is seen.
+        lids: The skin of their lids.
+        insides: Of its own mouth, from the least open to the most; none if it hardly opens.
+        palette: For the driver's mouth.
+        hold: How much the rings go with the head, see `Rig`.
+        jaw: And with the jaw.
+        tone: (3,) mean colour of the face in that frame.
+        share: (478,) how much of the movement each landmark makes.
+    """
+
+    rest: Rest
+    reference: Reference
+    model: Landmarks
+    eyes: tuple[Eye | None, ...]
+    lids: tuple[Lid | None, ...]
+    insides: tuple[Inside, ...]
+    palette: Palette
+    hold: Floats
+    jaw: Floats
+    tone: Floats
+    share: Floats
+
+
+def find_rest(landmarks: Floats) -> Rest:
+    """Find how a face looks at rest.
+
+    Args:
+        landmarks: (N, 478, 3) of a shot, pixels.
+    """
+    some = landmarks[:: len(landmarks) // SOME + 1]
+    poses = [fit_pose(mesh) for mesh in some]
+    shapes = np.stack([shape_of(mesh, pose) for mesh, pose in zip(some, poses, strict=True)])
+    opening, *lids = np.stack([openings(shape) for shape in shapes]).T
+    eyes = np.mean(lids, axis=0)
+    # Frames count by how shut the mouth is, and hardly in a blink.
+    weights = np.exp(-((np.maximum(opening - np.percentile(opening, 5), 0) / REST) ** 2))
+    weights *= np.where(eyes > WIDE_EYES * np.percentile(eyes, 85), 1, 0.02)
+    turns = np.array([_aside(pose) for pose in poses])
+    pose, shape = (np.average(values, axis=0, weights=weights) for values in (turns, shapes))
+    # A straight line through the shapes against the pose (ridge regression): flat where the head hardly turns
+    turns = turns - pose
+    square = (turns * weights[:, None]).T @ turns + EASY * 0.01 * np.eye(2)
+    slopes = np.linalg.solve(square, (turns * weights[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
+    return Rest(shape, slopes.reshape(2, *shape.shape), pose)
+
+
+def _aside(pose: Pose) -> Floats:
+    """Return a head's yaw and pitch, (2,) radians."""
+    return np.array([yaw_of(pose), np.arcsin(np.clip(-pose.rotation[1, 2], -1, 1))])
+
+
+def how_visible(track: TargetTrack, shots: Sequence[int], fps: float) -> Floats:
+    """Return how much of the change is shown in each frame, (N,): 0 where the face is lost, covered or turned away.
+
+    It fades out before that and in after it.
+
+    Args:
+        track: Of the face.
+        shots: The first frame of each shot, and the number of frames.
+        fps: Frames a second.
+    """
+    found, likeness = track.found > 0, track.likeness
+    usual = np.median(likeness[found]) if found.any() else 1.0
+    deviation = 1.48 * np.median(abs(likeness[found] - usual)) if found.any() else 0.0
+    hidden = ~found | (likeness < usual - max(COVERED[0], COVERED[1] * deviation))
+    turned = np.ones(len(found))
+    for number in np.flatnonzero(found):
+        turned[number] = 1 - smoothstep(
+            (abs(_aside(fit_pose(track.landmarks[number]))).max() - ASIDE[0]) / np.ptp(ASIDE)
+        )
+    away = np.full(len(found), np.inf)
+    for first, end in pairwise(shots):
+        times, gone = np.arange(first, end), first + np.flatnonzero(hidden[first:end])
+        if len(gone):
+            later = np.searchsorted(gone, times)
+            near = gone[np.stack([np.maximum(later - 1, 0), np.minimum(later, len(gone) - 1)])]
+            away[first:end] = abs(near - times).min(0)
+    return np.asarray(turned * smoothstep((away - 1) / (FADE * fps)) * ~hidden)
+
+
+def cast_target(
+    frames: Mapping[int, Image],
+    track: TargetTrack,
+    span: tuple[int, int],
+    performance: Performance,
+    first: Moment,
+    acting: Acting,
+) -> TargetFace:
+    """Make one face of one shot ready.
+
+    Args:
+        frames: uint8 RGB by their number in the target: those that `wanted_frames` names.
+        track: Of the face.
+        span: The shot's first frame, and the one after its last.
+        performance: What its driver does.
+        first: The driver's first moment.
+        acting: How much it follows.
+    """
+    model, *open_mouths = wanted_frames(track, span)
+    frame, landmarks = frames[model], track.landmarks[model]
+    rest = find_rest(track.landmarks[slice(*span)])
+    reference = find_reference(_posed(rest, _usual(performance)), performance)
+    # Its own teeth can be shown if it opens its mouth nearly as far as it will.
+    way = acting.expression * (np.percentile(performance.cues[:, 3], 98) - openings(reference.shape)[0])
+    widest = float(max(openings(track.landmarks[number])[0] for number in [model, *open_mouths]))
+    enough = widest >= ENOUGH * (openings(rest.shape)[0] + way)
+    rig = lay_rings(frame, landmarks)
+    sides = (0, 1)
+    eyes = tuple(open_up(frame, landmarks[:, :2], side) for side in sides)
+    lids = tuple(skin_of_lids(frame, landmarks[:, :2], side) for side in sides)
+    return TargetFace(
+        rest=rest,
+        reference=reference,
+        model=landmarks,
+        eyes=eyes,
+        lids=lids,
+        insides=tuple(
+            _inside(frames[number], track.landmarks[number], frame, landmarks) for number in open_mouths if enough
+        ),
+        palette=match_colours(frame, landmarks, first.frame, first.seen),
+        hold=rig.hold,
+        jaw=rig.jaw,
+        tone=_tone(frame, landmarks),
+        share=shares("mouth" if acting.part == "mouth" else "face"),
+    )
+
+
+def wanted_frames(track: TargetTrack, span: tuple[int, int]) -> list[int]:
+    """List the frames of a shot that a face's eyes and the insides of its mouth are taken from.
+
+    The first shows it at rest, in its usual pose and in full view; then come frames with a mouth open more and more,
+    none where it never is.
+    """
+    numbers = np.arange(*span)
+    meshes = track.landmarks[slice(*span)]
+    poses = [fit_pose(mesh) for mesh in meshes]
+    turns = np.array([_aside(pose) for pose in poses])
+    opening, right, left = np.array([openings(mesh) for mesh in meshes]).T
+    usual = np.median(turns, axis=0)
+    cost = abs(turns - usual).sum(1) + 10 * (1 - track.likeness[slice(*span)]) + 10 * (track.found[slice(*span)] <= 0)
+    eyes = (right + left) / 2
+    wide = np.percentile(eyes, 80)
+    best = int((cost + 3 * abs(eyes - wide) / max(wide, 1e-3) + 3 * (opening - np.percentile(opening, 5))).argmin())
+    levels = [int((cost + 20 * abs(opening - level)).argmin()) for level in LEVELS if level <= opening.max() + 0.01]
+    return [int(numbers[one]) for one in (best, *dict.fromkeys(levels))]
+
+
+def _inside(frame: Image, landmarks: Landmarks, model: Image, rest: Landmarks) -> Inside:
+    part = window(landmarks[FACE_OVAL, :2], 0, frame)
+    near = landmarks - np.array([part[1].start, part[0].start, 0], np.float32)
+    picture = frame[part].copy()
+    return Inside(float(openings(landmarks)[0]), picture, near, match_colours(model, rest, picture, near))
+
+
+def _usual(performance: Performance) -> Pose:
+    """Return the driver's pose in the frame that is nearest to its usual one."""
+    turns = performance.cues[:, :3]
+    return performance.poses[int(abs(turns - np.median(turns, axis=0)).sum(1).argmin())]
+
+
+def _posed(rest: Rest, pose: Pose) -> Floats:
+    return np.asarray(rest.at(pose) @ pose.rotation.T * pose.scale + pose.shift)
+
+
+def _tone(frame: Image, landmarks: Floats) -> Floats:
+    """Measure the mean colour of a face, (3,), between the brows and the chin."""
+    part = frame[window(landmarks[FACE_OVAL, :2], 0, frame)]
+    height, width = part.shape[:2]
+    middle = part[height // 4 : height * 3 // 4 + 1, width // 4 : width * 3 // 4 + 1]
+    return np.asarray(cv2.mean(middle)[:3]) + 1
+
+
+def change_face(
+    frame: Image, role: TargetFace, landmarks: Landmarks, moment: Moment, acting: Acting, amount: float
+) -> Image:
+    """Draw a frame of the target with the driver's expression in one face: uint8 RGB (H, W, 3).
+
+    Args:
+        frame: uint8 RGB (H, W, 3).
+        role: The face.
+        landmarks: (478, 3) pixels of the frame.
+        moment: What the driver does.
+        acting: How much it follows.
+        amount: How much of the change is made, 0 to 1.
+    """
+    pose = fit_pose(landmarks)
+    rings = with_rings(landmarks, len(role.hold) // len(FACE_OVAL), frame.shape[0] - 1)
+    rig = Rig(rings, role.hold, role.jaw, np.empty((0, 0)), np.empty((0, 3)))
+    rigid, face = _goal(role, rings, pose, moment, acting)
+    # A change that fades out goes back to where everything is.
+    rigid, face = (now + (1 - amount) * (then - now) for now, then in ((rigid, rings), (face, landmarks)))
+    stage = bare_stage(frame, rig)
+    opened = held_open(face, landmarks)
+    picture = bend(stage, follow(stage, rigid, opened))
+    light = np.clip(_tone(frame, landmarks) / role.tone, *GAINS)
+    if acting.part != "mouth":
+        turn_eyes(picture, role.eyes, face[:, :2], role.model[:, :2], light=light, amount=amount)
+        shut_lids(picture, role.lids, opened[:, :2], face[:, :2], role.model[:, :2], light=light)
+    _fill_mouth(picture, role, face, landmarks, moment, amount)
+    return picture
+
+
+def _goal(role: TargetFace, rest: Floats, pose: Pose, moment: Moment, acting: Acting) -> tuple[Floats, Floats]:
+    """Return where all vertices (V, 3) go with the head alone, and where the landmarks (478, 3) go, pixels."""
+    landmarks = rest[:POINTS]
+    look = shape_of(moment.landmarks, moment.pose)
+    shape = act(
+        role.rest.at(pose),
+        look,
+        role.reference,
+        expression=acting.expression * moment.left,
+        gaze=moment.left * moment.gaze,
+    )
+    wanted = shape @ pose.rotation.T * pose.scale + pose.shift
+    face = landmarks + role.share[:, None] * (wanted - landmarks)
+    if acting.part != "head":
+        return rest, face
+    # The driver's turn from its usual pose is added to the target's own; place and size stay the target's.
+    theirs = moment.pose._replace(scale=role.reference.pose.scale, shift=role.reference.pose.shift)
+    motion = acting.motion * moment.left
+    turned = (place(points - pose.shift, pose, theirs, role.reference.pose, motion) for points in (rest, face))
+    rigid, face = turned
+    return rigid, face
+
+
+def _fill_mouth(picture: Image, role: TargetFace, face: Floats, own: Landmarks, moment: Moment, amount: float) -> None:
+    """Paint the inside of a mouth, in place: its own, where the target shows it as far open, or the driver's."""
+    opening, before = float(openings(face)[0]), float(openings(own)[0])
+    # What the frame itself shows between the lips belongs to another word, and is always covered.
+    amount *= max(mouth_opacity(opening, 0.0), float(smoothstep(before / 0.03)))
+    if not role.insides:
+        paint_mouth(picture, face, moment.frame, moment.seen, palette=role.palette, opacity=amount)
+        return
+    levels = [inside.opening for inside in role.insides]
+    place = float(np.interp(opening, levels, range(len(levels)))) if len(levels) > 1 else 0.0
+    for number, share in ((int(place), 1.0), (int(place) + 1, place % 1)):
+        if share > 0 and number < len(levels):
+            one = role.insides[number]
+            paint_mouth(picture, face, one.picture, one.landmarks, palette=one.palette, opacity=amount * share)
+
+
+@dataclass(frozen=True)
+class TargetCast:
+    """All faces of a target that are changed.
+
+    Attributes:
+        targets: Where they are.
+        clips: What each face follows, by its number.
+        faces: By the number of the face and of the shot; none in a shot without it.
+        visible: (N,) how much of the change is shown in each frame, by the number of the face.
+        acting: How much they follow.
+    """
+
+    targets: Targets
+    clips: Mapping[int, Video]
+    faces: Mapping[tuple[int, int], TargetFace]
+    visible: Mapping[int, Floats]
+    acting: Acting
+
+    @property
+    def reach(self) -> FaceBox:
+        """The box that holds the faces at all times, pixels."""
+        boxes = (
+            points_box(mesh).scaled(AROUND)
+            for track in self.targets.tracks.values()
+            for mesh in track.landmarks[track.found > 0]
+        )
+        return reduce(FaceBox.union, boxes)
+
+    def change(self, number: int, frame: Image, moments: Mapping[Video, Moment]) -> Image:
+        """Draw a frame of the target with the drivers' expressions; uint8 RGB (H, W, 3), always a new array."""
+        shot = bisect.bisect_right(self.targets.shots, number) - 1
+        picture = frame
+        for one, track in self.targets.tracks.items():
+            face, amount = self.faces.get((one, shot)), float(self.visible[one][number])
+            if face is not None and amount > 0:
+                moment = moments[self.clips[one]]
+                picture = change_face(picture, face, track.landmarks[number], moment, self.acting, amount)
+        return picture.copy() if picture is frame else picture
+
+
+def cast_faces(
+    target: Video,
+    targets: Targets,
+    clips: Mapping[int, Video],
+    performances: Mapping[Video, Performance],
+    first: Mapping[Video, Moment],
+    acting: Acting,
+) -> TargetCast:
+    """Make all faces of a target ready, shot by shot.
+
+    Args:
+        target: The video.
+        targets: Its faces.
+        clips: What each face follows, by its number.
+        performances: What happens in each clip.
+        first: The first moment of each.
+        acting: How much the faces follow.
+    """
+    spans = [*pairwise([*targets.shots, target.frame_count])]
+    tracks = {one: targets.tracks[one] for one in clips}
+    visible = {
+        one: how_visible(track, [*targets.shots, target.frame_count], float(target.fps))
+        for one, track in tracks.items()
+    }
+    faces = {}
+    for shot, span in enumerate(spans):
+        present = {one: track for one, track in tracks.items() if visible[one][slice(*span)].any()}
+        frames = _frames_of(target, {number for track in present.values() for number in wanted_frames(track, span)})
+        for one, track in present.items():
+            clip = clips[one]
+            faces[one, shot] = cast_target(frames, track, span, performances[clip], first[clip], acting)
+    # From the back to the front: smaller faces are farther away.
+    order = sorted(tracks, key=lambda one: float(np.ptp(tracks[one].landmarks[..., 0], axis=1).mean()))
+    return TargetCast(Targets(targets.shots, {one: tracks[one] for one in order}), clips, faces, visible, acting)
+
+
+def _frames_of(target: Video, numbers: set[int]) -> dict[int, Image]:
+    """Decode some frames of a target."""
+    if not numbers:
+        return {}
+    first, last = min(numbers), max(numbers)
+    part = replace(
+        target, start=float(target.start + first / target.fps), duration=float((last - first + 1) / target.fps)
+    )
+    with closing(part.frames()) as frames:
+        return {number: frame for number, frame in enumerate(frames, first) if number in numbers}
