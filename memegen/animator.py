@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memegen.base.arrays import Image
     from memegen.base.progress import Progress
     from memegen.face.casting import Driving
+    from memegen.media.video import Video
 
 
 class Animator(Protocol):
@@ -27,16 +28,16 @@ class Animator(Protocol):
         """What the engine is called: "mesh", or the name of the checkpoint."""
         ...
 
-    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+    def animate(self, photo: Image | Video, driving: Driving) -> Iterator[Image]:
         """Move the face in a photo as the face in a driving clip moves, frame by frame.
 
         Args:
-            photo: uint8 RGB (H, W, 3).
+            photo: uint8 RGB (H, W, 3). Or a target video: its face gets the driver's expression.
             driving: The clip; its frames are decoded as they are needed. Or, for a duet, a mapping from a face's
                 number to its own clip; the frames come at the first clip's rate, as long as the longest lasts.
 
         Yields:
-            One uint8 RGB frame for each driving frame, all of one size.
+            One uint8 RGB frame for each driving frame, all of one size; with a target video they come at its rate.
 
         Raises:
             NoFaceError: The photo or the clip has no face.

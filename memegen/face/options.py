@@ -50,7 +50,7 @@ class Acting:
         low=0.0, high=3.0, unit="times the driver's own",
     )  # fmt: skip
     part: Region | None = option(
-        None, "What moves", "What follows the driver: mouth, face or head; face in a video, head in a photo, when left out.",
+        None, "What moves", "What follows the driver; in a video the face, in a photo the head when left out.",
         choices=REGIONS,
     )  # fmt: skip
     ending: Ending = option(

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats, Image
-from memegen.base.errors import NoFaceError
+from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.base.errors import InputError, NoFaceError
 from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
-from memegen.face.casting import choose_among
+from memegen.face.casting import Driving, choose_among
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, mesh_box, mesh_near, pick_face
-from memegen.face.options import Which
+from memegen.face.options import Acting, Which
 from memegen.face.topology import POINTS, RIGID, Landmarks, face_model
 from memegen.face.tracking import Sighting, Sway, calm, interpolated, look_closer
-from memegen.face.watching import Arrays, read_clip, recall
+from memegen.face.watching import DRIVING_SIDE, Arrays, read_clip, recall
 from memegen.media.video import Video
 
 CUT_SIDE = 64, 36  # size of the pictures in which cuts are looked for
@@ -35,6 +36,8 @@ LEVEL = -0.1  # at which depth
 KNOWN = 24  # how many views of a face are kept
 NEW = 0.93  # likeness below which a view is a new one
 STRANGER = 0.6  # likeness below which it is somebody else, or something in front of the face
+COVERED = 0.075, 6.0  # least fall of the likeness when a face is covered, and in usual deviations
+FADE = 0.3  # seconds in which a change fades out and in
 LOOKS = 0.2  # seconds between two looks for the first face
 RENEWAL = 0.2  # weight of each frame in the most recent view
 
@@ -43,7 +46,7 @@ class TargetTrack(NamedTuple):
     """One face of a target video.
 
     Attributes:
-        landmarks: (N, 478, 3) float32: as in `FaceTrack`; 0 in shots without the face.
+        landmarks: (N, 478, 3) float32, pixels, as in `FaceTrack`; 0 in shots without the face.
         found: (N,) whether it was found.
         likeness: (N,) how much it looks as it did before, up to 1; less when something is in front of it.
     """
@@ -63,6 +66,56 @@ class Targets(NamedTuple):
 
     shots: list[int]
     tracks: dict[int, TargetTrack]
+
+
+class TargetPlan(NamedTuple):
+    """What is to be done with a target.
+
+    Attributes:
+        target: The part of it that is played.
+        length: How many frames the result has.
+        clips: What each face follows, at the target's rate, by the number of the face.
+        targets: Its faces, these only.
+    """
+
+    target: Video
+    length: int
+    clips: dict[int, Video]
+    targets: Targets
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first frame of each shot, and the one after its last."""
+        return [*pairwise([*self.targets.shots, self.target.frame_count])]
+
+
+def plan_target(target: Video, driving: Driving, acting: Acting, progress: Progress | None) -> TargetPlan:
+    """Find the faces of a target and decide which clip each of them follows, and for how long.
+
+    Args:
+        target: The video.
+        driving: The clip, or each face's own.
+        acting: Which faces follow, and what happens after the target's end.
+        progress: Told how far the search is.
+
+    Raises:
+        NoFaceError: There is no face in the whole target.
+        InputError: It has fewer faces than asked for, or a duet and `acting.face` contradict each other.
+    """
+    duet = not isinstance(driving, Video)
+    if duet and acting.face is not None:
+        raise InputError("A duet already says which face sings which clip: leave the face out.")
+    parts = {0: driving} if isinstance(driving, Video) else driving
+    songs = {one: replace(clip, fps=target.fps) for one, clip in parts.items()}
+    length = max(clip.frame_count for clip in songs.values())
+    target = replace(target, duration=min(target.duration, float(length / target.fps)))
+    found = watch_targets(target, "all" if duet else acting.face, progress)
+    for one in songs if duet else ():
+        if one not in found.tracks:
+            raise InputError(f"There is no face {one} to sing: {target.path.name} has {len(found.tracks)}, from 0 on.")
+    clips = songs if duet else dict.fromkeys(found.tracks, songs[0])
+    length = target.frame_count if acting.ending == "cut" else length
+    return TargetPlan(target, length, clips, Targets(found.shots, {one: found.tracks[one] for one in clips}))
 
 
 def first_faces(clip: Video) -> tuple[Image, list[FaceBox]]:
@@ -98,9 +151,34 @@ def watch_targets(clip: Video, which: Which, progress: Progress | None) -> Targe
     """
     names = ("shots", "numbers", *TargetTrack._fields)
     kept = recall(clip, f"targets {which}", names=names, make=lambda: _follow(clip, which, progress))
+    kept["landmarks"] *= max(max(clip.width, clip.height) / DRIVING_SIDE, 1)  # from pixels of the frames that were read
     per_face = zip(*(kept[name] for name in TargetTrack._fields), strict=True)
     tracks = {int(number): TargetTrack(*one) for number, one in zip(kept["numbers"], per_face, strict=True)}
     return Targets(kept["shots"].tolist(), tracks)
+
+
+def how_visible(track: TargetTrack, spans: Sequence[tuple[int, int]], fps: float) -> Floats:
+    """Return how much of a change of a face is shown in each frame, (N,): 0 where it is lost or covered.
+
+    The change fades out before that and in after it.
+
+    Args:
+        track: Of the face.
+        spans: The first frame of each shot, and the one after its last.
+        fps: Frames a second.
+    """
+    found, likeness = track.found > 0, track.likeness
+    usual = np.median(likeness[found]) if found.any() else 1.0
+    deviation = 1.48 * np.median(abs(likeness[found] - usual)) if found.any() else 0.0
+    hidden = ~found | (likeness < usual - max(COVERED[0], COVERED[1] * deviation))
+    away = np.full(len(found), np.inf)
+    for first, end in spans:
+        times, gone = np.arange(first, end), first + np.flatnonzero(hidden[first:end])
+        if len(gone):
+            later = np.searchsorted(gone, times)
+            near = gone[np.stack([np.maximum(later - 1, 0), np.minimum(later, len(gone) - 1)])]
+            away[first:end] = abs(near - times).min(0)
+    return np.asarray(smoothstep((away - 1) / (FADE * fps)) * ~hidden)
 
 
 def _stride(clip: Video) -> int:
@@ -156,7 +234,7 @@ def _cut(frames: Iterable[Image], shots: list[int]) -> Iterator[tuple[bool, Imag
 def _sighted(
     frames: Iterable[tuple[bool, Image]], followers: dict[int, _Follower], which: Which, stride: int
 ) -> Iterator[_Moment]:
-    """Find every followed face in each frame; nothing stands before the first. The followers are added when faces are."""
+    """Find every followed face in each frame; nothing stands before the first. Followers are added when faces are."""
     yield {}
     for number, (cut, frame) in enumerate(frames):
         if not followers and number % stride == 0 and (faces := detect_faces(frame)):

@@ -29,6 +29,12 @@ EYE_LIDS = RIGHT_LIDS, LEFT_LIDS
 IRISES = [*range(468, 473)], [*range(473, 478)]  # right and left: the centre, then four points on the edge
 # From one corner to the other; upper and lower lip are paired point by point and share the corners.
 INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308], [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+LOWER_LIP = [  # from its inner to its outer edge, each row from one corner to the other
+    INNER_LIPS[1],
+    [62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292],
+    [76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306],
+    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291],
+]
 LIPS = [*INNER_LIPS[0], *INNER_LIPS[1][-2:0:-1]]  # the loop around the opening
 
 FACE_OVAL = [

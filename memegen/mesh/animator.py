@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from typing import ClassVar
@@ -21,7 +21,7 @@ from memegen.face.casting import Driving, Role, cast_roles
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
-from memegen.face.targets import watch_targets
+from memegen.face.targets import plan_target
 from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import watch
 from memegen.media.playing import play
@@ -39,6 +39,7 @@ from memegen.mesh.motion import (
     place,
     retarget,
     shape_of,
+    shares,
     study,
 )
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
@@ -85,13 +86,18 @@ class Singer:
     lids: tuple[Lid | None, ...]
     muffled: bool = False
 
+    @property
+    def motion(self) -> float:
+        """The gain of the head's movement."""
+        return self.acting.motion if self.acting.part in (None, "head") else 0.0
+
     def rigid(self, theirs: Pose) -> tuple[Floats, float]:
         """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels.
 
         A crown that the photo cuts off hardly comes in: also returns by how many pixels the head stays higher for it.
         """
         points = np.concatenate([self.rig.rest, self.rig.crown]) - self.pose.shift
-        placed = place(points, self.pose, theirs, self.reference.pose, self.acting.motion)
+        placed = place(points, self.pose, theirs, self.reference.pose, self.motion)
         rigid, crown = np.split(placed, [len(self.rig.rest)])
         lower, room = float(crown[:, 1].max(initial=0)), CROWN * mesh_box(self.landmarks).height
         higher = lower - room * math.tanh(lower / room)
@@ -106,11 +112,13 @@ class Singer:
             moment.landmarks,
             self.reference,
             expression=self.acting.expression,
-            motion=self.acting.motion,
+            motion=self.motion,
             gaze=moment.gaze,
             poses=(self.pose, moment.pose),
         )
         face[:, 1] -= higher
+        if self.acting.part == "mouth":
+            face = self.landmarks + shares("mouth")[:, None] * (face - self.landmarks)
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
             face = self.landmarks + left * (face - self.landmarks)
             rigid = self.rig.rest + left * (rigid - self.rig.rest)
@@ -201,22 +209,17 @@ class MeshAnimator:
 
     def _change(self, target: Video, driving: Driving) -> Iterator[Image]:
         """Draw the frames of a target with the drivers' expressions."""
-        duet = isinstance(driving, Mapping)
-        parts = {one: replace(clip, fps=target.fps) for one, clip in driving.items()} if duet else {}
-        single = None if duet else replace(driving, fps=target.fps)
-        performances = {clip: self._study(clip) for clip in dict.fromkeys(parts.values() if duet else [single])}
-        length = max(len(performance.poses) for performance in performances.values())
-        used = replace(target, duration=min(target.duration, float(length / target.fps)))
-        count = used.frame_count if self.acting.ending == "cut" else length
-        targets = watch_targets(used, "all" if duet else self.acting.face, self.progress)
-        clips = parts or dict.fromkeys(targets.tracks, single)
+        plan = plan_target(target, driving, self.acting, self.progress)
+        performances = {clip: self._study(clip) for clip in dict.fromkeys(plan.clips.values())}
         with ExitStack() as decoders:
             films = {
-                clip: decoders.enter_context(closing(film(clip, show, count))) for clip, show in performances.items()
+                clip: decoders.enter_context(closing(film(clip, show, plan.length)))
+                for clip, show in performances.items()
             }
             first = {clip: next(one) for clip, one in films.items()}
-            cast = cast_faces(used, targets, clips, performances, first, self.acting)
-            frame = None if self.acting.framing == "photo" else even_square(cast.reach, used.width, used.height)
+            cast = cast_faces(plan, performances, first, self.acting)
+            size = plan.target.width, plan.target.height
+            frame = None if self.acting.framing == "photo" else even_square(cast.reach, *size)
 
             def draw(part: tuple[tuple[int, Image], tuple[Moment, ...]]) -> Image:
                 (number, picture), moments = part
@@ -224,7 +227,7 @@ class MeshAnimator:
                 return changed if frame is None else _enlarged(changed[frame])
 
             moments = chain([tuple(first.values())], zip(*films.values(), strict=True))
-            played = play(used, count, loop=self.acting.ending == "loop")
+            played = play(plan.target, plan.length, loop=self.acting.ending == "loop")
             yield from in_parallel(draw, zip(played, moments, strict=False))
 
     def _rehearse(

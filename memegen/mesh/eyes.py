@@ -27,7 +27,8 @@ class Eye(NamedTuple):
 
     Attributes:
         corner: (2,) pixels (x, y) of the layers' corner in the photo.
-        white: uint8 (h, w, 4), the eye's white, also behind the iris, and where that was, as the fourth channel.
+        white: uint8 (h, w, 4), the eye without its iris: its white also behind that, and where that was, as the fourth
+            channel.
         iris: uint8 (h, w, 4), the whole iris, also behind the lids, and its outline.
     """
 
@@ -65,6 +66,7 @@ def open_up(photo: Image, points: Floats, side: int) -> Eye | None:
     white = spread(patch, seen * beyond * like_white, radius)
     iris = _completed(patch, seen * (far < LIMBUS), far)
     gone = 1 - smoothstep((far - LIMBUS) / 0.3)
+    white = gone[..., None] * white + (1 - gone[..., None]) * patch
     layers = (np.dstack([colours, 255 * outline]) for colours, outline in ((white, gone), (iris, 1 - beyond)))
     return Eye(corner, *(np.clip(layer, 0, 255).astype(np.uint8) for layer in layers))
 
@@ -205,6 +207,7 @@ def turn_eyes(
         # First the white is put over the iris as the photo has it, then the iris where it looks.
         for layer, off in ((eye.white, 0), (eye.iris, shift)):
             shown = placed(layer, matrix, eye.corner, corner - off, patch)
-            weight = lids * shown[..., 3]
+            # An eye that is painted in any case may have been shut in the picture: there is no white to keep.
+            weight = lids * (shown[..., 3] if amount is None or layer is eye.iris else np.float32(255))
             looking = cv2.blendLinear(lit(shown[..., :3], light), looking, weight, 1 - weight)
         patch[:] = cv2.addWeighted(looking, share, patch, 1 - share, 0)

@@ -207,7 +207,7 @@ def act(own: Floats, look: Floats, reference: Reference, *, expression: float, g
     shape = own + expression * (look - reference.shape)
     _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))
     _turn_eyes(shape, own, expression * GAZE * gaze)
-    _part_lips(shape)
+    part_lips(shape)
     return shape
 
 
@@ -222,7 +222,7 @@ def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: flo
 
 
 def shares(part: Region) -> Floats:
-    """Return how much of each landmark's movement is made when a part of the face follows the driver, (478,), 0 to 1."""
+    """Return how much each landmark (478,) moves when a part of the face follows the driver, 0 to 1."""
     x, y, _ = face_model().mean_shape.T
     middle = 1 - smoothstep((abs(x) - 0.5) / 0.25)
     mouth = middle * smoothstep((y - 0.42) / 0.2)
@@ -300,7 +300,7 @@ def _gaze(driving: Sequence[Landmarks], lids: Floats) -> Floats:
     return np.asarray(blurred[:, :2] / blurred[:, 2:])
 
 
-def _part_lips(shape: Floats) -> None:
+def part_lips(shape: Floats) -> None:
     """Let the lips meet but not cross, in place."""
     upper, lower = INNER_LIPS
     above, below = shape[upper, 1], shape[lower, 1]

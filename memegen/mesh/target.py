@@ -7,11 +7,10 @@ mouth are painted from the target's own frames where it shows them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -20,10 +19,10 @@ import numpy as np
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import FaceBox, points_box, window
 from memegen.face.options import Acting
-from memegen.face.targets import Targets, TargetTrack
-from memegen.face.topology import FACE_OVAL, POINTS, Landmarks
+from memegen.face.targets import TargetPlan, TargetTrack, how_visible
+from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, IRISES, LOWER_LIP, POINTS, Landmarks
 from memegen.media.video import Video
-from memegen.mesh.eyes import Eye, open_up, turn_eyes
+from memegen.mesh.eyes import Eye, lit, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment
 from memegen.mesh.motion import (
@@ -34,6 +33,7 @@ from memegen.mesh.motion import (
     find_reference,
     fit_pose,
     openings,
+    part_lips,
     place,
     shape_of,
     shares,
@@ -41,16 +41,21 @@ from memegen.mesh.motion import (
 )
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
+from memegen.mesh.raster import soft_mask
 from memegen.mesh.rig import Rig, lay_rings, with_rings
 from memegen.mesh.warp import bare_stage, bend, follow
 
-REST = 0.02  # mouth opening by which a frame is less at rest, over the inter-ocular distance
+SHUT = 0.03  # mouth opening by which a frame is less at rest, over the inter-ocular distance
+SEALED = 0.005  # opening of a shut mouth
 WIDE_EYES = 0.7  # of their usual opening, from which eyes are open
 SOME = 600  # how many frames of a shot are looked at to find it
-EASY = 30.0  # how strongly a look at rest is held the same in every pose: so many frames of it are assumed
+EASY = 10.0  # how strongly a face is held the same in every pose: so many frames of it are assumed
+SPREADS = np.array([0.1, 0.1, 0.03])  # usual changes of yaw, pitch (radians) and opening
 ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not at all, radians
-COVERED = 0.05, 5.0  # least fall of the likeness when a face is covered, and in usual deviations
-FADE = 0.3  # seconds in which the change fades out and in
+BLINKING = 0.65, 0.85  # opening of an eye, over its usual one, up to which it is painted over, and from which not
+AROUND_EYE = 0.5  # what is cut out around an eye, over its width
+BEYOND_LIDS, SOFT_EYE = 1.5, 0.12  # what is painted, over the lids' outline, and the blur of its edge
+MISREAD = 0.5  # how much of the lower lip may be teeth that were taken for it
 LEVELS = [0.06, 0.09, 0.13, 0.18, 0.24, 0.31]  # openings at which the inside of a mouth is kept
 ENOUGH = 0.6  # how far the target's mouth must open, over the driver's way, to lend its own inside
 AROUND = 1.7  # size of the square that shows only the face, over the face's
@@ -91,6 +96,18 @@ class Inside(NamedTuple):
     palette: Palette
 
 
+class OpenEye(NamedTuple):
+    """An open eye with what is around it.
+
+    Attributes:
+        corner: (2,) pixels (x, y) of its corner in the frame that it is from.
+        layer: uint8 RGB (h, w, 4) with a soft outline.
+    """
+
+    corner: Floats
+    layer: Image
+
+
 @dataclass(frozen=True)
 class TargetFace:
     """One face in one shot of the target.
@@ -105,7 +122,8 @@ class TargetFace:
         palette: For the driver's mouth.
         hold: How much the rings go with the head, see `Rig`.
         jaw: And with the jaw.
-        tone: (3,) mean colour of the face in that frame.
+        open_eyes: The surroundings of its eyes in that frame, for blinks.
+        tone: (3,) mean colour of the face there.
         share: (478,) how much of the movement each landmark makes.
     """
 
@@ -114,6 +132,7 @@ class TargetFace:
     model: Landmarks
     eyes: tuple[Eye | None, ...]
     lids: tuple[Lid | None, ...]
+    open_eyes: tuple[OpenEye, ...]
     insides: tuple[Inside, ...]
     palette: Palette
     hold: Floats
@@ -134,15 +153,20 @@ def find_rest(landmarks: Floats) -> Rest:
     opening, *lids = np.stack([openings(shape) for shape in shapes]).T
     eyes = np.mean(lids, axis=0)
     # Frames count by how shut the mouth is, and hardly in a blink.
-    weights = np.exp(-((np.maximum(opening - np.percentile(opening, 5), 0) / REST) ** 2))
+    low = np.percentile(opening, 5)
+    weights = np.exp(-((np.maximum(opening - low, 0) / SHUT) ** 2))
     weights *= np.where(eyes > WIDE_EYES * np.percentile(eyes, 85), 1, 0.02)
-    turns = np.array([_aside(pose) for pose in poses])
-    pose, shape = (np.average(values, axis=0, weights=weights) for values in (turns, shapes))
-    # A straight line through the shapes against the pose (ridge regression): flat where the head hardly turns
-    turns = turns - pose
-    square = (turns * weights[:, None]).T @ turns + EASY * 0.01 * np.eye(2)
-    slopes = np.linalg.solve(square, (turns * weights[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
-    return Rest(shape, slopes.reshape(2, *shape.shape), pose)
+    # A straight line through the shapes against pose and opening (ridge regression), flat where these hardly change:
+    # it tells how the face looks in each pose, and how with a mouth that is shut, which laughing people never show.
+    cues = np.column_stack([[_aside(pose) for pose in poses], opening])
+    mean, shape = (np.average(values, axis=0, weights=weights) for values in (cues, shapes))
+    cues = (cues - mean) / SPREADS
+    square = (cues * weights[:, None]).T @ cues + EASY * np.eye(3)
+    flat = np.linalg.solve(square, (cues * weights[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
+    slopes = flat.reshape(3, *shape.shape) / SPREADS[:, None, None]
+    shape += min(SEALED - mean[2], 0.0) * slopes[2]
+    part_lips(shape)
+    return Rest(shape, slopes[:2], mean[:2])
 
 
 def _aside(pose: Pose) -> Floats:
@@ -150,33 +174,13 @@ def _aside(pose: Pose) -> Floats:
     return np.array([yaw_of(pose), np.arcsin(np.clip(-pose.rotation[1, 2], -1, 1))])
 
 
-def how_visible(track: TargetTrack, shots: Sequence[int], fps: float) -> Floats:
-    """Return how much of the change is shown in each frame, (N,): 0 where the face is lost, covered or turned away.
-
-    It fades out before that and in after it.
-
-    Args:
-        track: Of the face.
-        shots: The first frame of each shot, and the number of frames.
-        fps: Frames a second.
-    """
-    found, likeness = track.found > 0, track.likeness
-    usual = np.median(likeness[found]) if found.any() else 1.0
-    deviation = 1.48 * np.median(abs(likeness[found] - usual)) if found.any() else 0.0
-    hidden = ~found | (likeness < usual - max(COVERED[0], COVERED[1] * deviation))
-    turned = np.ones(len(found))
-    for number in np.flatnonzero(found):
-        turned[number] = 1 - smoothstep(
-            (abs(_aside(fit_pose(track.landmarks[number]))).max() - ASIDE[0]) / np.ptp(ASIDE)
-        )
-    away = np.full(len(found), np.inf)
-    for first, end in pairwise(shots):
-        times, gone = np.arange(first, end), first + np.flatnonzero(hidden[first:end])
-        if len(gone):
-            later = np.searchsorted(gone, times)
-            near = gone[np.stack([np.maximum(later - 1, 0), np.minimum(later, len(gone) - 1)])]
-            away[first:end] = abs(near - times).min(0)
-    return np.asarray(turned * smoothstep((away - 1) / (FADE * fps)) * ~hidden)
+def _facing(track: TargetTrack) -> Floats:
+    """Return how much of the change is shown in each frame by how far the face is turned away, (N,)."""
+    facing = np.ones(len(track.found))
+    for number in np.flatnonzero(track.found):
+        aside = abs(_aside(fit_pose(track.landmarks[number]))).max()
+        facing[number] = 1 - smoothstep((aside - ASIDE[0]) / np.ptp(ASIDE))
+    return facing
 
 
 def cast_target(
@@ -215,6 +219,7 @@ def cast_target(
         model=landmarks,
         eyes=eyes,
         lids=lids,
+        open_eyes=tuple(_open_eye(frame, landmarks, side) for side in sides),
         insides=tuple(
             _inside(frames[number], track.landmarks[number], frame, landmarks) for number in open_mouths if enough
         ),
@@ -253,6 +258,44 @@ def _inside(frame: Image, landmarks: Landmarks, model: Image, rest: Landmarks) -
     return Inside(float(openings(landmarks)[0]), picture, near, match_colours(model, rest, picture, near))
 
 
+def _open_eye(frame: Image, landmarks: Landmarks, side: int) -> OpenEye:
+    """Cut out an eye between the brow and the cheek."""
+    upper, lower = (landmarks[lid, :2] for lid in EYE_LIDS[side])
+    width = float(np.linalg.norm(upper[0] - upper[-1]))
+    part = window(np.concatenate([upper, lower]), AROUND_EYE * width, frame)
+    corner = np.array([part[1].start, part[0].start])
+    outline = cv2.convexHull(np.concatenate([upper, lower]).astype(np.float32))[:, 0] - corner
+    grown = outline.mean(0) + BEYOND_LIDS * (outline - outline.mean(0))
+    mask = soft_mask(grown, frame[part].shape[1::-1], SOFT_EYE * width)
+    return OpenEye(corner, np.dstack([frame[part], (255 * mask).astype(np.uint8)]))
+
+
+def _unblinked(frame: Image, landmarks: Landmarks, pose: Pose, role: TargetFace) -> tuple[Image, Landmarks]:
+    """Paint over eyes that are shut more than usual with open ones."""
+    model, picture, opened = fit_pose(role.model), frame, landmarks
+    # A turned head carries what is flat on it by an affine map.
+    turn = pose.scale * pose.rotation[:2, :2] @ np.linalg.inv(model.scale * model.rotation[:2, :2])
+    now, usual = openings(landmarks)[1:], openings(role.model)[1:]
+    for side, (eye, (upper, lower)) in enumerate(zip(role.open_eyes, EYE_LIDS, strict=True)):
+        amount = 1 - float(smoothstep((now[side] / max(usual[side], 1e-6) - BLINKING[0]) / np.ptp(BLINKING)))
+        part = window(landmarks[[*upper, *lower], :2], (AROUND_EYE + 0.1) * float(np.ptp(landmarks[upper, 0])), frame)
+        if amount <= 0 or not frame[part].size:
+            continue
+        ends = [upper[0], upper[-1]]
+        shift = landmarks[ends, :2].mean(0) - turn @ role.model[ends, :2].mean(0)
+        if opened is landmarks:
+            picture, opened = frame.copy(), landmarks.copy()
+        patch, corner = picture[part], np.array([part[1].start, part[0].start])
+        shown = placed(eye.layer, np.column_stack([turn, shift]), eye.corner, corner, patch)
+        weight = shown[..., 3] * np.float32(amount / 255)
+        edge = (weight * (1 - weight))[..., None]
+        light = ((edge * patch).sum((0, 1)) + 1e-3) / ((edge * shown[..., :3]).sum((0, 1)) + 1e-3)
+        patch[:] = cv2.blendLinear(lit(shown[..., :3], np.clip(light, *GAINS)), patch.copy(), weight, 1 - weight)
+        points = [*upper, *lower, *IRISES[side]]
+        opened[points, :2] += amount * (role.model[points, :2] @ turn.T + shift - opened[points, :2])
+    return picture, opened
+
+
 def _usual(performance: Performance) -> Pose:
     """Return the driver's pose in the frame that is nearest to its usual one."""
     turns = performance.cues[:, :3]
@@ -285,12 +328,14 @@ def change_face(
         amount: How much of the change is made, 0 to 1.
     """
     pose = fit_pose(landmarks)
+    if acting.part != "mouth":
+        frame, landmarks = _unblinked(frame, landmarks, pose, role)
     rings = with_rings(landmarks, len(role.hold) // len(FACE_OVAL), frame.shape[0] - 1)
     rig = Rig(rings, role.hold, role.jaw, np.empty((0, 0)), np.empty((0, 3)))
     rigid, face = _goal(role, rings, pose, moment, acting)
     # A change that fades out goes back to where everything is.
     rigid, face = (now + (1 - amount) * (then - now) for now, then in ((rigid, rings), (face, landmarks)))
-    stage = bare_stage(frame, rig)
+    stage = bare_stage(frame, rig, _corrected(rings, face))
     opened = held_open(face, landmarks)
     picture = bend(stage, follow(stage, rigid, opened))
     light = np.clip(_tone(frame, landmarks) / role.tone, *GAINS)
@@ -319,9 +364,26 @@ def _goal(role: TargetFace, rest: Floats, pose: Pose, moment: Moment, acting: Ac
     # The driver's turn from its usual pose is added to the target's own; place and size stay the target's.
     theirs = moment.pose._replace(scale=role.reference.pose.scale, shift=role.reference.pose.shift)
     motion = acting.motion * moment.left
-    turned = (place(points - pose.shift, pose, theirs, role.reference.pose, motion) for points in (rest, face))
-    rigid, face = turned
-    return rigid, face
+    rigid, turned = (place(points - pose.shift, pose, theirs, role.reference.pose, motion) for points in (rest, face))
+    return rigid, turned
+
+
+def _corrected(rest: Floats, face: Floats) -> Floats:
+    """Correct where the lower lip is in a frame, as far as the mouth has to shut.
+
+    Args:
+        rest: (V, 3) vertices as they were read, pixels; not changed.
+        face: (478, 3) where the landmarks go.
+    """
+    places, before, after = rest.copy(), float(openings(rest[:POINTS])[0]), float(openings(face)[0])
+    inner, *_, outer = LOWER_LIP
+    way = rest[outer] - rest[inner]
+    gap, lip = np.linalg.norm(rest[INNER_LIPS[0]] - rest[inner], axis=1), np.linalg.norm(way, axis=1)
+    # Where lower teeth are seen, the network takes them for the lip: a mouth is up to twice as far open as it was read.
+    share = np.minimum(gap / np.maximum(lip, 1e-3), MISREAD) * max(1 - after / max(before, 1e-6), 0.0)
+    for row, left in zip(LOWER_LIP, np.linspace(1, 0, len(LOWER_LIP)), strict=True):
+        places[row] += left * share[:, None] * way
+    return places
 
 
 def _fill_mouth(picture: Image, role: TargetFace, face: Floats, own: Landmarks, moment: Moment, amount: float) -> None:
@@ -345,15 +407,13 @@ class TargetCast:
     """All faces of a target that are changed.
 
     Attributes:
-        targets: Where they are.
-        clips: What each face follows, by its number.
+        plan: Where they are, and what they follow.
         faces: By the number of the face and of the shot; none in a shot without it.
         visible: (N,) how much of the change is shown in each frame, by the number of the face.
         acting: How much they follow.
     """
 
-    targets: Targets
-    clips: Mapping[int, Video]
+    plan: TargetPlan
     faces: Mapping[tuple[int, int], TargetFace]
     visible: Mapping[int, Floats]
     acting: Acting
@@ -363,57 +423,46 @@ class TargetCast:
         """The box that holds the faces at all times, pixels."""
         boxes = (
             points_box(mesh).scaled(AROUND)
-            for track in self.targets.tracks.values()
+            for track in self.plan.targets.tracks.values()
             for mesh in track.landmarks[track.found > 0]
         )
         return reduce(FaceBox.union, boxes)
 
     def change(self, number: int, frame: Image, moments: Mapping[Video, Moment]) -> Image:
         """Draw a frame of the target with the drivers' expressions; uint8 RGB (H, W, 3), always a new array."""
-        shot = bisect.bisect_right(self.targets.shots, number) - 1
-        picture = frame
-        for one, track in self.targets.tracks.items():
+        shots, tracks = self.plan.targets
+        shot, picture = bisect.bisect_right(shots, number) - 1, frame
+        # From the back to the front: smaller faces are farther away.
+        for one in sorted(tracks, key=lambda one: float(np.ptp(tracks[one].landmarks[number, :, 0]))):
             face, amount = self.faces.get((one, shot)), float(self.visible[one][number])
             if face is not None and amount > 0:
-                moment = moments[self.clips[one]]
-                picture = change_face(picture, face, track.landmarks[number], moment, self.acting, amount)
+                moment, landmarks = moments[self.plan.clips[one]], tracks[one].landmarks[number]
+                picture = change_face(picture, face, landmarks, moment, self.acting, amount)
         return picture.copy() if picture is frame else picture
 
 
 def cast_faces(
-    target: Video,
-    targets: Targets,
-    clips: Mapping[int, Video],
-    performances: Mapping[Video, Performance],
-    first: Mapping[Video, Moment],
-    acting: Acting,
+    plan: TargetPlan, performances: Mapping[Video, Performance], first: Mapping[Video, Moment], acting: Acting
 ) -> TargetCast:
     """Make all faces of a target ready, shot by shot.
 
     Args:
-        target: The video.
-        targets: Its faces.
-        clips: What each face follows, by its number.
+        plan: Where they are, and what they follow.
         performances: What happens in each clip.
         first: The first moment of each.
         acting: How much the faces follow.
     """
-    spans = [*pairwise([*targets.shots, target.frame_count])]
-    tracks = {one: targets.tracks[one] for one in clips}
-    visible = {
-        one: how_visible(track, [*targets.shots, target.frame_count], float(target.fps))
-        for one, track in tracks.items()
-    }
+    tracks, rate = plan.targets.tracks, float(plan.target.fps)
+    visible = {one: how_visible(track, plan.spans, rate) * _facing(track) for one, track in tracks.items()}
     faces = {}
-    for shot, span in enumerate(spans):
+    for shot, span in enumerate(plan.spans):
         present = {one: track for one, track in tracks.items() if visible[one][slice(*span)].any()}
-        frames = _frames_of(target, {number for track in present.values() for number in wanted_frames(track, span)})
+        wanted = {number for track in present.values() for number in wanted_frames(track, span)}
+        frames = _frames_of(plan.target, wanted)
         for one, track in present.items():
-            clip = clips[one]
+            clip = plan.clips[one]
             faces[one, shot] = cast_target(frames, track, span, performances[clip], first[clip], acting)
-    # From the back to the front: smaller faces are farther away.
-    order = sorted(tracks, key=lambda one: float(np.ptp(tracks[one].landmarks[..., 0], axis=1).mean()))
-    return TargetCast(Targets(targets.shots, {one: tracks[one] for one in order}), clips, faces, visible, acting)
+    return TargetCast(plan, faces, visible, acting)
 
 
 def _frames_of(target: Video, numbers: set[int]) -> dict[int, Image]:

@@ -274,8 +274,14 @@ def follow(stage: Stage, rigid: Floats, face: Floats) -> Floats:
     return np.concatenate([face, rings]).astype(np.float32)
 
 
-def bare_stage(frame: Image, rig: Rig) -> Stage:
-    """Prepare a frame to be warped around a face: nothing is painted out, the outermost ring stays where it is."""
+def bare_stage(frame: Image, rig: Rig, places: Floats) -> Stage:
+    """Prepare a frame to be warped around a face: nothing is painted out, the outermost ring stays where it is.
+
+    Args:
+        frame: uint8 RGB (H, W, 3).
+        rig: The face and its rings.
+        places: (V, 3) float32 where the vertices lie in the frame, pixels.
+    """
     box = points_box(rig.rest).clip(frame.shape[1], frame.shape[0])
     left, top, right, bottom = int(box.left), int(box.top), math.ceil(box.right), math.ceil(box.bottom)
     region = frame[top:bottom, left:right]
@@ -292,7 +298,7 @@ def bare_stage(frame: Image, rig: Rig) -> Stage:
         pixels=np.dstack([x, y]),
         source=region,
         origin=(left, top),
-        places=rig.rest,
+        places=places,
     )
 
 
@@ -310,7 +316,13 @@ def bend(stage: Stage, vertices: Floats) -> Image:
     (height, width), size = part.plate.shape[:2], (cells.shape[1] * part.step, cells.shape[0] * part.step)
     flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
     moved = np.minimum(cv2.magnitude(flow[..., 0], flow[..., 1]) * 2, 1)  # half a pixel counts in full
-    face = cv2.remap(stage.source, flow + part.pixels, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    flow += part.pixels
+    now, origin = (
+        points[:, :2] - np.array(corner, np.float32)
+        for points, corner in ((vertices, part.corner), (stage.places, stage.origin))
+    )
+    _sharpen(flow, _lips(), now, origin)  # lips that shut are thinner than a cell
+    face = cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     cv2.blendLinear(face, part.region, moved, 1 - moved, picture[part.window])
     return picture
 
