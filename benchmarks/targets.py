@@ -2,12 +2,12 @@
 
 targets.py MEDIA
 
-MEDIA is a folder as for quality.py. Everything is drawn by the mesh engine, written as mp4 without label and hidden
-mark, and tracked again without smoothing. Mouth: the gap of the lips over the inter-ocular distance; r with the
-driver's and with the target's own mouth. Pose: the
-bony points of the face, followed from each frame of the target into the result by optical flow: the tracker itself turns
-a face a little with every syllable. Outline and lips: how far points of the upper face oval, or of the lips, are from a
-straight line over three frames, in the frames in which the driver's mouth hardly moves, as a ratio to the target's own.
+MEDIA is a folder as for quality.py. Everything is drawn by the mesh engine without label and hidden mark,
+and tracked again without smoothing. Mouth: the gap of the lips over the inter-ocular distance; r with the
+driver's and with the target's own mouth. Pose: by the bony points of the face, followed from each frame of the target
+into the result by optical flow, as the tracker turns a face a little with every syllable. Outline and lips: how far
+points of the upper face oval, or of the lips, are from a straight line over three frames, in the frames in which the
+driver's mouth hardly moves, as a ratio to the target's own.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def make_meme(
             audio=None if cut.mute else _heard(cut.audio, roles, subject),
             sound=replace(sound, offset=sound.offset + 1000 * look.lead),
             max_size=cut.max_size,
-            **_marking(animator, roles.template),
+            **_marking(animator, roles.template, subject),
         )
         weakref.finalize(meme, stack.pop_all().close)
     return meme
@@ -236,7 +236,7 @@ def _dressed(
     return compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
 
 
-def _marking(engine: Animator, song: Template) -> _Marking:
+def _marking(engine: Animator, song: Template, subject: Image | Video) -> _Marking:
     """Return the marks of the file as keywords for `write_video`.
 
     A signer that can't be read raises here, before the work begins.
@@ -244,7 +244,8 @@ def _marking(engine: Animator, song: Template) -> _Marking:
     if available():
         with suppress(UnavailableError):  # the clip stays unsigned, with a warning
             find_signer()
-    marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit)
+    kind = "video" if isinstance(subject, Video) else "photo"
+    marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit, subject=kind)
     return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
 
 

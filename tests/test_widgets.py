@@ -297,7 +297,7 @@ def test_a_photo_by_its_path_and_the_word_for_it(page: Page, maker: Maker, small
     assert maker.made[0]["photo"].shape == (240, 205, 3)
     page.panels.clear()
     form = shown(page)
-    page.find("A link to a photo").value = f" {small_photo} "
+    page.find("A link to a photo or a video").value = f" {small_photo} "
     assert form._photo.photo is not None
     assert form._photo.photo.name == "me"
 
@@ -329,7 +329,7 @@ def test_a_bad_photo_to_begin_with_leaves_none(page: Page, maker: Maker) -> None
     form = shown(page, photo="nowhere.jpg")
     assert page.alerts[0].startswith("There is no photo at nowhere.jpg")
     press_make(form, page)
-    assert "There is no photo yet: choose one, or use the sample." in page.alerts
+    assert "There is no photo or video yet: choose one, or use the sample." in page.alerts
     page.press("Use the sample")
     press_make(form, page)
     assert len(maker.made) == 1
