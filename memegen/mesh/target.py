@@ -336,7 +336,7 @@ def change_face(
     rigid, face = (now + (1 - amount) * (then - now) for now, then in ((rigid, rings), (face, landmarks)))
     stage = bare_stage(frame, rig, _corrected(rings, face))
     opened = held_open(face, landmarks)
-    picture = bend(stage, follow(stage, rigid, opened))
+    picture = bend(stage, follow(stage, rigid, opened), turned=acting.part == "head")
     light = np.clip(_tone(frame, landmarks) / role.tone, *GAINS)
     if acting.part != "mouth":
         turn_eyes(picture, role.eyes, face[:, :2], role.model[:, :2], light=light, amount=amount)
