@@ -485,7 +485,7 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
 
 def _face_of(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return those of some triangles (T, 3) that belong to the face, not to the rings around it."""
-    return triangles[triangles.max(1) < POINTS]
+    return np.asarray(triangles[triangles.max(1) < POINTS])
 
 
 @lru_cache(maxsize=1)
