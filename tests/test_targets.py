@@ -27,7 +27,7 @@ from memegen.media.playing import play
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, open_subject
 from memegen.mesh.motion import openings, shares
-from memegen.mesh.target import find_rest
+from memegen.mesh.rest import find_rest
 
 BLINK = 2.3  # seconds: here the bundled singer is about to blink
 

@@ -7,7 +7,7 @@ mouth are painted from the target's own frames where it shows them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -32,24 +32,17 @@ from memegen.mesh.motion import (
     act,
     fit_pose,
     openings,
-    part_lips,
     place,
     shape_of,
     shares,
-    yaw_of,
 )
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.raster import soft_mask
+from memegen.mesh.rest import Rest, find_rest, turned_aside
 from memegen.mesh.rig import Rig, lay_rings, with_rings
 from memegen.mesh.warp import bare_stage, bend, follow
 
-SHUT = 0.03  # mouth opening by which a frame is less at rest, over the inter-ocular distance
-SEALED = 0.005  # opening of a shut mouth
-WIDE_EYES = 0.7  # of their usual opening, from which eyes are open
-SOME = 600  # how many frames of a shot are looked at to find it
-EASY = 2.0  # how strongly a face is held the same in every pose: so many frames of it are assumed
-SPREADS = np.array([0.1, 0.1, 0.03])  # usual changes of yaw, pitch (radians) and opening
 ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not at all, radians
 BLINKING = 0.65, 0.85  # opening of an eye, over its usual one, up to which it is painted over, and from which not
 AROUND_EYE = 0.5  # what is cut out around an eye, over its width
@@ -60,24 +53,6 @@ ALIKE = 0.25  # by how much of its opening a mouth must open or shut until its i
 ENOUGH = 0.6  # how far the target's mouth must open, over the driver's way, to lend its own inside
 AROUND = 1.7  # size of the square that shows only the face, over the face's
 GAINS = 0.6, 1.6  # limits of a change of light
-
-
-class Rest(NamedTuple):
-    """A face at rest, in every pose: its mouth shut as far as it ever is, its eyes open.
-
-    Attributes:
-        shape: (478, 3) in its mean pose, in the mean shape's axes.
-        slopes: (2, 478, 3) change with the yaw and the pitch, a radian.
-        pose: (2,) its mean yaw and pitch, radians.
-    """
-
-    shape: Floats
-    slopes: Floats
-    pose: Floats
-
-    def at(self, pose: Pose) -> Floats:
-        """Return the shape (478, 3) in a pose: what a tracker sees of a face changes a little with it."""
-        return self.shape + np.tensordot(_aside(pose) - self.pose, self.slopes, 1)
 
 
 class Inside(NamedTuple):
@@ -143,44 +118,11 @@ class TargetFace:
     share: Floats
 
 
-def find_rest(landmarks: Sequence[Landmarks] | Floats) -> Rest:
-    """Find how a face looks at rest.
-
-    Args:
-        landmarks: (N, 478, 3) of a shot or a clip, pixels.
-    """
-    some = landmarks[:: len(landmarks) // SOME + 1]
-    poses = [fit_pose(mesh) for mesh in some]
-    shapes = np.stack([shape_of(mesh, pose) for mesh, pose in zip(some, poses, strict=True)])
-    opening, *lids = np.stack([openings(shape) for shape in shapes]).T
-    eyes = np.mean(lids, axis=0)
-    # Frames count by how shut the mouth is, and hardly in a blink.
-    low = np.percentile(opening, 5)
-    awake = np.where(eyes > WIDE_EYES * np.percentile(eyes, 85), 1, 0.02)
-    weights = awake * np.exp(-((np.maximum(opening - low, 0) / SHUT) ** 2))
-    # A straight line through the shapes against pose and opening (ridge regression), flat where these hardly change:
-    # it tells how the face looks in each pose, and how with a mouth that is shut, which laughing people never show.
-    cues = np.column_stack([[_aside(pose) for pose in poses], opening])
-    mean, shape = (np.average(values, axis=0, weights=weights) for values in (cues, shapes))
-    cues = (cues - mean) / SPREADS
-    square = (cues * awake[:, None]).T @ cues + EASY * np.eye(3)
-    flat = np.linalg.solve(square, (cues * awake[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
-    slopes = flat.reshape(3, *shape.shape) / SPREADS[:, None, None]
-    shape += min(SEALED - mean[2], 0.0) * slopes[2]
-    part_lips(shape)
-    return Rest(shape, slopes[:2], mean[:2])
-
-
-def _aside(pose: Pose) -> Floats:
-    """Return a head's yaw and pitch, (2,) radians."""
-    return np.array([yaw_of(pose), np.arcsin(np.clip(-pose.rotation[1, 2], -1, 1))])
-
-
 def _facing(track: TargetTrack) -> Floats:
     """Return how much of the change is shown in each frame by how far the face is turned away, (N,)."""
     facing = np.ones(len(track.found))
     for number in np.flatnonzero(track.found):
-        aside = abs(_aside(fit_pose(track.landmarks[number]))).max()
+        aside = abs(turned_aside(fit_pose(track.landmarks[number]))).max()
         facing[number] = 1 - smoothstep((aside - ASIDE[0]) / np.ptp(ASIDE))
     return facing
 
@@ -243,7 +185,7 @@ def wanted_frames(track: TargetTrack, span: tuple[int, int]) -> list[int]:
     numbers = np.arange(*span)
     meshes = track.landmarks[slice(*span)]
     poses = [fit_pose(mesh) for mesh in meshes]
-    turns = np.array([_aside(pose) for pose in poses])
+    turns = np.array([turned_aside(pose) for pose in poses])
     opening, right, left = np.array([openings(mesh) for mesh in meshes]).T
     usual = np.median(turns, axis=0)
     cost = abs(turns - usual).sum(1) + 10 * (1 - track.likeness[slice(*span)]) + 10 * (track.found[slice(*span)] <= 0)
