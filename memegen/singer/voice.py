@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from .performance import RATE, held, notes, since_note, smooth, times
-from .score import BEAT, CHORDS, DURATION, LEAD, SYLLABLES, phones
+from memegen.singer.acting import RATE, held, notes, since_note, smooth, times
+from memegen.singer.score import BEAT, CHORDS, DURATION, LEAD, SYLLABLES, phones
 
 Track = npt.NDArray[np.float64]
 

@@ -1,7 +1,6 @@
 """The bundled clip is what its script's timeline says: words, tune, mouth and head together."""
 
 import subprocess
-import sys
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -13,14 +12,12 @@ import pytest
 from memegen.base.downloads import asset
 from memegen.face.detection import detect_faces, face_mesh
 from memegen.media.video import Video, open_video
-
-sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
-
-from daisy_bell.figure import picture
-from daisy_bell.mouth import gap
-from daisy_bell.performance import BLINKS, VISEMES, poses
-from daisy_bell.score import BEAT, DURATION, FPS, SYLLABLES, lyrics, phones
-from daisy_bell.voice import SOUNDS
+from memegen.singer.acting import BLINKS, VISEMES, perform
+from memegen.singer.drawing.figure import draw_singer
+from memegen.singer.drawing.mouth import gap
+from memegen.singer.recital import Recital
+from memegen.singer.score import BEAT, DURATION, FPS, SYLLABLES, lyrics, phones
+from memegen.singer.voice import SOUNDS
 
 RATE = 16_000
 EVERY = 6  # frames looked at
@@ -29,6 +26,11 @@ EVERY = 6  # frames looked at
 @cache
 def clip() -> Video:
     return open_video(asset("templates/daisy-bell.mp4"))
+
+
+@cache
+def performed() -> Recital:
+    return perform()
 
 
 @cache
@@ -67,7 +69,7 @@ def test_the_clip_is_as_long_as_the_score_and_small() -> None:
     assert clip().fps == Fraction(FPS)
     assert (clip().width, clip().height) == (512, 512)
     assert clip().duration == pytest.approx(DURATION, abs=0.05)
-    assert len(frames()) == len(poses())
+    assert len(frames()) == len(performed())
     assert clip().path.stat().st_size < 1_500_000
 
 
@@ -78,7 +80,7 @@ def test_the_lyrics_travel_with_it() -> None:
 
 
 def test_it_starts_and_ends_at_rest() -> None:
-    for pose in (poses()[0], poses()[-1]):
+    for pose in (performed()[0], performed()[-1]):
         assert gap(pose) < 0.01
         assert max(abs(pose.yaw), abs(pose.pitch), abs(pose.roll)) < 0.1
         assert pose.blink == 0
@@ -86,7 +88,7 @@ def test_it_starts_and_ends_at_rest() -> None:
 
 def test_lips_close_for_m_and_open_for_vowels() -> None:
     for phone in phones():
-        middle = poses()[min(int((phone.start + phone.end) / 2 * FPS), len(poses()) - 1)]
+        middle = performed()[min(int((phone.start + phone.end) / 2 * FPS), len(performed()) - 1)]
         if phone.name == "M":
             assert gap(middle) < 0.03
         if phone.name in ("AA", "AE", "EH") and phone.end - phone.start > 0.2:
@@ -104,13 +106,13 @@ def distance(points: np.ndarray, a: int, b: int) -> np.ndarray:
 
 
 def test_the_face_is_found_and_follows_the_script() -> None:
-    performed = poses()[::EVERY]
+    script = [*performed()][::EVERY]
     points = np.array([landmarks(frame) for frame in frames()[::EVERY]])
     eyes = points[:, 263] - points[:, 33]
-    assert np.corrcoef(distance(points, 13, 14), [gap(pose) for pose in performed])[0, 1] > 0.95
-    assert np.corrcoef(np.arctan2(eyes[:, 1], eyes[:, 0]), [pose.roll for pose in performed])[0, 1] > 0.96
+    assert np.corrcoef(distance(points, 13, 14), [gap(pose) for pose in script])[0, 1] > 0.95
+    assert np.corrcoef(np.arctan2(eyes[:, 1], eyes[:, 0]), [pose.roll for pose in script])[0, 1] > 0.96
     nose = (points[:, 1, 0] - points[:, 33, 0]) / eyes[:, 0]
-    assert np.corrcoef(nose, [pose.yaw for pose in performed])[0, 1] > 0.95
+    assert np.corrcoef(nose, [pose.yaw for pose in script])[0, 1] > 0.95
 
 
 def test_the_eyes_shut_at_each_blink() -> None:
@@ -151,5 +153,6 @@ def test_it_is_loud_enough_and_never_clips() -> None:
 
 
 def test_the_script_still_draws_the_bundled_frames() -> None:
-    drawn, kept = picture(poses()[153]).astype(float), frames()[153].astype(float)
+    [frame] = draw_singer([performed()[153]])
+    drawn, kept = frame.astype(float), frames()[153].astype(float)
     assert np.mean((drawn - kept) ** 2) < 25

@@ -1,4 +1,4 @@
-"""What every part of the picture shares: the pose, the camera, the lights, and textures.
+"""What every part of the picture shares: the camera, the lights, and textures.
 
 Units: 1 is half a head's width (75 mm). x runs to the picture's right, y up, z towards the viewer; eyes lie at y = 0.
 """
@@ -8,34 +8,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .raster import Array, linear
+from memegen.singer.drawing.surfaces import Array, linear
 
 SKIN = linear(228, 176, 146)
 HAIR = linear(96, 54, 30)
 KEY, KEY_COLOUR = np.array([-0.42, 0.50, 0.76], np.float32), np.array([1.12, 1.05, 0.95], np.float32)
 FILL, FILL_COLOUR = np.array([0.80, 0.10, 0.60], np.float32), np.array([0.24, 0.26, 0.30], np.float32)
 WRAP = np.array([0.40, 0.24, 0.18], np.float32)
-
-
-class Pose(NamedTuple):
-    """One instant of the performance: turns in degrees, everything else about 0 to 1 (shifts in head units)."""
-
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    shift_x: float = 0.0
-    shift_y: float = 0.0
-    blink: float = 0.0
-    brow: float = 0.0
-    smile: float = 0.3
-    jaw: float = 0.0
-    upper: float = 0.0
-    lower: float = 0.0
-    wide: float = 0.0
-    round: float = 0.0
-    press: float = 0.0
-    tuck: float = 0.0
-    tongue: float = 0.0
 
 
 class Camera(NamedTuple):

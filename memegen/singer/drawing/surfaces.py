@@ -1,10 +1,12 @@
-"""Draws smooth textured surfaces with numpy and OpenCV alone: the small renderer behind the Daisy Bell singer."""
+"""Draws smooth textured surfaces with numpy and OpenCV alone: the small renderer behind the singer."""
 
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from memegen.base.arrays import smoothstep
 
 Array = npt.NDArray[np.float32]
 
@@ -23,10 +25,9 @@ def curve(knots: npt.ArrayLike, samples: npt.ArrayLike) -> Array:
     return np.asarray(value, np.float32)
 
 
-def smoothstep(low: float, high: float, x: Any) -> Any:
+def ramp(low: float, high: float, x: Any) -> Any:
     """0 below `low`, 1 above `high`, smooth between; `low` may be the larger."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep((x - low) / (high - low))
 
 
 def bump(x: Any, y: Any, centre: tuple[float, float], size: tuple[float, float]) -> Any:
@@ -66,7 +67,7 @@ def _coarse(length: int) -> npt.NDArray[np.int32]:
     return np.unique(np.r_[np.arange(0, length, STEP), length - 1]).astype(np.int32)
 
 
-def draw(canvas: Array, screen: Array, paint: Array) -> None:
+def draw_surface(canvas: Array, screen: Array, paint: Array) -> None:
     """Draw one surface over the canvas, far parts first.
 
     Args:

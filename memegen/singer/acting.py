@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .raster import smoothstep
-from .score import BEAT, DURATION, FPS, LEAD, SYLLABLES, phones
-from .stage import Pose
+from memegen.singer.drawing.surfaces import ramp
+from memegen.singer.recital import Recital
+from memegen.singer.score import BEAT, DURATION, FPS, LEAD, SYLLABLES, phones
 
 RATE = 250  # control steps a second
 MOUTH = ("jaw", "upper", "lower", "wide", "round", "press", "tuck", "tongue")
@@ -84,13 +84,13 @@ def since_note() -> npt.NDArray[np.float64]:
 def mouth_track() -> npt.NDArray[np.float64]:
     """The mouth's parameters (N, 8), in the order of `MOUTH`, with neighbouring sounds run together."""
     track = held(VISEMES)
-    track[:, 0] *= (0.82 + 0.02 * (notes() - 50)) * (1.08 - 0.24 * smoothstep(0.0, 0.65, since_note()))
+    track[:, 0] *= (0.82 + 0.02 * (notes() - 50)) * (1.08 - 0.24 * ramp(0.0, 0.65, since_note()))
     track = smooth(track, 0.030)
     t = times()
     for phone in phones():
         if phone.name in LIP_SOUNDS:
             middle, half = (phone.start + phone.end) / 2, (phone.end - phone.start) / 2
-            grip = smoothstep(half + 0.07, half - 0.005, np.abs(t - middle))[:, None]
+            grip = ramp(half + 0.07, half - 0.005, np.abs(t - middle))[:, None]
             track += (np.array(VISEMES[phone.name]) - track) * grip
     return smooth(track, 0.010)
 
@@ -99,11 +99,11 @@ def head_tracks() -> dict[str, Any]:
     """Head, brows, smile and lids at each control step."""
     t = times()
     bar = (t - LEAD) / (3 * BEAT)
-    stage = smoothstep(0.0, 0.9, t) * smoothstep(DURATION - 0.05, DURATION - 1.2, t)
+    stage = ramp(0.0, 0.9, t) * ramp(DURATION - 0.05, DURATION - 1.2, t)
     high = smooth(np.clip((notes() - 54) / 8, -0.5, 1), 0.14) * stage
     chin = 4.5 * smooth(mouth_track()[:, 0], 0.06)  # a wide open mouth lifts the head
     singing = smooth(held({name: float(name not in ("_", "BR")) for name in VISEMES}), 0.12)
-    blink = sum(smoothstep(-0.11, -0.02, t - b) * smoothstep(0.16, 0.04, t - b) for b in BLINKS)
+    blink = sum(ramp(-0.11, -0.02, t - b) * ramp(0.16, 0.04, t - b) for b in BLINKS)
     return {
         "yaw": stage * (11.5 * np.sin(np.pi * bar / 2 - 0.4) - 5.0 * np.sin(np.pi * bar - 0.3)),
         "pitch": stage * (2.0 * np.cos(2 * np.pi * (bar - 0.5)) + 7.2 * np.sin(np.pi * bar / 2)) + 2.5 * high + chin,
@@ -116,10 +116,8 @@ def head_tracks() -> dict[str, Any]:
     }
 
 
-@cache
-def poses() -> tuple[Pose, ...]:
-    """The whole performance, one pose a frame."""
+def perform() -> Recital:
+    """The whole performance."""
     steps = np.round((np.arange(round(DURATION * FPS)) + 0.5) / FPS * RATE).astype(int)
-    tracks = {name: track[steps] for name, track in head_tracks().items()}
-    tracks |= dict(zip(MOUTH, mouth_track()[steps].T, strict=True))
-    return tuple(Pose(**{name: float(track[k]) for name, track in tracks.items()}) for k in range(len(steps)))
+    tracks = head_tracks() | dict(zip(MOUTH, mouth_track().T, strict=True))
+    return Recital(FPS, **{name: track[steps] for name, track in tracks.items()})
