@@ -153,6 +153,6 @@ def test_it_is_loud_enough_and_never_clips() -> None:
 
 
 def test_the_script_still_draws_the_bundled_frames() -> None:
-    [frame] = draw_singer([performed()[153]])
+    [frame] = draw_singer([performed()[153]], large=True)
     drawn, kept = frame.astype(float), frames()[153].astype(float)
     assert np.mean((drawn - kept) ** 2) < 25

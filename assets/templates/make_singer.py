@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "song.wav"
         write_sound(sound)
-        write_video(output, draw_singer(perform()), fps=FPS, audio=sound)
+        write_video(output, draw_singer(perform(), large=True), fps=FPS, audio=sound)
     output.with_suffix(".lrc").write_text(lyrics(), encoding="utf-8")
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB in {time.monotonic() - start:.0f} s")
 

@@ -1,4 +1,4 @@
-"""A recital is what the singer does, frame by frame: made from a score (`acting`) or a sound, drawn by `drawing.figure`."""
+"""A recital: what the singer does, frame by frame. It is made from a score or a sound, and `drawing.figure` draws it."""
 
 from __future__ import annotations
 

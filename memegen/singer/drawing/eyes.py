@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from memegen.singer.drawing.surfaces import Array, linear, mix, ramp
+from memegen.singer.drawing.surfaces import Array, grid, linear, mix, ramp
 from memegen.singer.recital import Controls
 
 EYE_X = 0.425
@@ -21,10 +21,10 @@ def lid_edges(x: Any, blink: float) -> tuple[Any, Any]:
     return high + (shut - 0.004 - high) * blink, low + (shut - low) * blink
 
 
-def eye(pose: Controls, turn: Array, *, right: bool) -> tuple[Array, Array]:
+def eye(pose: Controls, turn: Array, *, right: bool, detail: float = 1.0) -> tuple[Array, Array]:
     """One eyeball (the picture's right or left one): surface (H, W, 3) and paint (H, W, 4)."""
     sign = 1.0 if right else -1.0
-    y, x = np.meshgrid(np.linspace(0.16, -0.16, 128), np.linspace(-0.24, 0.24, 192), indexing="ij")
+    y, x = grid(0.16, -0.16, -0.24, 0.24, (128, 192), detail)
     ball = 0.30
     z = np.sqrt(np.clip(ball**2 - x**2 - y**2, 0.02, None)) - ball + 1.005 - 0.16 * (x * sign + 0.10)
     points = np.stack([x + sign * EYE_X, y, z], axis=-1).astype(np.float32)

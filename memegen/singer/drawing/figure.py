@@ -13,21 +13,22 @@ from memegen.singer.drawing.hair import Hair
 from memegen.singer.drawing.head import Head, draw_head
 from memegen.singer.drawing.stage import SKIN, Camera, light, noise, occlusion
 from memegen.singer.drawing.suit import suit
-from memegen.singer.drawing.surfaces import Array, bump, draw_surface, linear, mix, normals, ramp, rotation
+from memegen.singer.drawing.surfaces import Array, bump, draw_surface, grid, linear, mix, normals, ramp, rotation
 from memegen.singer.recital import Controls
 
-SIZE = 512  # pixels a side
+SIZE, SMALL = 512, 256  # pixels a side
+COARSE = 0.35  # texels of the small picture over those of the large one
 SUPERSAMPLE = 2
 
 
 class Figure:
     """The whole singer."""
 
-    def __init__(self, size: int = SIZE, *, supersample: int = SUPERSAMPLE) -> None:
-        self.size, self.supersample = size, supersample
-        self.head = Head()
-        self.hair = Hair()
-        self.ear = _ear()
+    def __init__(self, size: int = SIZE, *, supersample: int = SUPERSAMPLE, detail: float = 1.0) -> None:
+        self.size, self.supersample, self.detail = size, supersample, detail
+        self.head = Head(detail)
+        self.hair = Hair(detail)
+        self.ear = _ear(detail)
         self.backdrop = _backdrop(size * supersample)
         self.suit = suit(size * supersample)
 
@@ -35,7 +36,7 @@ class Figure:
         """Draw one frame as uint8 RGB (size, size, 3)."""
         canvas = self.backdrop.copy()
         camera = Camera(rotation(pose.yaw, pose.pitch, pose.roll), (pose.shift_x, pose.shift_y), canvas.shape[0])
-        draw_surface(canvas, *neck(pose, camera))
+        draw_surface(canvas, *neck(pose, camera, self.detail))
         self._dress(canvas, pose)
         for right in (False, True):
             self._draw_ear(canvas, camera, right=right)
@@ -76,18 +77,23 @@ def tone(light_: Any) -> Any:
 
 
 @cache
-def _figure() -> Figure:
-    return Figure()
+def _figure(large: bool) -> Figure:
+    return Figure() if large else Figure(SMALL, supersample=1, detail=COARSE)
 
 
-def draw_singer(recital: Iterable[Controls]) -> Iterator[Image]:
-    """Draw a recital frame by frame, as uint8 RGB (SIZE, SIZE, 3)."""
-    return in_parallel(_figure().draw, recital)
+def draw_singer(recital: Iterable[Controls], *, large: bool = False) -> Iterator[Image]:
+    """Draw a recital frame by frame, as uint8 RGB.
+
+    Args:
+        recital: The controls of each frame.
+        large: Whether a frame has 512 x 512 pixels and takes half a second, or 256 x 256 and about 30 ms.
+    """
+    return in_parallel(_figure(large).draw, recital)
 
 
-def _ear() -> tuple[Array, Array, Array]:
+def _ear(detail: float) -> tuple[Array, Array, Array]:
     """The right-hand ear's surface, colour and openness."""
-    v, u = np.mgrid[1:-1:120j, -1:1:90j]
+    v, u = grid(1, -1, -1, 1, (120, 90), detail)
     r = np.hypot(u, v)
     rim = np.exp(-(((r - 0.82) / 0.13) ** 2)) * ramp(-0.95, -0.3, v)
     fold = np.exp(-(((np.hypot(u + 0.10, (v - 0.05) * 0.9) - 0.48) / 0.12) ** 2)) * ramp(-0.6, 0.2, u + 0.4)
@@ -98,14 +104,15 @@ def _ear() -> tuple[Array, Array, Array]:
     x = 0.985 + 0.72 * width * (u + 0.35) + 0.25 * height
     y = -0.16 + 0.34 * v + 0.02 * u
     z = -0.02 - 0.55 * width * (u + 0.35) + height - 0.06 * v
-    shade = occlusion(height * 1.6)
+    shade = occlusion(height * 1.6, detail)
     flesh = mix(np.broadcast_to(SKIN, (*r.shape, 3)), linear(214, 120, 104), 0.35 + 0.25 * rim)
     return np.stack([x, y, z], axis=-1).astype(np.float32), np.asarray(flesh, np.float32), np.asarray(shade, np.float32)
 
 
-def neck(pose: Controls, camera: Camera) -> tuple[Array, Array]:
+def neck(pose: Controls, camera: Camera, detail: float = 1.0) -> tuple[Array, Array]:
     """The neck between the moving jaw and the still collar: canvas positions (H, W, 3) and paint (H, W, 4)."""
-    t, a = np.meshgrid(np.linspace(0, 1, 200), np.radians(np.linspace(-95, 95, 240)), indexing="ij")
+    t, degrees = grid(0, 1, -95, 95, (200, 240), detail)
+    a = np.radians(degrees)
     radius = 0.56 + 0.05 * np.abs(2 * t - 1) ** 2
     x = radius * np.sin(a)
     z = -0.22 + 0.62 * radius / 0.56 * np.cos(a) + 0.10 * t

@@ -6,14 +6,15 @@ import cv2
 import numpy as np
 
 from memegen.singer.drawing.stage import HAIR, light, noise
-from memegen.singer.drawing.surfaces import Array, normals, ramp
+from memegen.singer.drawing.surfaces import Array, grid, normals, ramp
 
 
 class Hair:
     """A combed shell over the skull: every strand sweeps away from a side parting."""
 
-    def __init__(self, rows: int = 420, columns: int = 640) -> None:
-        t, a = np.meshgrid(np.linspace(0, 1, rows), np.radians(np.linspace(-115, 115, columns)), indexing="ij")
+    def __init__(self, detail: float = 1.0) -> None:
+        t, degrees = grid(0, 1, -115, 115, (420, 640), detail)
+        a = np.radians(degrees)
         self.points, inside = _hair_shape(t, a)
         self.strands, self.locks = _strands(self.points)
         ragged = inside + 0.024 * self.locks + 0.014 * self.strands

@@ -49,13 +49,22 @@ LIP = linear(188, 100, 92)
 class Head:
     """Face, eyes and inside of the mouth; builds its still parts once."""
 
-    def __init__(self, rows: int = 620, columns: int = 520) -> None:
+    def __init__(self, detail: float = 1.0) -> None:
+        rows, columns = round(620 * detail), round(520 * detail)
+        self.detail = detail
         profile = curve(PROFILE, np.linspace(0, len(PROFILE) - 1.001, rows))
         angle = np.radians(np.linspace(-104, 104, columns)).astype(np.float32)
         self.y0, self.width, self.front, self.depth = (profile[:, k : k + 1] for k in range(4))
+        # rows of the surface in which there are brows and eyes, and lips however wide the mouth is
+        self.eyes, self.mouth = (self._rows(high, low) for high, low in ((0.52, -0.25), (-0.45, -1.28)))
         self.sin, self.cos = np.sin(angle)[None], np.cos(angle)[None]
-        self.pores = noise((rows, columns), seed=1, blur=(1.3, 1.3)) * 0.5 + noise((rows, columns), seed=2, blur=(9, 9))
-        self.brow_hair = noise((rows, columns), seed=4, blur=(1.0, 0.8))
+        grain, spots, hairs = ((blur * detail, 0.9 * blur * detail) for blur in (1.3, 9.0, 1.0))
+        self.pores = noise((rows, columns), seed=1, blur=grain) * 0.5 + noise((rows, columns), seed=2, blur=spots)
+        self.brow_hair = noise((rows, columns), seed=4, blur=hairs)
+
+    def _rows(self, high: float, low: float) -> slice:
+        inside = np.flatnonzero((self.y0[:, 0] < high) & (self.y0[:, 0] > low))
+        return slice(inside[0], inside[-1] + 1)
 
     def base(self, pose: Controls) -> Array:
         """The skull's surface (H, W, 3) with the jaw lowered."""
@@ -87,7 +96,8 @@ class Head:
         h += (0.10 * pose.round) * bump(x, y, (0, -0.82 - 0.5 * chin), (0.24, 0.22 + 0.5 * chin))
         h += 0.085 * bump(x, y, (0, -1.24 - chin), (0.19, 0.15)) - 0.045 * bump(x, y, (0, -1.04 - chin), (0.22, 0.06))
         h += 0.010 * bump(side, y, (0.055, -0.69), (0.022, 0.07)) - 0.014 * bump(x, y, (0, -0.69), (0.03, 0.08))
-        return h + self.lip_relief(x, y, pose)
+        h[self.mouth] += self.lip_relief(x[self.mouth], y[self.mouth], pose)
+        return h
 
     def lip_relief(self, x: Any, y: Any, pose: Controls) -> Any:
         """Height of the lips alone."""
@@ -114,9 +124,11 @@ class Head:
         gloss = 0.10 + 0.12 * nose + 0.05 * bump(x, y, (0, 0.6), (0.4, 0.3)) - 0.05 * ramp(0.6, 0.9, side)
         nostril = bump(side, y, (0.088, -0.582 + 0.12 * (side - 0.088)), (0.052, 0.021))
         tone = mix(tone, linear(58, 22, 18), np.clip(1.25 * nostril, 0, 0.92))
-        tone = self._brows(tone, side, y, pose)
-        tone = self._lids(tone, side, y, pose)
-        return self._lips(tone, gloss, x, y, pose)
+        tone[self.eyes] = self._brows(tone[self.eyes], side[self.eyes], y[self.eyes], pose)
+        tone[self.eyes] = self._lids(tone[self.eyes], side[self.eyes], y[self.eyes], pose)
+        lips = self.mouth
+        tone[lips], gloss[lips] = self._lips(tone[lips], gloss[lips], x[lips], y[lips], pose)
+        return tone, gloss
 
     def _brows(self, tone: Array, side: Any, y: Any, pose: Controls) -> Array:
         s = np.clip((side - 0.16) / 0.52, 0, 1)
@@ -124,7 +136,9 @@ class Head:
         thick = 0.066 * (1 - s) ** 0.5 * (0.75 + 0.25 * np.sin(np.pi * s)) + 0.004
         body = np.exp(-(np.abs((y - middle) / thick) ** 2.4))
         body *= ramp(0.13, 0.22, side) * ramp(0.70, 0.62, side)
-        return np.asarray(mix(tone, HAIR * 0.55, np.clip(body * (0.80 + 0.09 * self.brow_hair), 0, 1)), np.float32)
+        return np.asarray(
+            mix(tone, HAIR * 0.55, np.clip(body * (0.80 + 0.09 * self.brow_hair[self.eyes]), 0, 1)), np.float32
+        )
 
     def _lids(self, tone: Array, side: Any, y: Any, pose: Controls) -> Array:
         x = side - EYE_X
@@ -162,15 +176,17 @@ class Head:
 
     def holes(self, x: Any, y: Any, z: Any, pose: Controls) -> Any:
         """Opacity of the face: 0 in the mouth and between the lids."""
-        texel = 0.005
-        mouth = lips(x, pose)
-        inner = np.minimum(mouth.top - y, y - mouth.bottom)
-        inner = np.where(np.abs(x) < mouth.half_width, inner, -1)
-        high, low = lid_edges(np.abs(x) - EYE_X, pose.blink)
-        eye = np.minimum(high - y, y - low)
-        eye = np.where(np.abs(np.abs(x) - EYE_X) < 0.188, eye, -1)
-        open_ = np.clip(np.maximum(inner, eye) / texel + 0.2, 0, 1)
-        return 1 - open_ * (z > 0.3)
+        texel = 0.005 / self.detail
+        solid = np.ones_like(z)
+        over, down = x[self.mouth], y[self.mouth]
+        mouth = lips(over, pose)
+        inner = np.minimum(mouth.top - down, down - mouth.bottom)
+        solid[self.mouth] -= (np.abs(over) < mouth.half_width) * np.clip(inner / texel + 0.2, 0, 1)
+        over, down = np.abs(x[self.eyes]) - EYE_X, y[self.eyes]
+        high, low = lid_edges(over, pose.blink)
+        inner = np.minimum(high - down, down - low)
+        solid[self.eyes] -= (np.abs(over) < 0.188) * np.clip(inner / texel + 0.2, 0, 1)
+        return np.where(z > 0.3, solid, 1)
 
     def face(self, pose: Controls, turn: Array) -> tuple[Array, Array]:
         """The face's surface (H, W, 3) and its lit paint (H, W, 4)."""
@@ -182,7 +198,7 @@ class Head:
         points = points + outward * np.array([0.35, 0.25, 1.0], np.float32) * height[..., None]
         x, y = points[..., 0], points[..., 1]
         albedo, gloss = self.skin(x, y, pose)
-        shade = occlusion(height) * (1 - 0.45 * ramp(-1.25, -1.45, y + JAW * pose.jaw))
+        shade = occlusion(height, self.detail) * (1 - 0.45 * ramp(-1.25, -1.45, y + JAW * pose.jaw))
         shade = shade * (1 - 0.30 * ramp(0.72, 0.98, np.abs(x)))
         shade = shade * (1 - 0.34 * ramp(-0.20, 0.02, y - np.minimum(0.82 - 0.32 * x, 1.0 + 0.5 * x)))
         alpha = self.holes(x, y, points[..., 2], pose)
@@ -193,7 +209,10 @@ class Head:
 
 def draw_head(canvas: Array, head: Head, pose: Controls, *, camera: Camera) -> None:
     """Draw eyes, mouth and face over a canvas."""
-    for part in (eye(pose, camera.turn, right=False), eye(pose, camera.turn, right=True), mouth_inside(pose)):
+    for part in (
+        *(eye(pose, camera.turn, right=right, detail=head.detail) for right in (False, True)),
+        mouth_inside(pose, head.detail),
+    ):
         draw_surface(canvas, camera(part[0]), part[1])
     points, paint = head.face(pose, camera.turn)
     draw_surface(canvas, camera(points), paint)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from memegen.singer.drawing.surfaces import Array, linear, mix, ramp
+from memegen.singer.drawing.surfaces import Array, grid, linear, mix, ramp
 from memegen.singer.recital import Controls
 
 MOUTH_Y = -0.83
@@ -49,9 +49,9 @@ def lips(x: Any, pose: Controls) -> Lips:
     return Lips(top, bottom, above, below, half, corner)
 
 
-def mouth_inside(pose: Controls) -> tuple[Array, Array]:
+def mouth_inside(pose: Controls, detail: float = 1.0) -> tuple[Array, Array]:
     """Throat, tongue and teeth behind the lips: surface (H, W, 3) and paint (H, W, 4)."""
-    y, x = np.meshgrid(np.linspace(-0.66, -1.42, 256), np.linspace(-0.46, 0.46, 304), indexing="ij")
+    y, x = grid(-0.66, -1.42, -0.46, 0.46, (256, 304), detail)
     z = 1.06 - 0.55 * x**2 - 0.12 * (MOUTH_Y - y)
     points = np.stack([x, y, z], axis=-1).astype(np.float32)
     outline = lips(x, pose)

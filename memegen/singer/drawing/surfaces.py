@@ -25,6 +25,16 @@ def curve(knots: npt.ArrayLike, samples: npt.ArrayLike) -> Array:
     return np.asarray(value, np.float32)
 
 
+def grid(
+    top: float, bottom: float, left: float, right: float, shape: tuple[int, int], detail: float
+) -> tuple[Array, Array]:
+    """Rows and columns of a surface's texels, (H, W) each, from `top` to `bottom` and from `left` to `right`."""
+    rows, columns = (max(round(side * detail), 2) for side in shape)
+    across = np.linspace(left, right, columns, dtype=np.float32)
+    down, over = np.meshgrid(np.linspace(top, bottom, rows, dtype=np.float32), across, indexing="ij")
+    return down, over
+
+
 def ramp(low: float, high: float, x: Any) -> Any:
     """0 below `low`, 1 above `high`, smooth between; `low` may be the larger."""
     return smoothstep((x - low) / (high - low))
@@ -48,10 +58,15 @@ def mix(a: Any, b: Any, weight: Any) -> Any:
 
 def normals(points: Array) -> Array:
     """Unit normals (H, W, 3) of a surface grid, facing outwards when columns run right and rows run down."""
-    across = np.gradient(points, axis=1)
-    down = np.gradient(points, axis=0)
-    n = np.cross(down, across)
-    return np.asarray(n / (np.linalg.norm(n, axis=-1, keepdims=True) + 1e-9), np.float32)
+    x, y, z = np.moveaxis(points, -1, 0)
+    (xd, xa), (yd, ya), (zd, za) = (np.gradient(axis) for axis in (x, y, z))
+    n = np.stack([yd * za - zd * ya, zd * xa - xd * za, xd * ya - yd * xa], axis=-1)
+    return np.asarray(n / (np.sqrt(np.einsum("hwc,hwc->hw", n, n))[..., None] + 1e-9), np.float32)
+
+
+def cosines(n: Array, directions: npt.ArrayLike) -> Array:
+    """Cosines (K, H, W) between unit normals (H, W, 3) and K unit directions."""
+    return np.moveaxis(n @ np.asarray(directions, np.float32).T, -1, 0)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
@@ -77,40 +92,49 @@ def draw_surface(canvas: Array, screen: Array, paint: Array) -> None:
     """
     rows, columns = _coarse(screen.shape[0]), _coarse(screen.shape[1])
     grid = screen[np.ix_(rows, columns)]
-    corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2)
-    shape = corners.shape[:2]
-    corners = corners.reshape(-1, 4, 3)
-    one, two = corners[:, 2, :2] - corners[:, 0, :2], corners[:, 3, :2] - corners[:, 1, :2]
-    facing = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0] > 0
-    order = np.flatnonzero(facing)
-    order = order[np.argsort(corners[order, :, 2].mean(axis=1), kind="stable")]
-    size = canvas.shape[0]
-    owner = np.zeros((size, size), np.int32)
-    pixels = np.round(corners[..., :2] * 16).astype(np.int32)
-    for k in order.tolist():
-        cv2.fillConvexPoly(owner, pixels[k], k + 1, cv2.LINE_8, 4)
+    corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2).reshape(-1, 4, 3)
+    owner = _owners(corners, canvas.shape[0])
     ys, xs = np.nonzero(owner)
     if not len(ys):
         return
     quad = owner[ys, xs] - 1
-    across, down = _inside(corners[quad], np.stack([xs, ys], axis=1))
-    i, j = np.divmod(quad, shape[1])
-    u = columns[j] + across * (columns[j + 1] - columns[j])
-    v = rows[i] + down * (rows[i + 1] - rows[i])
+    inside = _insides(corners)[quad].T
+    across = np.clip(inside[0] * xs + inside[1] * ys + inside[2], 0, 1)
+    down = np.clip(inside[3] * xs + inside[4] * ys + inside[5], 0, 1)
+    i, j = np.divmod(quad, len(columns) - 1)
+    u = columns[j] + across * np.diff(columns)[j]
+    v = rows[i] + down * np.diff(rows)[i]
     colour = sample(paint, u, v)
     canvas[ys, xs] = canvas[ys, xs] * (1 - colour[:, 3:]) + colour[:, :3]
 
 
-def _inside(corners: Array, points: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-    """Where points lie in their quads, as fractions across and down (the quad taken as a parallelogram)."""
-    across = (corners[:, 1, :2] - corners[:, 0, :2] + corners[:, 2, :2] - corners[:, 3, :2]) / 2
-    down = (corners[:, 3, :2] - corners[:, 0, :2] + corners[:, 2, :2] - corners[:, 1, :2]) / 2
-    d = points - corners[..., :2].mean(axis=1)
+def _owners(corners: Array, size: int) -> npt.NDArray[np.int32]:
+    """Which quad (counted from 1; 0 is none) is in front at each pixel (S, S); quads seen from behind are left out."""
+    one, two = corners[:, 2, :2] - corners[:, 0, :2], corners[:, 3, :2] - corners[:, 1, :2]
+    order = np.flatnonzero(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0] > 0)
+    order = order[np.argsort(corners[order, :, 2].sum(axis=1), kind="stable")]
+    owner = np.zeros((size, size), np.int32)
+    pixels = np.round(corners[order, :, :2] * 16).astype(np.int32)
+    for k, quad in zip(order.tolist(), pixels, strict=True):
+        cv2.fillConvexPoly(owner, quad, k + 1, cv2.LINE_8, 4)
+    return owner
+
+
+def _insides(corners: Array) -> Array:
+    """Affine maps (Q, 6) from a pixel to where it lies in each quad, as fractions across and down, 0 to 1.
+
+    A quad (Q, 4, 3) is taken as the parallelogram of its middle lines.
+    """
+    a, b, c, d = (corners[:, k, :2] for k in range(4))
+    middle, across, down = (a + b + c + d) / 4, (b - a + c - d) / 2, (d - a + c - b) / 2
     area = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
     area = np.where(np.abs(area) < 1e-3, 1e-3, area)
-    a = (d[:, 0] * down[:, 1] - d[:, 1] * down[:, 0]) / area + 0.5
-    b = (across[:, 0] * d[:, 1] - across[:, 1] * d[:, 0]) / area + 0.5
-    return np.clip(a, 0, 1).astype(np.float32), np.clip(b, 0, 1).astype(np.float32)
+    maps = np.empty((len(corners), 6), np.float32)
+    maps[:, 0], maps[:, 1] = down[:, 1] / area, -down[:, 0] / area
+    maps[:, 3], maps[:, 4] = -across[:, 1] / area, across[:, 0] / area
+    for k in (0, 3):
+        maps[:, k + 2] = 0.5 - maps[:, k] * middle[:, 0] - maps[:, k + 1] * middle[:, 1]
+    return maps
 
 
 def sample(image: Array, u: Array, v: Array) -> Array:
