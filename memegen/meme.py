@@ -26,6 +26,7 @@ from memegen.media.video import Video, check_output, open_video, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
+from memegen.singer.options import Singing
 from memegen.templates import Template, resolve_driving
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Songs = Song | Mapping[int, Song]
 LARGEST = 8192  # pixels; no side of a clip is longer
 
 
-OPTIONS = (Cut, Acting, Look, Sound, FommOptions)
+OPTIONS = (Cut, Singing, Acting, Look, Sound, FommOptions)
 """Every option of a meme; the command line and the form read these declarations too."""
 
 
@@ -72,9 +73,9 @@ def make_meme(
     Raises:
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
-    cut, _, look, sound, _ = sort_options(options, *OPTIONS)
+    cut, singing, _, look, sound, _ = sort_options(options, *OPTIONS)
     picture = read_image(photo)
-    roles = _open_songs(template, cut, progress)
+    roles = _open_songs(template, cut, singing, progress)
     with ExitStack() as stack:
         path = _output(out, stack, inputs=[photo, cut.audio, *(clip.path for clip in roles.clips.values())])
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
@@ -129,12 +130,15 @@ class _Roles(NamedTuple):
         return max(round(clip.duration * self.lead.fps) for clip in self.clips.values())
 
 
-def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, Template]:
+def resolve_songs(
+    songs: Songs, progress: Progress | None = None, *, singing: Singing | None = None
+) -> dict[int, Template]:
     """Find the clip of each song, downloading those that are not on this machine.
 
     Args:
         songs: As in `make_meme`.
         progress: Told how far a download is.
+        singing: As in `load_template`; for all of them.
 
     Returns:
         The clip of each face's song, by the face's number; of a single song under 0.
@@ -146,11 +150,11 @@ def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, T
     parts = songs if isinstance(songs, Mapping) else {0: songs}
     if not parts:
         raise InputError("The duet is empty: give at least one face its clip.")
-    return {number: resolve_driving(song, progress=progress) for number, song in parts.items()}
+    return {number: resolve_driving(song, singing=singing, progress=progress) for number, song in parts.items()}
 
 
-def _open_songs(songs: Songs, cut: Cut, progress: Progress | None) -> _Roles:
-    found = resolve_songs(songs, progress)
+def _open_songs(songs: Songs, cut: Cut, singing: Singing, progress: Progress | None) -> _Roles:
+    found = resolve_songs(songs, progress, singing=singing)
     clips = {number: _open_span(song, cut) for number, song in found.items()}
     return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping))
 

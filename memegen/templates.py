@@ -14,6 +14,8 @@ from memegen.base.errors import InputError
 from memegen.base.files import check_file, expanded
 from memegen.base.options import did_you_mean
 from memegen.base.progress import Progress
+from memegen.singer.options import Singing
+from memegen.singer.tunes import TUNES
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
 
@@ -73,12 +75,15 @@ class Template:
 
 
 TEMPLATES: tuple[Template, ...] = (
-    Template(
-        name="daisy-bell",
-        title="Daisy Bell",
-        credit='Drawn, performed and sung by the memegen project. Song: "Daisy Bell" by Harry Dacre, 1892.',
-        licence="Clip and recording: MIT, as memegen. Song: public domain.",
-        bundled="templates/daisy-bell.mp4",
+    *(
+        Template(
+            name=name,
+            title=tune.title,
+            credit=f'Drawn, performed and sung by the memegen project. Song: "{tune.title}" by {tune.author}.',
+            licence="Clip and recording: MIT, as memegen. Song: public domain.",
+            bundled=f"templates/{name}.mp4",
+        )
+        for name, tune in TUNES.items()
     ),
     Template(
         name="baka-mitai",
@@ -102,44 +107,50 @@ TEMPLATES: tuple[Template, ...] = (
 )
 
 
-def load_template(name: str, *, progress: Progress | None = None) -> Template:
+def load_template(name: str, *, singing: Singing | None = None, progress: Progress | None = None) -> Template:
     """Return a known template with its clip on this machine; one that is not bundled is downloaded at first use.
 
     Args:
         name: One of the names in `TEMPLATES`.
-        progress: Told how far a download is, see `Progress`.
+        singing: Whose name, which words and which voice, for one of the tunes that the drawn singer knows.
+        progress: Told how far a download or a drawing is, see `Progress`.
 
     Raises:
-        InputError: There is no such template; the message lists those there are.
+        InputError: There is no such template (the message lists those there are), or it can't be sung like that.
         DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     template = next((template for template in TEMPLATES if template.name == name), None)
     if template is None:
         raise InputError(f"There is no template {name!r}. {_known(name)}")
-    return _located(template, progress=progress)
+    return _located(template, singing, progress=progress)
 
 
-def resolve_driving(source: str | Path | Template, *, progress: Progress | None = None) -> Template:
+def resolve_driving(
+    source: str | Path | Template, *, singing: Singing | None = None, progress: Progress | None = None
+) -> Template:
     """Return the template, with a local path, that a user's driving clip stands for.
 
     Args:
         source: A template's name, the path or http(s) address of any video, or a `Template`. A name goes before a file
             of the same name in the current folder: write `./daisy-bell` for the file.
-        progress: Told how far a download is, see `Progress`.
+        singing: As in `load_template`.
+        progress: As in `load_template`.
 
     Raises:
-        InputError: It is not a template, a file or an http(s) address.
+        InputError: It is not a template, a file or an http(s) address, or it can't be sung as it is wished for.
         DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     if isinstance(source, Template):
-        return _located(source, progress=progress)
+        return _located(source, singing, progress=progress)
     if _is_name(source):
-        return load_template(source, progress=progress)
+        return load_template(source, singing=singing, progress=progress)
     if _is_url(source):
-        return _own(fetch_url(source, progress=progress), credit=source.strip())
-    return _own(_existing_file(source), credit="your own clip")
+        own = _own(fetch_url(source, progress=progress), credit=source.strip())
+    else:
+        own = _own(_existing_file(source), credit="your own clip")
+    return _located(own, singing, progress=progress)
 
 
 def check_driving(source: str | Path) -> None:
@@ -172,14 +183,28 @@ def read_duet(parts: Sequence[str]) -> dict[int, str]:
     return songs
 
 
-def _located(template: Template, *, progress: Progress | None) -> Template:
-    """Return the template with its clip's path on this machine."""
+def _located(template: Template, singing: Singing | None, *, progress: Progress | None) -> Template:
+    """Return the template with its clip's path on this machine, sung as it is wished for."""
+    if singing not in (None, Singing()):
+        return dataclasses.replace(template, path=_sung(template, singing or Singing(), progress=progress))
     if template.path is not None:
         return template
     if template.bundled is not None:
         return dataclasses.replace(template, path=asset(template.bundled))
     path = fetch(cache_file("templates", f"{template.name}.mp4"), template.mirrors, progress=progress)
     return dataclasses.replace(template, path=path)
+
+
+def _sung(template: Template, singing: Singing, *, progress: Progress | None) -> Path:
+    """Return a clip of a tune as it is wished for."""
+    from memegen.singer.recording import sung_clip
+
+    if template.own or template.name not in TUNES:
+        raise InputError(
+            f"Nobody but the drawn singer can sing another name, other words or in another voice: leave these out, or "
+            f"choose one of its tunes: {', '.join(TUNES)}."
+        )
+    return sung_clip(template.name, singing, progress=progress)
 
 
 def _is_name(source: str | Path) -> TypeGuard[str]:

@@ -1,4 +1,4 @@
-"""A recital: what the singer does, frame by frame. It is made from a score or a sound, and `drawing.figure` draws it."""
+"""A recital: what the singer does, frame by frame, made from a score or a sound; `drawing.figure` draws it."""
 
 from __future__ import annotations
 
