@@ -27,9 +27,10 @@ from memegen.mesh.motion import Reference, find_reference, fit_pose, openings, r
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.unfolding import partners
 from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage
-from memegen.singer.acting import BLINKS
+from memegen.singer.tunes import TUNES
 
 CLIP = asset("templates/daisy-bell.mp4")
+BLINKS = TUNES["daisy-bell"].blinks
 
 
 def sing(photo: np.ndarray, driving: Video, *, expression: float = 1.0, motion: float = 1.0) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 FPS = 25
 BREATH = 0.17  # seconds
-MOST = 0.6  # of the time between two vowels, for the consonants between them
+MOST = 0.5  # of the time between two vowels, for the consonants between them
 
 # seconds a consonant takes from the note before it (onset) or from its own (coda)
 LENGTH = {
@@ -127,17 +127,22 @@ class Score:
         return tuple(note for syllable in self.syllables for note in syllable.notes)
 
     @cached_property
+    def attacks(self) -> tuple[float, ...]:
+        """When the first consonant of each syllable begins, in seconds."""
+        tight = [1.0, *(_squeeze(a, b) for a, b in pairwise(self.syllables))]
+        return tuple(max(s.start - _usual(s.onset) * k, 0.0) for s, k in zip(self.syllables, tight, strict=True))
+
+    @cached_property
     def phones(self) -> tuple[Phone, ...]:
         """Every sound from 0 to `duration` without a hole; silence is named "_" and a breath "BR"."""
         line: list[Phone] = []
-        tight = [1.0, *(_squeeze(a, b) for a, b in pairwise(self.syllables)), 1.0]
-        firsts = [max(s.start - _usual(s.onset) * k, 0.0) for s, k in zip(self.syllables, tight, strict=False)]
-        for k, syllable in enumerate(self.syllables):
-            pitch, first = syllable.notes[0].pitch, firsts[k]
+        tight = [*(_squeeze(a, b) for a, b in pairwise(self.syllables)), 1.0]
+        following = [*self.attacks[1:], self.duration]
+        for syllable, first, after, close in zip(self.syllables, self.attacks, following, tight, strict=True):
+            pitch = syllable.notes[0].pitch
             line.extend(_pause(line[-1].end if line else 0.0, first, pitch))
             line.extend(_spread(syllable.onset, first, syllable.start, pitch))
-            until = min([syllable.end, *firsts[k + 1 : k + 2]])  # the next syllable's first consonant comes before it
-            line.extend(_rhyme(syllable, until, tight[k + 1]))
+            line.extend(_rhyme(syllable, min(syllable.end, after), close))
         return (*line, Phone("_", line[-1].end, self.duration, line[-1].note))
 
     def lyrics(self) -> str:

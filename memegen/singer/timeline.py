@@ -30,10 +30,19 @@ class Timeline:
         self.score = score
         self.times: Track = np.arange(round(score.duration * RATE)) / RATE
         self._phones = np.searchsorted([p.end for p in score.phones[:-1]], self.times, side="right")
-        self.pitch: Track = np.array([p.note for p in score.phones], float)[self._phones]
         starts = np.array([note.start for note in score.notes])
-        steps = np.clip(np.searchsorted(starts, self.times + 1e-9, side="right") - 1, 0, None)
-        self.since_note: Track = self.times - starts[steps]
+        # Between two vowels a singer slides in the consonants or the rest, so that both vowels keep their pitch.
+        slides = list(starts)
+        for attack, syllable in zip(score.attacks, score.syllables, strict=True):
+            first = score.notes.index(syllable.notes[0])
+            rest = score.notes[first - 1].end if first else 0.0
+            slides[first] = min(rest, (attack + syllable.start) / 2)
+        self.pitch: Track = np.array([note.pitch for note in score.notes], float)[self._last(slides)]
+        self.since_note: Track = self.times - starts[self._last(starts)]
+
+    def _last(self, starts: ArrayLike) -> NDArray[np.intp]:
+        """Return which start was the last one, at each step; before the first it is the first."""
+        return np.clip(np.searchsorted(starts, self.times + 1e-9, side="right") - 1, 0, None)
 
     def held(self, values: Mapping[str, Any]) -> Track:
         """Look up each sound's value: what holds at each step, (N,) or (N, D)."""

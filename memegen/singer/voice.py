@@ -95,7 +95,7 @@ BANDWIDTHS = (70.0, 95.0, 130.0, 210.0, 260.0)
 UPPER = (3350.0, 3900.0)
 # the burst that opens a stop: seconds before its end, length, strength, middle and width in hertz
 BURSTS = {
-    "P": (0.032, 0.024, 0.45, 1000, 900),
+    "P": (0.022, 0.018, 0.45, 1000, 900),
     "B": (0.014, 0.010, 0.45, 900, 800),
     "T": (0.050, 0.040, 0.65, 4800, 1800),
     "D": (0.016, 0.012, 0.75, 4200, 1600),

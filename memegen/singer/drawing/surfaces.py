@@ -92,8 +92,12 @@ def draw_surface(canvas: Array, screen: Array, paint: Array) -> None:
     """
     rows, columns = _coarse(screen.shape[0]), _coarse(screen.shape[1])
     grid = screen[np.ix_(rows, columns)]
+    # Only the part of the canvas in which the surface lies is looked at.
+    left, top = np.clip(np.floor(grid[..., :2].min((0, 1))), 0, canvas.shape[0]).astype(int)
+    right, bottom = np.clip(np.ceil(grid[..., :2].max((0, 1))) + 1, 0, canvas.shape[0]).astype(int)
+    canvas, grid = canvas[top:bottom, left:right], grid - np.array([left, top, 0], np.float32)
     corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2).reshape(-1, 4, 3)
-    owner = _owners(corners, canvas.shape[0])
+    owner = _owners(corners, (canvas.shape[0], canvas.shape[1]))
     ys, xs = np.nonzero(owner)
     if not len(ys):
         return
@@ -108,12 +112,12 @@ def draw_surface(canvas: Array, screen: Array, paint: Array) -> None:
     canvas[ys, xs] = canvas[ys, xs] * (1 - colour[:, 3:]) + colour[:, :3]
 
 
-def _owners(corners: Array, size: int) -> npt.NDArray[np.int32]:
-    """Which quad (counted from 1; 0 is none) is in front at each pixel (S, S); quads seen from behind are left out."""
+def _owners(corners: Array, size: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Which quad (counted from 1; 0 is none) is in front at each pixel (H, W); quads seen from behind are left out."""
     one, two = corners[:, 2, :2] - corners[:, 0, :2], corners[:, 3, :2] - corners[:, 1, :2]
     order = np.flatnonzero(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0] > 0)
     order = order[np.argsort(corners[order, :, 2].sum(axis=1), kind="stable")]
-    owner = np.zeros((size, size), np.int32)
+    owner = np.zeros(size, np.int32)
     pixels = np.round(corners[order, :, :2] * 16).astype(np.int32)
     for k, quad in zip(order.tolist(), pixels, strict=True):
         cv2.fillConvexPoly(owner, quad, k + 1, cv2.LINE_8, 4)
