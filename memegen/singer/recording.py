@@ -78,12 +78,12 @@ def write_clip(
     frames: Iterable[NDArray[np.uint8]] = draw_singer(perform(score), large=large)
     frames = counted(frames, stage="Drawing the singer", total=score.frames, progress=progress)
     with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
-        sound = write_sound(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
+        sound = write_samples(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
         path.with_suffix(".lrc").write_text(score.lyrics(), encoding="utf-8")
         return write_video(path, frames, fps=FPS, audio=sound, max_size=max_size)
 
 
-def write_sound(path: Path, samples: NDArray[np.floating]) -> Path:
+def write_samples(path: Path, samples: NDArray[np.floating]) -> Path:
     """Write samples (N,) or (N, 2) in [-1, 1] at `SAMPLE_RATE` as a 16-bit wav file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
