@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, OutputError
 from memegen.batch import make_batch
 from memegen.cli import main
 from memegen.look.lyrics import read_lyrics
@@ -292,6 +292,13 @@ def test_a_wish_makes_a_clip_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert again == first
     assert not told
     assert load_template("la-cucaracha", singing=Singing()).path == load_template("la-cucaracha").path
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match=r"The song can't be kept in .*sung .*set MEMEGEN_CACHE to another folder"):
+        load_template("happy-birthday", singing=Singing(name="Anna"))
 
 
 def test_only_the_singers_tunes_take_words(tmp_path: Path) -> None:
