@@ -86,14 +86,11 @@ def _envelope(sound: Samples, time: float) -> Samples:
 def rules() -> str:
     """Read every dictionary word of 3 to 9 letters by rules alone, and compare."""
     words = [line.split() for line in gzip.decompress(asset("words/english.gz").read_bytes()).decode().splitlines()]
-    words = [
-        (word, [sound.rstrip("1") for sound in said]) for word, *said in words if word.isalpha() and 2 < len(word) < 10
-    ]
-    read = [(said, spell(word, "en")) for word, said in words]
+    words = [word for word in words if word[0].isalpha() and 3 <= len(word[0]) <= 9]
+    read = [([sound.rstrip("1") for sound in said], spell(word, "en")) for word, *said in words]
     counts = [[sum(sound in VOWELS for sound in sounds) for sounds in pair] for pair in read]
-    syllables = np.mean([theirs == ours for theirs, ours in counts])
-    same = np.mean([theirs == ours for theirs, ours in read])
-    return f"{len(words)} words: {100 * syllables:.1f} % have the right number of syllables, {100 * same:.1f} % every sound"
+    length, same = (100 * np.mean([theirs == ours for theirs, ours in pairs]) for pairs in (counts, read))
+    return f"{len(words)} words: {length:.1f} % have the right number of syllables, {same:.1f} % every sound"
 
 
 def main() -> None:
