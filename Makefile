@@ -81,7 +81,7 @@ notebooks: $(VENV)/run
 	$(PYTHON) notebooks/stamp.py
 
 assets: $(VENV)/run
-	$(PYTHON) assets/templates/daisy_bell/make.py assets/templates/daisy-bell.mp4
+	$(PYTHON) assets/templates/make_singer.py
 	$(PYTHON) assets/templates/make_tracks.py
 	$(PYTHON) docs/make_pictures.py
 

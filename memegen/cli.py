@@ -51,10 +51,18 @@ SWITCHES: dict[str, tuple[str, Any, str]] = {
 }
 ONLY_SWITCHES = ("relative", "best_frame", "precision")
 METAVARS = {
-    **dict.fromkeys(("top", "bottom", "label"), "TEXT"),
+    **dict.fromkeys(("top", "bottom", "label", "words"), "TEXT"),
     **dict.fromkeys(("audio", "subtitles"), "FILE"),
     **dict.fromkeys(("expression", "motion"), "GAIN"),
-    **{"face": "N", "bars": "COLOUR", "intro": "TITLE", "max_size": "SIZE", "offset": "MS", "crop": "L,T,R,B"},
+    **{
+        "face": "N",
+        "bars": "COLOUR",
+        "intro": "TITLE",
+        "max_size": "SIZE",
+        "offset": "MS",
+        "crop": "L,T,R,B",
+        "name": "NAME",
+    },
 }
 HELP = {  # where the flag does not take what the option takes in Python, or has more to say
     "face": "which face sings: a number, counted from 0 at the left, or all; the largest when left out. "
@@ -157,7 +165,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     options, unknown = command.parse_known_intermixed_args([*words[1:end], *names])
     if unknown:
         command.refuse(unknown)
-    options.parser, options.words = command, words
+    options.parser, options.typed = command, words
     return options
 
 
@@ -193,6 +201,9 @@ def _add_make(commands: Any) -> None:
     make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: {DEFAULT}")
     out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4 when left out"
     make.add_argument("-o", "--out", metavar="OUT", type=Path, help=out)
+    make.add_argument(
+        "--tune", metavar="NAME", help="another way to give TEMPLATE, as in --tune daisy-bell --words TEXT"
+    )
     _add_options(make)
     make.set_defaults(run=_make)
 
@@ -241,6 +252,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     from memegen.fomm.options import FommOptions
     from memegen.look.options import Look
     from memegen.media.options import Cut, Sound
+    from memegen.singer.options import Singing
 
     engine = "mesh, a name from `memegen checkpoints`, or a checkpoint's file; default: %(default)s"
     command.add_argument("--engine", metavar="NAME", default="mesh", help=engine)
@@ -248,6 +260,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--i-have-permission", action="store_true", help=agreed)
     _add_group(command, "the face", Acting)
     _add_group(command, "the song and the file", Cut)
+    _add_group(command, "a name, other words or another voice, for a tune of the drawn singer", Singing)
     _add_group(command, "captions and canvas", Look)
     _add_group(command, "sound", Sound)
     _add_group(command, "only with a checkpoint, as in --engine vox", FommOptions)
@@ -310,6 +323,7 @@ def _box(text: str) -> FaceBox:
 def _make(options: argparse.Namespace) -> None:
     from memegen.media.video import check_output
 
+    options.template = options.tune or options.template
     _check_order(options, [options.photo])
     song = _duet(options) or options.template
     name = plain_stem(options.template) if isinstance(song, str) else "duet"
@@ -317,7 +331,7 @@ def _make(options: argparse.Namespace) -> None:
     words = _words(options)
     if not is_address(options.photo):
         check_file(options.photo, kind="photo")
-    check_output(out, inputs=[options.photo, *_check_songs(song)])
+    check_output(out, inputs=[options.photo, *_check_songs(song, words)])
     _ask_permission(options)
     _sing(options.photo, song, out, words)
 
@@ -385,7 +399,7 @@ def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | di
     for photo in options.photos:
         if not is_address(photo) and not os.path.lexists(expanded(photo)):
             check_file(photo, kind="photo or folder")
-    _check_songs(song)
+    _check_songs(song, how)
     return find_photos(options.photos), song, how
 
 
@@ -399,7 +413,7 @@ def _check_order(options: argparse.Namespace, photos: Sequence[str]) -> None:
     if _is_folder(last) or Path(last).suffix.lower() in PHOTO_SUFFIXES:
         named = any(template.name == first for template in TEMPLATES) and not os.path.lexists(first)
         if named or Path(first).suffix.lower() in MOVIES:
-            meant = shlex.join(["memegen", *({first: last, last: first}.get(word, word) for word in options.words)])
+            meant = shlex.join(["memegen", *({first: last, last: first}.get(word, word) for word in options.typed)])
             options.parser.error(f"The photo comes before the template. Did you mean `{meant}`?")
     if options.run is _batch and (_is_folder(last) or Path(last).suffix.lower() in (".jpg", ".jpeg", ".png")):
         options.parser.error(f"The last word, {last}, is a photo or a folder: add a template after it.")
@@ -411,13 +425,14 @@ def _is_folder(word: str) -> bool:
     return False
 
 
-def _check_songs(song: str | dict[int, str]) -> list[str]:
-    """Check the clip of a song or duet, and return the word for each."""
+def _check_songs(song: str | dict[int, str], words: Mapping[str, Any]) -> list[str]:
+    """Check the clip of a song or duet and what is sung, and return the word for each."""
+    from memegen.singer.options import wished
     from memegen.templates import check_driving
 
     clips = [song] if isinstance(song, str) else list(song.values())
     for clip in clips:
-        check_driving(clip)
+        check_driving(clip, wished(words))
     return clips
 
 

@@ -29,6 +29,7 @@ from memegen.media.video import Video, check_output, open_video, span_of, write_
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
+from memegen.singer.options import Singing
 from memegen.templates import Template, resolve_driving
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ TARGETS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"}  # 
 LARGEST = 8192  # pixels; no side of a clip is longer
 
 
-OPTIONS = (Cut, Acting, Look, Sound, FommOptions)
+OPTIONS = (Cut, Singing, Acting, Look, Sound, FommOptions)
 """Every option of a meme; the command line and the form read these declarations too."""
 
 
@@ -77,9 +78,9 @@ def make_meme(
     Raises:
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
-    cut, _, look, sound, _ = sort_options(options, *OPTIONS)
+    cut, singing, _, look, sound, _ = sort_options(options, *OPTIONS)
     subject = open_subject(photo, progress)
-    roles = _open_songs(template, cut, progress, subject)
+    roles = _open_songs(resolve_songs(template, progress, singing=singing), template, cut, subject)
     with ExitStack() as stack:
         path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *(clip.path for clip in roles.clips.values())])
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
@@ -134,12 +135,15 @@ class _Roles(NamedTuple):
         return max(round(clip.duration * self.lead.fps) for clip in self.clips.values())
 
 
-def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, Template]:
+def resolve_songs(
+    songs: Songs, progress: Progress | None = None, *, singing: Singing | None = None
+) -> dict[int, Template]:
     """Find the clip of each song, downloading those that are not on this machine.
 
     Args:
         songs: As in `make_meme`.
         progress: Told how far a download is.
+        singing: As in `load_template`; for all of them.
 
     Returns:
         The clip of each face's song, by the face's number; of a single song under 0.
@@ -151,7 +155,7 @@ def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, T
     parts = songs if isinstance(songs, Mapping) else {0: songs}
     if not parts:
         raise InputError("The duet is empty: give at least one face its clip.")
-    return {number: resolve_driving(song, progress=progress) for number, song in parts.items()}
+    return {number: resolve_driving(song, singing=singing, progress=progress) for number, song in parts.items()}
 
 
 def open_subject(photo: PhotoSource | Video, progress: Progress | None = None) -> Image | Video:
@@ -198,9 +202,8 @@ def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> s
     return [*songs, own._replace(gain=BELOW)]
 
 
-def _open_songs(songs: Songs, cut: Cut, progress: Progress | None, subject: Image | Video) -> _Roles:
-    """Open the songs; a target video sets their rate."""
-    found = resolve_songs(songs, progress)
+def _open_songs(found: Mapping[int, Template], songs: Songs, cut: Cut, subject: Image | Video) -> _Roles:
+    """Open the songs that were found; a target video sets their rate."""
     clips = {number: _open_span(song, cut) for number, song in found.items()}
     if isinstance(subject, Video):
         clips = {number: replace(clip, fps=subject.fps) for number, clip in clips.items()}

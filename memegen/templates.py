@@ -14,6 +14,8 @@ from memegen.base.errors import InputError
 from memegen.base.files import check_file, expanded
 from memegen.base.options import did_you_mean
 from memegen.base.progress import Progress
+from memegen.singer.options import Singing
+from memegen.singer.tunes import TUNES
 
 LYRICS_SUFFIXES = (".lrc", ".srt")
 
@@ -73,18 +75,21 @@ class Template:
 
 
 TEMPLATES: tuple[Template, ...] = (
-    Template(
-        name="daisy-bell",
-        title="Daisy Bell",
-        credit='Drawn, performed and sung by the memegen project. Song: "Daisy Bell" by Harry Dacre, 1892.',
-        licence="Clip and recording: MIT, as memegen. Song: public domain.",
-        bundled="templates/daisy-bell.mp4",
+    *(
+        Template(
+            name=name,
+            title=tune.title,
+            credit=f'Drawn, performed and sung by the memegen project. Song: "{tune.title}" ({tune.author}).',
+            licence=f"Clip and recording: MIT, as memegen. Song: public domain, {tune.free}",
+            bundled=f"templates/{name}.mp4",
+        )
+        for name, tune in TUNES.items()
     ),
     Template(
         name="baka-mitai",
         title="Baka Mitai (Dame Da Ne)",
         credit='Song: "Baka Mitai" from the game series Ryu ga Gotoku (Yakuza) by SEGA. '
-        "Performance: the well-known Dame Da Ne template clip. Both belong to their makers.",
+        "Performance: Dobbsyrules, in the well-known Dame Da Ne clip. Both belong to their makers.",
         licence="Song and clip belong to SEGA and others; check before posting.",
         mirrors=(
             Mirror(
@@ -92,64 +97,85 @@ TEMPLATES: tuple[Template, ...] = (
                 "a957f6e8fed623c89ababdda938692f118b836e0/samples/damedane.mp4",
                 "03cb4f14024591ea11e87bb5d4a5c822c65cc9b39c8f6f0233ca61c6d2ea6db7",
             ),
-            Mirror(  # another cut of the same performance; only the beginning of its checksum is known
+            # other cuts of the same performance
+            Mirror(
                 "https://raw.githubusercontent.com/alanzhu39/dame-da-ne-bot/"
                 "1e494eecb0b7917ec2359e7673b2fbd22baeb0cb/files/04.mp4",
-                "f58e50b79cc3890b",
+                "f58e50b79cc3890b4ce01918364cddcd17953f10c741e02e64bf7604d1d19b3f",
+            ),
+            Mirror(
+                "https://raw.githubusercontent.com/logg926/fyp_fast/"
+                "1f4378e8352e7ce9920b693880360a23c14f44a5/damedane.mp4",
+                "653543e27143291d47c0101c16072f2a5b67ed655e556450e050a5672ed570c9",
+            ),
+            Mirror(
+                "https://raw.githubusercontent.com/NikolaTesla17/botkaMaitai/"
+                "ac495dcebb8baa0c7449b9f47832fe8953d0feb0/pythonBotLinux/firstOrder/automatic/inputCropped/1.mp4",
+                "34d6b9cd952674ec910fbdb9b1b2209d8e386bd3aa855ff6a874d18b49919fa5",
             ),
         ),
     ),
 )
 
 
-def load_template(name: str, *, progress: Progress | None = None) -> Template:
+def load_template(name: str, *, singing: Singing | None = None, progress: Progress | None = None) -> Template:
     """Return a known template with its clip on this machine; one that is not bundled is downloaded at first use.
 
     Args:
         name: One of the names in `TEMPLATES`.
-        progress: Told how far a download is, see `Progress`.
+        singing: Whose name, which words and which voice, for one of the tunes that the drawn singer knows.
+        progress: Told how far a download or a drawing is, see `Progress`.
 
     Raises:
-        InputError: There is no such template; the message lists those there are.
+        InputError: There is no such template (the message lists those there are), or it can't be sung like that.
         DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     template = next((template for template in TEMPLATES if template.name == name), None)
     if template is None:
         raise InputError(f"There is no template {name!r}. {_known(name)}")
-    return _located(template, progress=progress)
+    return _located(template, singing, progress=progress)
 
 
-def resolve_driving(source: str | Path | Template, *, progress: Progress | None = None) -> Template:
+def resolve_driving(
+    source: str | Path | Template, *, singing: Singing | None = None, progress: Progress | None = None
+) -> Template:
     """Return the template, with a local path, that a user's driving clip stands for.
 
     Args:
         source: A template's name, the path or http(s) address of any video, or a `Template`. A name goes before a file
             of the same name in the current folder: write `./daisy-bell` for the file.
-        progress: Told how far a download is, see `Progress`.
+        singing: As in `load_template`.
+        progress: As in `load_template`.
 
     Raises:
-        InputError: It is not a template, a file or an http(s) address.
+        InputError: It is not a template, a file or an http(s) address, or it can't be sung as it is wished for.
         DownloadError: The clip could not be downloaded.
         UnavailableError: The installation lacks the bundled clip.
     """
     if isinstance(source, Template):
-        return _located(source, progress=progress)
+        return _located(source, singing, progress=progress)
     if _is_name(source):
-        return load_template(source, progress=progress)
+        return load_template(source, singing=singing, progress=progress)
     if _is_url(source):
-        return _own(fetch_url(source, progress=progress), credit=source.strip())
-    return _own(_existing_file(source), credit="your own clip")
+        own = _own(fetch_url(source, progress=progress), credit=source.strip())
+    else:
+        own = _own(_existing_file(source), credit="your own clip")
+    return _located(own, singing, progress=progress)
 
 
-def check_driving(source: str | Path) -> None:
+def check_driving(source: str | Path, singing: Singing | None = None) -> None:
     """Check that a driving clip is a template, an address or a video file that is there; downloads nothing.
 
     Raises:
-        InputError: It is none of these, or the file can't be read.
+        InputError: It is none of these, the file can't be read, or it can't be sung as it is wished for.
     """
     if not _is_name(source) and not _is_url(source):
         check_file(_existing_file(source), kind="video")
+    if singing not in (None, Singing()):
+        from memegen.singer.fitting import write_score
+
+        write_score(TUNES[_tune_of(source)], singing or Singing())
 
 
 def read_duet(parts: Sequence[str]) -> dict[int, str]:
@@ -172,14 +198,33 @@ def read_duet(parts: Sequence[str]) -> dict[int, str]:
     return songs
 
 
-def _located(template: Template, *, progress: Progress | None) -> Template:
-    """Return the template with its clip's path on this machine."""
+def _located(template: Template, singing: Singing | None, *, progress: Progress | None) -> Template:
+    """Return the template with its clip's path on this machine, sung as it is wished for."""
+    if singing not in (None, Singing()):
+        return dataclasses.replace(template, path=_sung(template, singing or Singing(), progress=progress))
     if template.path is not None:
         return template
     if template.bundled is not None:
         return dataclasses.replace(template, path=asset(template.bundled))
     path = fetch(cache_file("templates", f"{template.name}.mp4"), template.mirrors, progress=progress)
     return dataclasses.replace(template, path=path)
+
+
+def _sung(template: Template, singing: Singing, *, progress: Progress | None) -> Path:
+    """Return a clip of a tune as it is wished for."""
+    from memegen.singer.recording import sung_clip
+
+    return sung_clip(_tune_of("" if template.own else template.name), singing, progress=progress)
+
+
+def _tune_of(source: str | Path) -> str:
+    """Return the name of a tune that can be sung in other ways."""
+    if isinstance(source, str) and source in TUNES:
+        return source
+    raise InputError(
+        "Only the drawn singer can sing another name, other words or in another voice: leave these out, or choose one "
+        f"of its tunes: {', '.join(TUNES)}."
+    )
 
 
 def _is_name(source: str | Path) -> TypeGuard[str]:

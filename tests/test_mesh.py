@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +27,10 @@ from memegen.mesh.motion import Reference, find_reference, fit_pose, openings, r
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.unfolding import partners
 from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage
-
-sys.path.insert(0, str(asset("templates/daisy_bell/score.py").parents[1]))
-
-from daisy_bell.performance import BLINKS
+from memegen.singer.tunes import TUNES
 
 CLIP = asset("templates/daisy-bell.mp4")
+BLINKS = TUNES["daisy-bell"].blinks
 
 
 def sing(photo: np.ndarray, driving: Video, *, expression: float = 1.0, motion: float = 1.0) -> list[np.ndarray]:

@@ -30,17 +30,18 @@ ROOMS = {
     "base": "",
     "media": "base",
     "face": "base media",
+    "singer": "base media",
     "fomm": "base media face",
     "mesh": "base media face",
     "animator": "base media face fomm mesh",
-    "templates": "base",
+    "templates": "base media singer",
     "look": "base media face",
     "provenance": "base media templates",
     "preview": "base media face fomm mesh",
-    "meme": "base media face fomm animator templates look provenance",
-    "batch": "base media animator templates meme",
-    "cli": "base media face fomm animator templates look provenance meme batch",
-    "widgets": "base media face fomm animator templates look provenance preview meme batch",
+    "meme": "base media singer face fomm animator templates look provenance",
+    "batch": "base media singer animator templates meme",
+    "cli": "base media singer face fomm animator templates look provenance meme batch",
+    "widgets": "base media singer face fomm animator templates look provenance preview meme batch",
     "__init__": "base media face animator templates look provenance meme batch widgets",
     "__main__": "cli",
 }
@@ -214,8 +215,7 @@ def assets() -> list[str]:
 def test_notice_names_every_model_and_picture() -> None:
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     for name in assets():
-        if not name.startswith("templates/daisy_bell/"):  # the script, named as a whole
-            assert name.rpartition("/")[2] in notice, f"NOTICE does not say where assets/{name} comes from"
+        assert name.rpartition("/")[2] in notice, f"NOTICE does not say where assets/{name} comes from"
     for licence in re.findall(r"assets/models/LICENSE\.\w+", notice):
         assert (ROOT / licence).stat().st_size > 500
 
@@ -253,7 +253,7 @@ def test_the_wheel_carries_every_module_and_asset(wheel: Path) -> None:
         assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "benchmarks/"))]
         [entries] = [name for name in names if name.endswith("entry_points.txt")]
         assert "memegen = memegen.cli:main" in archive.read(entries).decode()
-    assert wheel.stat().st_size < 13.5e6  # the tiny networks of notebook 03 are 2.6 MB of it
+    assert wheel.stat().st_size < 23e6  # the tiny networks of notebook 03 are 2.6 MB of it
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from memegen.base.files import plain_name
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
-from memegen.templates import Template
+from memegen.singer.options import wished
+from memegen.templates import Template, check_driving
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import MISSING, CheckpointFetch, classic_works, has_gpu, is_here, looks
 from memegen.widgets.classroom import Classroom, Recipe
@@ -36,7 +37,8 @@ PREVIEW_SIDE = 320  # pixels
 DRIVER_SIDE = 320  # longest side in pixels of the singer below the meme
 ASK = "Tick the box under your photo or video first: everyone in it has to agree."
 DUET = "You are making a duet: choose each face's song in step 2."
-LATER = {"engine", "max_size"}  # options that the preview leaves out
+# Options that the preview leaves out; new words would have to be sung first.
+LATER = {"engine", "max_size", "name", "words", "voice", "language"}
 
 
 _put: Callable[[object], object] = page.display
@@ -167,7 +169,8 @@ class MemeForm:
         """Read what is chosen now.
 
         Raises:
-            InputError: There is no photo, the permission box is not ticked, or nobody sings in the duet.
+            InputError: There is no photo, the permission box is not ticked, nobody sings in the duet, or nobody can
+                sing the words.
         """
         photo = self._photo.photo
         if photo is None:
@@ -177,6 +180,8 @@ class MemeForm:
         recipe = self._recipe()
         face = {} if self._photo.face is None else {"face": self._photo.face}
         song = self._photo.duet or recipe.song
+        for one in song.values() if isinstance(song, dict) else [song]:
+            check_driving(one, wished(recipe.words))
         return _Order(name=photo.name, subject=photo.subject, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:
@@ -256,7 +261,7 @@ class MemeForm:
         """Make the clip, and a small copy of the driving clip to show below it."""
         tell, recipe = WholeJob(self._work.status, job), order.recipe
         self._checkpoint.wait_for(recipe.words["engine"], job)
-        songs = resolve_songs(order.song, tell)
+        songs = resolve_songs(order.song, tell, singing=wished(recipe.words))
         clip = next(iter(songs.values()))
         job.check()
         self._count += 1

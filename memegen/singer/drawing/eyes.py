@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .raster import Array, linear, mix, smoothstep
-from .stage import Pose
+from memegen.singer.drawing.surfaces import Array, grid, linear, mix, ramp
+from memegen.singer.recital import Controls
 
 EYE_X = 0.425
 
@@ -21,10 +21,10 @@ def lid_edges(x: Any, blink: float) -> tuple[Any, Any]:
     return high + (shut - 0.004 - high) * blink, low + (shut - low) * blink
 
 
-def eye(pose: Pose, turn: Array, *, right: bool) -> tuple[Array, Array]:
+def eye(pose: Controls, turn: Array, *, right: bool, detail: float = 1.0) -> tuple[Array, Array]:
     """One eyeball (the picture's right or left one): surface (H, W, 3) and paint (H, W, 4)."""
     sign = 1.0 if right else -1.0
-    y, x = np.meshgrid(np.linspace(0.16, -0.16, 128), np.linspace(-0.24, 0.24, 192), indexing="ij")
+    y, x = grid(0.16, -0.16, -0.24, 0.24, (128, 192), detail)
     ball = 0.30
     z = np.sqrt(np.clip(ball**2 - x**2 - y**2, 0.02, None)) - ball + 1.005 - 0.16 * (x * sign + 0.10)
     points = np.stack([x + sign * EYE_X, y, z], axis=-1).astype(np.float32)
@@ -32,19 +32,19 @@ def eye(pose: Pose, turn: Array, *, right: bool) -> tuple[Array, Array]:
     dx, dy = x - gaze_x, y - gaze_y
     r, around = np.hypot(dx, dy), np.arctan2(dy, dx)
     white = np.broadcast_to(linear(232, 226, 220), (*x.shape, 3))
-    white = mix(white, linear(214, 150, 140), 0.6 * smoothstep(0.10, 0.21, np.abs(x)))
+    white = mix(white, linear(214, 150, 140), 0.6 * ramp(0.10, 0.21, np.abs(x)))
     fibres = 1 + 0.16 * np.sin(around * 41 + 3 * np.sin(around * 7)) + 0.10 * np.sin(around * 17)
     glow = 0.75 + 3.5 * np.clip(0.085 - r, 0, 1) + 0.45 * np.clip(-dy / 0.1, -1, 1)
     iris = linear(96, 128, 140) * (fibres * glow)[..., None]
-    iris = mix(iris, linear(150, 108, 56), 0.55 * smoothstep(0.065, 0.045, r))
-    iris = mix(iris, linear(28, 34, 40), 0.85 * smoothstep(0.084, 0.104, r))
-    colour = mix(white, iris, smoothstep(0.108, 0.098, r))
-    colour = mix(colour, linear(8, 7, 8), smoothstep(0.047, 0.040, r))
+    iris = mix(iris, linear(150, 108, 56), 0.55 * ramp(0.065, 0.045, r))
+    iris = mix(iris, linear(28, 34, 40), 0.85 * ramp(0.084, 0.104, r))
+    colour = mix(white, iris, ramp(0.108, 0.098, r))
+    colour = mix(colour, linear(8, 7, 8), ramp(0.047, 0.040, r))
     high, low = lid_edges(x * sign, pose.blink)
-    shadow = smoothstep(-0.005, 0.055, high - y) * smoothstep(-0.01, 0.025, y - low) * smoothstep(0.20, 0.10, np.abs(x))
+    shadow = ramp(-0.005, 0.055, high - y) * ramp(-0.01, 0.025, y - low) * ramp(0.20, 0.10, np.abs(x))
     lit = colour * (0.28 + 0.62 * shadow)[..., None]
-    glint = 0.85 * smoothstep(0.026, 0.016, np.hypot(dx + 0.034, dy - 0.034))
-    glint = glint + 0.20 * smoothstep(0.02, 0.01, np.hypot(dx - 0.03, dy + 0.035))
-    wet = np.exp(-(((y - low - 0.008) / 0.006) ** 2)) * smoothstep(0.19, 0.14, np.abs(x))
+    glint = 0.85 * ramp(0.026, 0.016, np.hypot(dx + 0.034, dy - 0.034))
+    glint = glint + 0.20 * ramp(0.02, 0.01, np.hypot(dx - 0.03, dy + 0.035))
+    wet = np.exp(-(((y - low - 0.008) / 0.006) ** 2)) * ramp(0.19, 0.14, np.abs(x))
     lit = lit + (glint + 0.16 * wet)[..., None]
     return points, np.concatenate([lit, np.ones((*x.shape, 1))], axis=-1).astype(np.float32)

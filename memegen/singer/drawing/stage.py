@@ -1,4 +1,4 @@
-"""What every part of the picture shares: the pose, the camera, the lights, and textures.
+"""What every part of the picture shares: the camera, the lights, and textures.
 
 Units: 1 is half a head's width (75 mm). x runs to the picture's right, y up, z towards the viewer; eyes lie at y = 0.
 """
@@ -8,34 +8,15 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .raster import Array, linear
+from memegen.singer.drawing.surfaces import Array, cosines, linear
 
 SKIN = linear(228, 176, 146)
 HAIR = linear(96, 54, 30)
 KEY, KEY_COLOUR = np.array([-0.42, 0.50, 0.76], np.float32), np.array([1.12, 1.05, 0.95], np.float32)
 FILL, FILL_COLOUR = np.array([0.80, 0.10, 0.60], np.float32), np.array([0.24, 0.26, 0.30], np.float32)
+SKY, GROUND = (0.20, 0.21, 0.23), (0.12, 0.11, 0.105)
+BOUNCE = (0.75, 1.0, 1.05)
 WRAP = np.array([0.40, 0.24, 0.18], np.float32)
-
-
-class Pose(NamedTuple):
-    """One instant of the performance: turns in degrees, everything else about 0 to 1 (shifts in head units)."""
-
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    shift_x: float = 0.0
-    shift_y: float = 0.0
-    blink: float = 0.0
-    brow: float = 0.0
-    smile: float = 0.3
-    jaw: float = 0.0
-    upper: float = 0.0
-    lower: float = 0.0
-    wide: float = 0.0
-    round: float = 0.0
-    press: float = 0.0
-    tuck: float = 0.0
-    tongue: float = 0.0
 
 
 class Camera(NamedTuple):
@@ -66,26 +47,30 @@ def light(n: Array, albedo: Array, *, turn: Array, shade: Any, gloss: Any, wrap:
         gloss: (H, W) strength of the highlight.
         wrap: (3,) how far light bleeds round the edge in red, green and blue.
     """
-    m = n @ turn.T
-    key = KEY / np.linalg.norm(KEY)
-    k = np.clip((m @ key)[..., None] + wrap, 0, None) / (1 + wrap)
-    f = np.clip((m @ (FILL / np.linalg.norm(FILL)))[..., None] + wrap, 0, None) / (1 + wrap)
-    sky = (0.5 + 0.5 * m[..., 1:2]) * np.array([0.20, 0.21, 0.23]) + np.array([0.12, 0.11, 0.105])
-    occluded = np.asarray(shade, np.float32)[..., None]
-    bounce = occluded ** np.array([0.75, 1.0, 1.05])
-    half = key + np.array([0, 0, 1.0])
-    high = np.clip(m @ (half / np.linalg.norm(half)), 0, 1)
-    spec = np.asarray(gloss) * (0.5 * high**18 + 0.5 * high**60) * np.asarray(shade)
-    rim = (1 - np.clip(m[..., 2], 0, 1)) ** 3 * np.clip(m[..., 0] * 0.6 + 0.35, 0, 1) * 0.25
-    lit = albedo * (KEY_COLOUR * k * 0.80 * bounce + FILL_COLOUR * f * bounce + sky * bounce + rim[..., None])
-    return np.asarray(lit + spec[..., None], np.float32)
+    # One product gives, for every normal, its cosines with the key, the fill, the highlight, and its own x, y and z.
+    key, fill = KEY / np.linalg.norm(KEY), FILL / np.linalg.norm(FILL)
+    half = key + np.array([0, 0, 1], np.float32)
+    k, f, high, right, up, front = cosines(n, np.stack([key, fill, half / np.linalg.norm(half), *np.eye(3)]) @ turn)
+    shade = np.asarray(shade, np.float32)
+    high = np.clip(high, 0, 1)
+    sharp = high**18
+    spec = gloss * (0.5 * sharp + 0.5 * sharp * sharp * sharp * high**6) * shade
+    rim = (1 - np.clip(front, 0, 1)) ** 3 * np.clip(right * 0.6 + 0.35, 0, 1) * 0.25
+    lit = np.empty_like(n)
+    for c in range(3):  # each colour alone: arrays of one number a texel are twice as fast as of three
+        near = np.clip(k + wrap[c], 0, None) * (0.80 * KEY_COLOUR[c] / (1 + wrap[c]))
+        far = np.clip(f + wrap[c], 0, None) * (FILL_COLOUR[c] / (1 + wrap[c]))
+        sky = (0.5 + 0.5 * up) * SKY[c] + GROUND[c]
+        # light that comes out of a hollow has been reflected there: it is redder
+        lit[..., c] = albedo[..., c] * ((near + far + sky) * shade ** BOUNCE[c] + rim) + spec
+    return lit
 
 
-def occlusion(height: Array) -> Any:
+def occlusion(height: Array, detail: float = 1.0) -> Any:
     """How open each point of a relief is to the sky: 1 on plains and hills, less in hollows."""
     total = np.zeros_like(height, dtype=np.float32)
     for sigma, weight in ((4, 2.5), (12, 2.4), (36, 1.6)):
-        around = cv2.GaussianBlur(height.astype(np.float32), (0, 0), sigma)
+        around = cv2.GaussianBlur(height.astype(np.float32), (0, 0), sigma * detail)
         total += weight * np.clip(around - height, 0, None)
     return np.exp(-total * 2.2)
 

@@ -5,20 +5,21 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .raster import Array, normals, smoothstep
-from .stage import HAIR, light, noise
+from memegen.singer.drawing.stage import HAIR, light, noise
+from memegen.singer.drawing.surfaces import Array, grid, normals, ramp
 
 
 class Hair:
     """A combed shell over the skull: every strand sweeps away from a side parting."""
 
-    def __init__(self, rows: int = 420, columns: int = 640) -> None:
-        t, a = np.meshgrid(np.linspace(0, 1, rows), np.radians(np.linspace(-115, 115, columns)), indexing="ij")
+    def __init__(self, detail: float = 1.0) -> None:
+        t, degrees = grid(0, 1, -115, 115, (420, 640), detail)
+        a = np.radians(degrees)
         self.points, inside = _hair_shape(t, a)
         self.strands, self.locks = _strands(self.points)
         ragged = inside + 0.024 * self.locks + 0.014 * self.strands
-        self.alpha = smoothstep(-0.02, 0.05, ragged).astype(np.float32)
-        self.edge = smoothstep(0.0, 0.25, ragged)
+        self.alpha = ramp(-0.02, 0.05, ragged).astype(np.float32)
+        self.edge = ramp(0.0, 0.25, ragged)
         relief = (0.016 * self.locks + 0.004 * self.strands).astype(np.float32)
         self.normals = normals(self.points + normals(self.points) * relief[..., None])
 
@@ -55,7 +56,7 @@ def _strands(points: Array) -> tuple[Array, Array]:
         ring = noise((256, 2048), seed=seed, blur=(grain, 26))
         ring[:, -64:] += (ring[:, :1] - ring[:, -1:]) * np.linspace(0, 1, 64, dtype=np.float32)
         layer = cv2.remap(ring, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        layers.append(layer * smoothstep(0.05, 0.45, away))
+        layers.append(layer * ramp(0.05, 0.45, away))
     fine, middle, broad = layers
     return (0.75 * fine + 0.65 * middle).astype(np.float32), (0.45 * middle + 0.85 * broad).astype(np.float32)
 
@@ -65,14 +66,12 @@ def _hair_shape(t: Any, a: Any) -> tuple[Array, Any]:
     polar, degrees = t * 1.97, np.degrees(a)
     ring = np.clip(np.sin(polar), 0, 1) ** 0.80
     quiff = np.exp(-(((degrees - 14) / 42) ** 2)) * np.exp(-(((t - 0.42) / 0.20) ** 2))
-    part = (
-        np.exp(-(((degrees + 36 - 30 * (0.5 - t)) / 4.0) ** 2)) * smoothstep(0.06, 0.2, t) * smoothstep(0.62, 0.45, t)
-    )
+    part = np.exp(-(((degrees + 36 - 30 * (0.5 - t)) / 4.0) ** 2)) * ramp(0.06, 0.2, t) * ramp(0.62, 0.45, t)
     swell = 0.080 + 0.13 * quiff + 0.05 * np.exp(-((t / 0.4) ** 2)) - 0.045 * part
-    swell = swell + 0.030 * np.exp(-(((np.abs(degrees) - 70) / 20) ** 2)) * smoothstep(0.75, 0.5, t)
+    swell = swell + 0.030 * np.exp(-(((np.abs(degrees) - 70) / 20) ** 2)) * ramp(0.75, 0.5, t)
     line = np.interp(degrees, LINE[:, 0], LINE[:, 1])
-    side = smoothstep(40, 60, np.abs(degrees))
-    swell = swell * (1 - side * smoothstep(0.35, 0.0, 0.20 + 1.20 * np.cos(polar) - line))
+    side = ramp(40, 60, np.abs(degrees))
+    swell = swell * (1 - side * ramp(0.35, 0.0, 0.20 + 1.20 * np.cos(polar) - line))
     x = (0.962 + 0.62 * swell) * ring * np.sin(a)
     y = 0.20 + (1.20 + swell) * np.cos(polar)
     z = -0.16 + (1.17 + 1.0 * swell) * ring * np.cos(a)
