@@ -21,7 +21,8 @@ from memegen.cli import main
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.face.tracking import track_face
-from memegen.fomm.animator import FommAnimator, find_best_frame
+from memegen.fomm.animator import FommAnimator
+from memegen.fomm.driver import find_best_frame
 from memegen.media.video import Video, open_video
 
 
