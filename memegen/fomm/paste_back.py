@@ -26,7 +26,8 @@ NEAR = 1 / 24  # how far around a pixel changes count for it, over the square's 
 CHANGE = (0.4, 1.2)  # grey levels of change at which a pixel begins to move, and moves fully
 ALIKE = 1 / 128  # blur of the difference between square and moved photo, over the square's side
 UNLIKE = 14.0  # grey levels by which a pixel must differ from the moved photo to come from the square
-PARTS: dict[Region, list[int]] = {"mouth": LOWER_FACE, "face": FACE_OVAL}  # outlines of what may follow alone
+JAW = [point for point in LOWER_FACE if point not in (116, 345)]  # without the corners beside the eyes
+PARTS: dict[Region, list[int]] = {"mouth": JAW, "face": FACE_OVAL}  # outlines of what may follow alone
 AROUND = 1.2  # size of what is pasted, over that outline: a chin needs room to go down
 SOFT = 1 / 40  # blur of its edge, over the square's side
 

@@ -6,7 +6,6 @@ A square follows the face. What the networks draw in it is pasted back into the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
@@ -98,7 +97,8 @@ def change_target(
             fit a video.
     """
     part: Region = acting.part or "face"
-    transfer = transfer_of(acting, options, part)
+    # Both squares show the face in the same size: shifts need no scale, which would tremble from frame to frame.
+    transfer = transfer_of(acting, options, part) | Transfer(scale=1.0)
     if options.crop != "face" or options.landmarks != "mesh":
         raise InputError(
             "In a video the face is always found by the mesh's landmarks.", remedy={"crop": "face", "landmarks": "mesh"}
@@ -110,9 +110,9 @@ def change_target(
     def finish(job: tuple[Image, list[Patch]]) -> Image:
         return pasted(*job)
 
-    with closing(play(plan.target, plan.length, loop=acting.ending == "loop")) as played:
-        groups = iter(lambda: list(islice(played, model.compute.batch)), [])
-        yield from in_parallel(finish, _draw(model, groups, faces, acting.framing == "face", part, transfer))
+    played = play(plan.target, plan.length, loop=acting.ending == "loop")
+    groups = iter(lambda: list(islice(played, model.compute.batch)), [])
+    yield from in_parallel(finish, _draw(model, groups, faces, acting.framing == "face", part, transfer))
 
 
 def refuse_several(count: int, acting: Acting) -> None:
@@ -186,8 +186,7 @@ def _draw(
             numbers, frames = [group[place][0] for place in shown], [group[place][1] for place in shown]
             moves = Keypoints(*(values[[done + place for place in shown]] for values in face.driving))
             crops = [_square(frame, face, number) for number, frame in zip(numbers, frames, strict=True)]
-            # Both squares show the face in the same size, so that shifts need no scale, which would tremble.
-            drawn = model.reenact(crops, moves, initial=face.initial, scale=1.0, **transfer)
+            drawn = model.reenact(crops, moves, initial=face.initial, **transfer)
             for place, number, (square, still) in zip(shown, numbers, drawn, strict=True):
                 box = WHOLE if alone else face.boxes[number]
                 patches[place].append(Patch(box, square, still, _mask(face, number, faces, part)))
