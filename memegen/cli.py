@@ -189,7 +189,7 @@ def _parser() -> _Parser:
 def _add_make(commands: Any) -> None:
     usage, about = "%(prog)s PHOTO [TEMPLATE] [options]", "Make a photo sing."
     make = commands.add_parser("make", help="make a photo sing", usage=usage, description=about)
-    make.add_argument("photo", metavar="PHOTO", help="a picture with a face: a file or a web address")
+    make.add_argument("photo", metavar="PHOTO", help="a picture or a video with a face: a file or a web address")
     make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: {DEFAULT}")
     out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4 when left out"
     make.add_argument("-o", "--out", metavar="OUT", type=Path, help=out)
@@ -201,7 +201,9 @@ def _add_batch(commands: Any) -> None:
     usage = "%(prog)s PHOTO [PHOTO ...] TEMPLATE -o DIR [options]"
     about = "Make many photos sing. A photo that fails does not stop the rest; the last lines list what failed."
     batch = commands.add_parser("batch", help="make many photos sing", usage=usage, description=about)
-    batch.add_argument("photos", metavar="PHOTO", nargs="+", help="files, folders of photos, and web addresses")
+    batch.add_argument(
+        "photos", metavar="PHOTO", nargs="+", help="files, folders of photos, and web addresses; single videos too"
+    )
     batch.add_argument("template", metavar="TEMPLATE", help=f"the last word: {SINGS}")
     batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
     batch.add_argument("--kind", metavar="ENDING", default="mp4", help=f"{KINDS}; default: %(default)s")
@@ -242,7 +244,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
     engine = "mesh, a name from `memegen checkpoints`, or a checkpoint's file; default: %(default)s"
     command.add_argument("--engine", metavar="NAME", default="mesh", help=engine)
-    agreed = "say that everybody in the photo agreed; this is remembered on this machine"
+    agreed = "say that everybody in the photo or video agreed; this is remembered on this machine"
     command.add_argument("--i-have-permission", action="store_true", help=agreed)
     _add_group(command, "the face", Acting)
     _add_group(command, "the song and the file", Cut)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from urllib.parse import urlsplit
 
 from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, UnavailableError
+from memegen.base.files import expanded, is_address
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting
@@ -20,9 +22,10 @@ from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
 from memegen.look.options import Look
 from memegen.media.encoders import check_limit, final_size, parse_size
-from memegen.media.images import read_image
-from memegen.media.options import Cut, Sound
-from memegen.media.video import Video, check_output, open_video, write_video
+from memegen.media.images import is_movie, read_image
+from memegen.media.options import BELOW, BOTH, TARGET, Cut, Sound
+from memegen.media.sound import SoundSpan
+from memegen.media.video import Video, check_output, open_video, span_of, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
@@ -36,6 +39,7 @@ Song = str | Path | Template
 Songs = Song | Mapping[int, Song]
 """One song, or a duet: a song for the number of each face."""
 
+TARGETS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"}  # endings of addresses of videos
 LARGEST = 8192  # pixels; no side of a clip is longer
 
 
@@ -45,7 +49,7 @@ OPTIONS = (Cut, Acting, Look, Sound, FommOptions)
 
 @takes_options(*OPTIONS)
 def make_meme(
-    photo: PhotoSource,
+    photo: PhotoSource | Video,
     template: Songs = "daisy-bell",
     *,
     out: str | Path | None = None,
@@ -56,7 +60,8 @@ def make_meme(
     """Make a photo sing.
 
     Args:
-        photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`.
+        photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`. Or a target
+            video, as a path, an address or from `open_video`: the face in it sings. It keeps its size and rate.
         template: The driving clip: a template's name, or the path or address of any video. For a duet, which face
             sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
         out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary .mp4 that lives
@@ -73,23 +78,23 @@ def make_meme(
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
     cut, _, look, sound, _ = sort_options(options, *OPTIONS)
-    picture = read_image(photo)
-    roles = _open_songs(template, cut, progress)
+    subject = open_subject(photo, progress)
+    roles = _open_songs(template, cut, progress, subject)
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[photo, cut.audio, *(clip.path for clip in roles.clips.values())])
+        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *(clip.path for clip in roles.clips.values())])
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
         animator = _animator(engine, progress, engine_options(options))
-        frames = animator.animate(picture, roles.driving)
+        frames = animator.animate(subject, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)
-        frames = _dressed(frames, look, picture, roles, final_size(path, LARGEST, LARGEST))
+        frames = _dressed(frames, look, still_of(subject), roles, final_size(path, LARGEST, LARGEST))
         meme = write_video(
             path,
             embed(frames, roles.template.mark),
             fps=roles.lead.fps,
-            audio=None if cut.mute else cut.audio or list(dict.fromkeys(roles.clips.values())),
+            audio=None if cut.mute else _heard(cut.audio, roles, subject),
             sound=replace(sound, offset=sound.offset + 1000 * look.lead),
             max_size=cut.max_size,
-            **_marking(animator, roles.template),
+            **_marking(animator, roles.template, subject),
         )
         weakref.finalize(meme, stack.pop_all().close)
     return meme
@@ -149,9 +154,56 @@ def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, T
     return {number: resolve_driving(song, progress=progress) for number, song in parts.items()}
 
 
-def _open_songs(songs: Songs, cut: Cut, progress: Progress | None) -> _Roles:
+def open_subject(photo: PhotoSource | Video, progress: Progress | None = None) -> Image | Video:
+    """Read the photo that is to sing, or open the target video.
+
+    Args:
+        photo: As in `make_meme`.
+        progress: Told how far a download is.
+
+    Raises:
+        InputError: It is neither, or can't be read.
+        DownloadError: It could not be downloaded.
+    """
+    if isinstance(photo, str | Path):
+        if is_address(photo) and Path(urlsplit(str(photo)).path).suffix.lower() in TARGETS:
+            return open_video(resolve_driving(photo, progress=progress).local_path)
+        if not is_address(photo) and is_movie(expanded(photo)):
+            return open_video(photo)
+    return photo if isinstance(photo, Video) else read_image(photo)
+
+
+def still_of(subject: Image | Video) -> Image:
+    """Return the photo, or the first frame of a target video: uint8 RGB (H, W, 3)."""
+    if not isinstance(subject, Video):
+        return subject
+    with closing(subject.frames()) as frames:
+        return next(frames)
+
+
+def _file_of(photo: object) -> object:
+    return photo.path if isinstance(photo, Video) else photo
+
+
+def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> str | Path | list[Video | SoundSpan]:
+    """Return where the sound comes from, for `write_video`."""
+    songs: list[Video | SoundSpan] = list(dict.fromkeys(roles.clips.values()))
+    if audio not in (TARGET, BOTH):
+        return audio or songs
+    if not isinstance(subject, Video):
+        raise InputError(f"The audio is {audio!r}, but a photo has no sound: give a sound file, or leave it out.")
+    own = span_of(subject)
+    if own is None or audio == TARGET:
+        return [subject] if audio == TARGET else songs
+    return [*songs, own._replace(gain=BELOW)]
+
+
+def _open_songs(songs: Songs, cut: Cut, progress: Progress | None, subject: Image | Video) -> _Roles:
+    """Open the songs; a target video sets their rate."""
     found = resolve_songs(songs, progress)
     clips = {number: _open_span(song, cut) for number, song in found.items()}
+    if isinstance(subject, Video):
+        clips = {number: replace(clip, fps=subject.fps) for number, clip in clips.items()}
     return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping))
 
 
@@ -184,7 +236,7 @@ def _dressed(
     return compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
 
 
-def _marking(engine: Animator, song: Template) -> _Marking:
+def _marking(engine: Animator, song: Template, subject: Image | Video) -> _Marking:
     """Return the marks of the file as keywords for `write_video`.
 
     A signer that can't be read raises here, before the work begins.
@@ -192,7 +244,8 @@ def _marking(engine: Animator, song: Template) -> _Marking:
     if available():
         with suppress(UnavailableError):  # the clip stays unsigned, with a warning
             find_signer()
-    marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit)
+    kind = "video" if isinstance(subject, Video) else "photo"
+    marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit, subject=kind)
     return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
 
 

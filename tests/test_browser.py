@@ -313,7 +313,7 @@ def test_the_whole_way_on_a_phone(app: Server, visit: Callable[..., Page], small
     agree(page)
     make(page)
     check_clip(page, "me-daisy-bell.mp4", tmp_path)
-    upload(page, small_photo, "Another photo, same song")
+    upload(page, small_photo, "Another photo or video, same song")
     expect(page.get_by_text("me.png is in step 2 above: tick the box there")).to_be_attached()
     page.wait_for_function("() => document.querySelector('.meme-photo-step').getBoundingClientRect().top >= -1")
     check_looks(page, tmp_path, "phone")
@@ -345,7 +345,7 @@ def test_a_wrong_file_two_presses_12_megabytes_and_stop(
     wrong = tmp_path / "holiday.jpg"
     wrong.write_text("Dear diary, today I forgot my camera.", "utf-8")
     with page.expect_file_chooser() as chooser:
-        press(page, "Choose a photo")
+        press(page, "Choose a photo or a video")
     chooser.value.set_files(wrong)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("holiday.jpg is not a picture", timeout=PATIENCE)
@@ -354,7 +354,7 @@ def test_a_wrong_file_two_presses_12_megabytes_and_stop(
     upload(page, small_photo)
     expect(alert).to_have_count(0)
     make(page)
-    expect(alert).to_contain_text("Tick the box under your photo first", timeout=PATIENCE)
+    expect(alert).to_contain_text("Tick the box under your photo or video first", timeout=PATIENCE)
     agree(page)
     expect(alert).to_have_count(0)
     before = len(app.made())

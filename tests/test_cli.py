@@ -173,7 +173,7 @@ def test_permission_is_asked_for_once(
     here: Path, mistake: Callable[..., str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     (here / ".config" / "has-permission").unlink()
-    question = "Has everybody in the photo agreed to be in a meme? If so, add --i-have-permission; it is remembered."
+    question = "Has everybody in the photo or video agreed to be in a meme? If so, add --i-have-permission;"
     assert mistake("make", "me.png", *SHORT).startswith(question)
     assert mistake("batch", "me.png", "daisy-bell", "-o", "clips").startswith(question)
     assert left(here) == []
@@ -533,7 +533,6 @@ def test_bad_photos(mistake: Callable[..., str], here: Path) -> None:
         "folder.jpg": "folder.jpg is a folder: give the photo file itself.",
         "wall.png": "No face was found in the photo: try one where a single face looks at the camera",
         "photo.psd": "photo.psd",
-        "clip.mp4": "clip.mp4",
         "": "is a folder",
         "a\0b.jpg": "can't be read",
     }

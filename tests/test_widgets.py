@@ -269,12 +269,12 @@ def test_a_photo_of_ones_own_needs_everyones_word(page: Page, maker: Maker, me: 
     form = shown(page)
     consent = page.find("Everyone in this photo agreed to be in a meme")
     assert form._photo._asking.layout.display == "none"
-    send(page.find("Choose a photo"), "Me at <sea>.jpg", me)
+    send(page.find("Choose a photo or a video"), "Me at <sea>.jpg", me)
     assert form._photo._asking.layout.display == ""
     assert "One face in Me at <sea>." in page.text
     assert "<sea>" not in form._photo._picture.value
     press_make(form, page)
-    assert page.alerts == ["Tick the box under your photo first: everyone in it has to agree."]
+    assert page.alerts == ["Tick the box under your photo or video first: everyone in it has to agree."]
     assert not maker.made
     consent.value = True
     press_make(form, page)
@@ -282,7 +282,7 @@ def test_a_photo_of_ones_own_needs_everyones_word(page: Page, maker: Maker, me: 
     assert maker.made[0]["photo"].shape == (600, 512, 3)
     assert Path(maker.made[0]["out"]).name == "Me_at_sea_-daisy-bell.mp4"
     page.press("Use the sample")
-    send(page.find("Choose a photo"), "Me at <sea>.jpg", me)  # the same file again
+    send(page.find("Choose a photo or a video"), "Me at <sea>.jpg", me)  # the same file again
     assert form._photo.photo is not None
     assert form._photo.photo.own
     assert not consent.value
@@ -297,7 +297,7 @@ def test_a_photo_by_its_path_and_the_word_for_it(page: Page, maker: Maker, small
     assert maker.made[0]["photo"].shape == (240, 205, 3)
     page.panels.clear()
     form = shown(page)
-    page.find("A link to a photo").value = f" {small_photo} "
+    page.find("A link to a photo or a video").value = f" {small_photo} "
     assert form._photo.photo is not None
     assert form._photo.photo.name == "me"
 
@@ -305,7 +305,7 @@ def test_a_photo_by_its_path_and_the_word_for_it(page: Page, maker: Maker, small
 def test_what_is_no_photo_is_refused_in_one_sentence_and_the_form_goes_on(page: Page, maker: Maker) -> None:
     form = shown(page)
     before = form._photo.photo
-    send(page.find("Choose a photo"), "text.jpg", b"Dear diary, <b>")
+    send(page.find("Choose a photo or a video"), "text.jpg", b"Dear diary, <b>")
     [alert] = page.alerts
     assert alert == (
         "The photo text.jpg is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file. "
@@ -319,7 +319,7 @@ def test_what_is_no_photo_is_refused_in_one_sentence_and_the_form_goes_on(page: 
 def test_a_photo_without_a_face_is_refused(page: Page, maker: Maker) -> None:
     form = shown(page)
     nobody = bytes(cv2.imencode(".png", np.full((200, 200, 3), 90, np.uint8))[1])
-    send(page.find("Choose a photo"), "wall.png", nobody)
+    send(page.find("Choose a photo or a video"), "wall.png", nobody)
     assert page.alerts[0].startswith("No face was found in wall:")
     assert form._photo.photo is not None
     assert not form._photo.photo.own
@@ -329,7 +329,7 @@ def test_a_bad_photo_to_begin_with_leaves_none(page: Page, maker: Maker) -> None
     form = shown(page, photo="nowhere.jpg")
     assert page.alerts[0].startswith("There is no photo at nowhere.jpg")
     press_make(form, page)
-    assert "There is no photo yet: choose one, or use the sample." in page.alerts
+    assert "There is no photo or video yet: choose one, or use the sample." in page.alerts
     page.press("Use the sample")
     press_make(form, page)
     assert len(maker.made) == 1
@@ -339,7 +339,7 @@ def test_with_several_faces_one_or_all_can_be_chosen(page: Page, maker: Maker, p
     form = shown(page)
     who = page.find("Who sings?")
     assert who.layout.display == "none"
-    send(page.find("Choose a photo"), "pair.jpg", pair)
+    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
     assert who.layout.display == ""
     assert "2 faces, numbered from the left" in page.text
     together = ["everyone", "a duet: each face its own song"]
@@ -431,7 +431,7 @@ def test_own_clips_become_cards_that_stay(page: Page, maker: Maker, clip: Video)
 
 def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:
     form = shown(page)
-    send(page.find("Choose a photo"), f"{'holiday' * 20}.jpg", me)
+    send(page.find("Choose a photo or a video"), f"{'holiday' * 20}.jpg", me)
     page.find("Everyone in this photo agreed to be in a meme").value = True
     press_make(form, page)
     assert form.meme is not None
@@ -451,9 +451,9 @@ def test_a_card_plays_its_sound_when_asked(page: Page, maker: Maker) -> None:
 
 def test_an_error_goes_with_its_cause(page: Page, maker: Maker, me: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     form = shown(page)
-    send(page.find("Choose a photo"), "me.jpg", me)
+    send(page.find("Choose a photo or a video"), "me.jpg", me)
     press_make(form, page)
-    assert page.alerts == ["Tick the box under your photo first: everyone in it has to agree."]
+    assert page.alerts == ["Tick the box under your photo or video first: everyone in it has to agree."]
     page.find("Everyone in this photo agreed to be in a meme").value = True
     assert not page.alerts
     maker.error = DownloadError("baka-mitai.mp4 could not be downloaded: try again.\nWhat was tried:\n - a mirror")
@@ -566,7 +566,7 @@ def test_what_is_ordered_reaches_make_meme(page: Page, maker: Maker) -> None:
 
 def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: bytes, clip: Video) -> None:
     form = shown(page)
-    send(page.find("Choose a photo"), "pair.jpg", pair)
+    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
     page.find("Everyone in this photo agreed to be in a meme").value = True
     assert form._photo._duet.panel.layout.display == "none"
     page.find("Who sings?").value = "duet"
@@ -600,7 +600,7 @@ def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: b
 
 def test_in_a_duet_a_card_says_where_the_songs_are(page: Page, maker: Maker, pair: bytes) -> None:
     shown(page)
-    send(page.find("Choose a photo"), "pair.jpg", pair)
+    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
     page.find("Who sings?").value = "duet"
     page.press("✓ Daisy Bell")
     assert "You are making a duet: choose each face's song in step 2." in page.text
@@ -631,7 +631,7 @@ def test_sound_and_words_can_be_uploaded(page: Page, maker: Maker, clip: Video) 
 def test_another_photo_with_the_same_song(page: Page, maker: Maker, me: bytes) -> None:
     form = shown(page)
     press_make(form, page)
-    send(page.find("Another photo, same song"), "me.jpg", me)
+    send(page.find("Another photo or video, same song"), "me.jpg", me)
     assert form._photo.photo is not None
     assert form._photo.photo.own
     assert "me.jpg is in step 2 above: tick the box there, then press Make it sing." in page.text
@@ -668,7 +668,7 @@ def test_the_preview_is_small_short_and_follows_the_choices(page: Page, maker: M
     assert maker.calls[0]["photo"].shape == (320, 273, 3)
     assert maker.calls[0]["duration"] == 2.0
     assert "Preview: " in page.text
-    send(page.find("Choose a photo"), "pair.jpg", pair)
+    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
     assert "Preview: " not in page.text
     assert "Tick the box" in page.text
     assert not page.alerts
@@ -1124,7 +1124,7 @@ def colab(monkeypatch: pytest.MonkeyPatch, me: bytes) -> dict[str, Any]:
 def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, colab: dict[str, Any]) -> None:
     form = shown(page)
     assert not [widget for widget in page.widgets() if isinstance(widget, ipywidgets.FileUpload)]
-    page.press("Choose a photo")
+    page.press("Choose a photo or a video")
     assert "One face in me." in page.text
     page.find("Everyone in this photo agreed to be in a meme").value = True
     press_make(form, page)
@@ -1133,7 +1133,7 @@ def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, col
     page.press(f"Download {form.meme.path.name}")
     assert colab["downloads"] == [str(form.meme.path)]
     colab["files"] = {}
-    page.press("Choose another photo")
+    page.press("Choose another one")
     page.press("+ Your own clip")
     assert not page.alerts
     del colab["files"]

@@ -27,6 +27,10 @@ BACKGROUND = (255, 255, 255)  # what shows through transparent parts
 
 _FORMATS = {"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "HEIF"}
 _PICTURES = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|\xff\x0a|\0\0\0\x0cJXL ", re.DOTALL)
+_MOVIES = re.compile(
+    rb"....(?:ftyp|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xba\xb3]|FLV\x01|0&\xb2u|G.{187}G|OggS",
+    re.DOTALL,
+)  # the first bytes of MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV, WMV, MPEG-TS and Ogg
 AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _PROFILE_MODES = {  # what a profile of a colour space is for
@@ -88,6 +92,14 @@ def is_picture(file: Path) -> bool:
     with suppress(OSError), file.open("rb") as stream:
         head = stream.read(64)
         return _PICTURES.match(head) is not None or bool(file_brands(head) & (_HEIF_BRANDS | AVIF_BRANDS))
+    return False
+
+
+def is_movie(file: Path) -> bool:
+    """Return whether a file begins like a video, whatever its name; animated pictures count as photos."""
+    with suppress(OSError), file.open("rb") as stream:
+        head = stream.read(256)
+        return _MOVIES.match(head) is not None and not file_brands(head[:64]) & (_HEIF_BRANDS | AVIF_BRANDS)
     return False
 
 

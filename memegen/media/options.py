@@ -7,6 +7,8 @@ from pathlib import Path
 
 from memegen.base.options import check_options, option
 
+TARGET, BOTH = "target", "both"  # words for `Cut.audio`
+BELOW = -15.0  # dB: a target's own sound below the song's
 LOUDNESS = -14.0  # LUFS: the level at which large platforms play
 
 
@@ -28,8 +30,9 @@ class Cut:
     )  # fmt: skip
     max_size: str | int | None = option(None, "Size", "Largest size of the file, such as 10MB; no limit when left out.")
     audio: str | Path | None = option(
-        None, "Another sound", "Sound or video file whose sound replaces the driving clip's."
-    )
+        None, "Another sound", "Sound or video file whose sound replaces the driving clip's. For a video that sings: "
+        "target keeps its own sound, both lets it be heard below the song.",
+    )  # fmt: skip
     mute: bool = option(False, "No sound", "Leave the sound out.")
 
     def __post_init__(self) -> None:

@@ -31,13 +31,14 @@ _log = logging.getLogger(__name__)
 class SoundSpan(NamedTuple):
     """A part of a file's sound, by its start and length in seconds; the length matters where the sound is repeated.
 
-    The track counts the file's sounds from 0.
+    The track counts the file's sounds from 0; the gain is in dB.
     """
 
     path: Path
     start: float = 0.0
     length: float = math.inf
     track: int = 0
+    gain: float = 0.0
 
 
 def sound_of(path: str | Path) -> SoundSpan:
@@ -138,6 +139,7 @@ def _cut(span: SoundSpan, part: Path, *, start: float, length: float, name: Path
     seek = ["-ss", str(skip)] if skip else []
     first, last = (round(time * SAMPLE_RATE) for time in (start - skip, start - skip + length))
     timed = f"aresample={SAMPLE_RATE}:async=1:first_pts=0,atrim=start_sample={first}:end_sample={last},asetpts=N/SR/TB"
+    timed += f",volume={span.gain:.2f}dB" if span.gain else ""
     # Some streams start their clock at the first packet of the mapped streams: map the picture too, and drop it.
     until = ["-t", f"{start - skip + length:.6f}"]
     dropped = ["-map", "0:a", "-map", "0:V:0?", "-c", "copy", *until, "-f", "null", "-"]

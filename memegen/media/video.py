@@ -201,7 +201,7 @@ class Video:
             later = float(index / self.fps)
             return replace(self, start=self.start + later, duration=self.duration - later).frames()
 
-        spans = [span] if (span := _span(self)) else []
+        spans = [span] if (span := span_of(self)) else []
         with TemporaryDirectory(prefix="memegen-") as name:
             track = soundtrack(spans, length=self.duration, sound=None, folder=Path(name), name=self.path)
             return clip_of(open_at, fps=self.fps, count=self.frame_count, track=track)
@@ -234,7 +234,7 @@ class Video:
         return self.to_html()
 
 
-Audio = Video | str | Path
+Audio = Video | SoundSpan | str | Path
 
 
 def open_video(path: str | Path, *, start: float = 0.0, duration: float | None = None) -> Video:
@@ -324,13 +324,13 @@ def write_video(
         InputError: There are no frames, they differ in size, the sound can't be read, or a value can't be used.
         OutputError: The file can't be written there, or not that small; an existing one is then kept.
     """
-    several = [] if audio is None else [audio] if isinstance(audio, Video | str | Path) else list(audio)
+    several = [] if audio is None else [audio] if isinstance(audio, Video | SoundSpan | str | Path) else list(audio)
     limit = parse_size(max_size)
-    file = check_output(path, inputs=[one.path if isinstance(one, Video) else one for one in several])
+    file = check_output(path, inputs=[one if isinstance(one, str | Path) else one.path for one in several])
     rate = fps if isinstance(fps, Fraction) else rational(fps)
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
-    spans = [span for one in several if (span := _span(one))]
+    spans = [span for one in several if (span := span_of(one))]
     spans = spans if file.suffix.lower() in MOVIES else []
     with whole_file(file, guard=writing) as part, _heard(spans, sound, part.parent, file) as heard:
         folder = part.parent
@@ -431,8 +431,10 @@ def _is_same(file: Path, other: Path) -> bool:
         return False
 
 
-def _span(audio: Audio) -> SoundSpan | None:
+def span_of(audio: Audio) -> SoundSpan | None:
     """Return the sound of a source, after checking that it is there; None for a silent clip."""
+    if isinstance(audio, SoundSpan):
+        return audio
     if not isinstance(audio, Video):
         return sound_of(audio)
     if not audio.has_audio:

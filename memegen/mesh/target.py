@@ -7,7 +7,7 @@ mouth are painted from the target's own frames where it shows them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -30,7 +30,6 @@ from memegen.mesh.motion import (
     Pose,
     Reference,
     act,
-    find_reference,
     fit_pose,
     openings,
     part_lips,
@@ -48,7 +47,7 @@ SHUT = 0.03  # mouth opening by which a frame is less at rest, over the inter-oc
 SEALED = 0.005  # opening of a shut mouth
 WIDE_EYES = 0.7  # of their usual opening, from which eyes are open
 SOME = 600  # how many frames of a shot are looked at to find it
-EASY = 10.0  # how strongly a face is held the same in every pose: so many frames of it are assumed
+EASY = 2.0  # how strongly a face is held the same in every pose: so many frames of it are assumed
 SPREADS = np.array([0.1, 0.1, 0.03])  # usual changes of yaw, pitch (radians) and opening
 ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not at all, radians
 BLINKING = 0.65, 0.85  # opening of an eye, over its usual one, up to which it is painted over, and from which not
@@ -56,6 +55,7 @@ AROUND_EYE = 0.5  # what is cut out around an eye, over its width
 BEYOND_LIDS, SOFT_EYE = 1.5, 0.12  # what is painted, over the lids' outline, and the blur of its edge
 MISREAD = 0.5  # how much of the lower lip may be teeth that were taken for it
 LEVELS = [0.06, 0.09, 0.13, 0.18, 0.24, 0.31]  # openings at which the inside of a mouth is kept
+ALIKE = 0.25  # by how much of its opening a mouth must open or shut until its inside is replaced in full
 ENOUGH = 0.6  # how far the target's mouth must open, over the driver's way, to lend its own inside
 AROUND = 1.7  # size of the square that shows only the face, over the face's
 GAINS = 0.6, 1.6  # limits of a change of light
@@ -113,7 +113,8 @@ class TargetFace:
 
     Attributes:
         rest: Without its expression.
-        reference: The driver's look that corresponds to it.
+        driver: The driver likewise.
+        reference: The driver in its usual pose.
         model: (478, 3) landmarks of the frame that eyes and lids are from, pixels.
         eyes: The right and the left one; None where no iris is seen.
         lids: The skin of their lids.
@@ -127,6 +128,7 @@ class TargetFace:
     """
 
     rest: Rest
+    driver: Rest
     reference: Reference
     model: Landmarks
     eyes: tuple[Eye | None, ...]
@@ -140,11 +142,11 @@ class TargetFace:
     share: Floats
 
 
-def find_rest(landmarks: Floats) -> Rest:
+def find_rest(landmarks: Sequence[Landmarks] | Floats) -> Rest:
     """Find how a face looks at rest.
 
     Args:
-        landmarks: (N, 478, 3) of a shot, pixels.
+        landmarks: (N, 478, 3) of a shot or a clip, pixels.
     """
     some = landmarks[:: len(landmarks) // SOME + 1]
     poses = [fit_pose(mesh) for mesh in some]
@@ -153,15 +155,15 @@ def find_rest(landmarks: Floats) -> Rest:
     eyes = np.mean(lids, axis=0)
     # Frames count by how shut the mouth is, and hardly in a blink.
     low = np.percentile(opening, 5)
-    weights = np.exp(-((np.maximum(opening - low, 0) / SHUT) ** 2))
-    weights *= np.where(eyes > WIDE_EYES * np.percentile(eyes, 85), 1, 0.02)
+    awake = np.where(eyes > WIDE_EYES * np.percentile(eyes, 85), 1, 0.02)
+    weights = awake * np.exp(-((np.maximum(opening - low, 0) / SHUT) ** 2))
     # A straight line through the shapes against pose and opening (ridge regression), flat where these hardly change:
     # it tells how the face looks in each pose, and how with a mouth that is shut, which laughing people never show.
     cues = np.column_stack([[_aside(pose) for pose in poses], opening])
     mean, shape = (np.average(values, axis=0, weights=weights) for values in (cues, shapes))
     cues = (cues - mean) / SPREADS
-    square = (cues * weights[:, None]).T @ cues + EASY * np.eye(3)
-    flat = np.linalg.solve(square, (cues * weights[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
+    square = (cues * awake[:, None]).T @ cues + EASY * np.eye(3)
+    flat = np.linalg.solve(square, (cues * awake[:, None]).T @ (shapes - shape).reshape(len(shapes), -1))
     slopes = flat.reshape(3, *shape.shape) / SPREADS[:, None, None]
     shape += min(SEALED - mean[2], 0.0) * slopes[2]
     part_lips(shape)
@@ -203,9 +205,9 @@ def cast_target(
     model, *open_mouths = wanted_frames(track, span)
     frame, landmarks = frames[model], track.landmarks[model]
     rest = find_rest(track.landmarks[slice(*span)])
-    reference = find_reference(_posed(rest, _usual(performance)), performance)
+    driver = find_rest(performance.landmarks)
     # Its own teeth can be shown if it opens its mouth nearly as far as it will.
-    way = acting.expression * (np.percentile(performance.cues[:, 3], 98) - openings(reference.shape)[0])
+    way = acting.expression * (np.percentile(performance.cues[:, 3], 98) - openings(driver.shape)[0])
     widest = float(max(openings(track.landmarks[number])[0] for number in [model, *open_mouths]))
     enough = widest >= ENOUGH * (openings(rest.shape)[0] + way)
     rig = lay_rings(frame, landmarks)
@@ -214,7 +216,8 @@ def cast_target(
     lids = tuple(skin_of_lids(frame, landmarks[:, :2], side) for side in sides)
     return TargetFace(
         rest=rest,
-        reference=reference,
+        driver=driver,
+        reference=Reference(_usual(performance), driver.shape, np.percentile(performance.lids, 85, axis=0)),
         model=landmarks,
         eyes=eyes,
         lids=lids,
@@ -301,10 +304,6 @@ def _usual(performance: Performance) -> Pose:
     return performance.poses[int(abs(turns - np.median(turns, axis=0)).sum(1).argmin())]
 
 
-def _posed(rest: Rest, pose: Pose) -> Floats:
-    return np.asarray(rest.at(pose) @ pose.rotation.T * pose.scale + pose.shift)
-
-
 def _tone(frame: Image, landmarks: Floats) -> Floats:
     """Measure the mean colour of a face, (3,), between the brows and the chin."""
     part = frame[window(landmarks[FACE_OVAL, :2], 0, frame)]
@@ -348,11 +347,10 @@ def change_face(
 def _goal(role: TargetFace, rest: Floats, pose: Pose, moment: Moment, acting: Acting) -> tuple[Floats, Floats]:
     """Return where all vertices (V, 3) go with the head alone, and where the landmarks (478, 3) go, pixels."""
     landmarks = rest[:POINTS]
-    look = shape_of(moment.landmarks, moment.pose)
     shape = act(
         role.rest.at(pose),
-        look,
-        role.reference,
+        shape_of(moment.landmarks, moment.pose),
+        role.reference._replace(shape=role.driver.at(moment.pose)),
         expression=acting.expression * moment.left,
         gaze=moment.left * moment.gaze,
     )
@@ -388,8 +386,9 @@ def _corrected(rest: Floats, face: Floats) -> Floats:
 def _fill_mouth(picture: Image, role: TargetFace, face: Floats, own: Landmarks, moment: Moment, amount: float) -> None:
     """Paint the inside of a mouth, in place: its own, where the target shows it as far open, or the driver's."""
     opening, before = float(openings(face)[0]), float(openings(own)[0])
-    # What the frame itself shows between the lips belongs to another word, and is always covered.
+    # What the frame itself shows between the lips belongs to another word: it is covered, unless it is as far open.
     amount *= max(mouth_opacity(opening, 0.0), float(smoothstep(before / 0.03)))
+    amount *= float(smoothstep(abs(opening - before) / (ALIKE * max(opening, 0.03))))
     if not role.insides:
         paint_mouth(picture, face, moment.frame, moment.seen, palette=role.palette, opacity=amount)
         return

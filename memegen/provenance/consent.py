@@ -11,7 +11,7 @@ import platformdirs
 from memegen.base.errors import OutputError
 from memegen.base.files import expanded
 
-QUESTION = "Has everybody in the photo agreed to be in a meme?"
+QUESTION = "Has everybody in the photo or video agreed to be in a meme?"
 _YES = "has-permission"  # the file that stands for the answer
 _log = logging.getLogger(__name__)
 

@@ -258,7 +258,7 @@ def _manifest(marks: Marks) -> dict[str, Any]:
     agent = {"name": "memegen", "version": __version__}
     made = {"action": "c2pa.created", "digitalSourceType": marks.source_type, "softwareAgent": agent}
     moved = {"action": "c2pa.edited", "description": marks.sentence, "softwareAgent": agent}
-    parts = ("photo", f"template {marks.template}")
+    parts = (marks.subject, f"template {marks.template}")
     return {
         "title": "Made with memegen",
         "claim_generator_info": [agent],

@@ -65,11 +65,13 @@ class Marks:
         engine: "mesh", or the name of a checkpoint; the path of a user's own checkpoint is not written.
         template: Public name of the driving clip.
         credit: Who performed it and who wrote the song; the address of a user's own clip is not written.
+        subject: What was moved: "photo" or "video".
     """
 
     engine: str
     template: str
     credit: str
+    subject: str = "photo"
 
     @property
     def source_type(self) -> str:
@@ -91,7 +93,7 @@ class Marks:
     def sentence(self) -> str:
         """All of it in one line."""
         engine = "own checkpoint" if re.search(r"[/\\.]", self.engine) else self.engine
-        said = f"Made with AI by {self.tool}: a photo moved by a performance. Engine: {engine}."
+        said = f"Made with AI by {self.tool}: a {self.subject} moved by a performance. Engine: {engine}."
         return _UNPRINTED.sub(" ", f"{said} Template: {self.template}, {self.rights}")
 
 

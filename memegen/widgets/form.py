@@ -34,7 +34,7 @@ from memegen.widgets.work import Work
 PREVIEW_SECONDS = 2.0
 PREVIEW_SIDE = 320  # pixels
 DRIVER_SIDE = 320  # longest side in pixels of the singer below the meme
-ASK = "Tick the box under your photo first: everyone in it has to agree."
+ASK = "Tick the box under your photo or video first: everyone in it has to agree."
 DUET = "You are making a duet: choose each face's song in step 2."
 LATER = {"engine", "max_size"}  # options that the preview leaves out
 
@@ -46,7 +46,7 @@ class _Order(NamedTuple):
     """What was chosen when a button was pressed."""
 
     name: str
-    pixels: Image
+    subject: Image | Video
     song: str | Path | dict[int, str | Path]
     face: dict[str, Any]
     recipe: Recipe
@@ -110,7 +110,7 @@ class MemeForm:
             *title,
             elements.heading("1 · Pick a song"),
             self._driving.panel,
-            elements.heading("2 · Choose a photo"),
+            elements.heading("2 · Choose a photo or a video"),
             elements.row(self._photo.panel, quick, style="meme-pair"),
             self._class.panel,
             elements.heading("3 · Make it yours"),
@@ -171,13 +171,13 @@ class MemeForm:
         """
         photo = self._photo.photo
         if photo is None:
-            raise InputError("There is no photo yet: choose one, or use the sample.")
+            raise InputError("There is no photo or video yet: choose one, or use the sample.")
         if not self._photo.allowed:
             raise InputError(ASK)
         recipe = self._recipe()
         face = {} if self._photo.face is None else {"face": self._photo.face}
         song = self._photo.duet or recipe.song
-        return _Order(name=photo.name, pixels=photo.pixels, song=song, face=face, recipe=recipe)
+        return _Order(name=photo.name, subject=photo.subject, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:
         """Read what is chosen now, apart from the photo."""
@@ -227,7 +227,9 @@ class MemeForm:
         with status.outcome(lambda: self._previewing is job):
             status.say("Getting the preview ready …")
             several = order.face or isinstance(order.song, dict)
-            small = read_image(order.pixels, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
+            small = order.subject
+            if not isinstance(small, Video):
+                small = read_image(small, max_side=2 * PREVIEW_SIDE if several else PREVIEW_SIDE)
             words = {name: value for name, value in order.recipe.words.items() if name not in LATER}
             words["duration"] = min(words.get("duration", PREVIEW_SECONDS), PREVIEW_SECONDS)
             meme = make_meme(small, order.song, progress=WholeJob(status, job), **words, **order.face)
@@ -262,7 +264,7 @@ class MemeForm:
         folder.mkdir(parents=True)
         out = folder / f"{plain_name(order.name)[:40]}-{plain_name(clip.name)[:40]}{recipe.suffix}"
         song = songs if isinstance(order.song, dict) else clip
-        meme = make_meme(order.pixels, song, out=out, progress=tell, **recipe.words, **order.face)
+        meme = make_meme(order.subject, song, out=out, progress=tell, **recipe.words, **order.face)
         job.check()
         self._work.status.say("Putting it on the page …")
         return meme, _driver(clip, recipe.words, folder / "driver.mp4"), clip.title

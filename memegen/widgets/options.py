@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 
 from memegen.base.options import Option, options_of
+from memegen.face.options import REGIONS
 from memegen.look.lyrics import read_lyrics
 from memegen.media.sound import sound_of
 from memegen.meme import OPTIONS
@@ -19,7 +20,7 @@ from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import Files, keep
 
 PAGES = {  # the options on each folded page
-    "Movement": ("expression", "motion"),
+    "Movement": ("expression", "motion", "part", "ending"),
     "Captions": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "side_by_side"),
     "Sound": ("audio", "mute", "offset", "fade_in", "fade_out", "loop", "loudness"),
@@ -28,6 +29,7 @@ PAGES = {  # the options on each folded page
 OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where any would do
     "expression": {0.6: "calm", 1.0: "normal", 1.6: "wild"},
     "motion": {0.0: "still", 1.0: "normal", 1.6: "big"},
+    "part": {"": "the head in a photo, the face in a video", **REGIONS},
     "bars": {"blur": "the photo, blurred", "#000000": "black", "#ffffff": "white"},
     "loudness": {-14.0: "as loud as platforms play it", None: "as it is"},
     "max_size": {"": "any size", "10MB": "at most 10 MB (Discord, e-mail)", "5MB": "at most 5 MB"},

@@ -1,4 +1,4 @@
-"""The step that chooses who sings: a photo, the face in it, and a box to tick that everyone in it agreed."""
+"""The step that chooses who sings: a photo or a clip, the face in it, and a box to tick that everyone agreed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from memegen.base.errors import MemegenError
 from memegen.base.files import plain_stem
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, pick_face
+from memegen.face.targets import first_faces
 from memegen.media.images import PhotoSource, read_image
+from memegen.media.video import Video
+from memegen.meme import open_subject
 from memegen.preview import draw_faces
 from memegen.widgets import elements
 from memegen.widgets.duet import DuetChoice, Songs
@@ -24,9 +27,10 @@ from memegen.widgets.platforms import Files, colab_snapshot, keep, on_colab, upl
 LARGEST: Literal["largest"] = "largest"  # a choice of None would show as an empty box
 DUET: Literal["duet"] = "duet"
 PHOTO_KINDS = "image/*,.heic,.heif"
-CHOOSE, ANOTHER = "Choose a photo", "Choose another photo"
+CLIP_KINDS = f"{PHOTO_KINDS},video/*"
+CHOOSE, ANOTHER = "Choose a photo or a video", "Choose another one"
 SHOWN = 480  # longest side in pixels of the photo on the page
-CONSENT = "Everyone in this photo agreed to be in a meme"
+CONSENT = "Everyone in this {} agreed to be in a meme"
 RULES = "For jokes that the people shown would laugh at too. Never pass a clip off as real."
 SAMPLE = "the sample"
 
@@ -36,15 +40,22 @@ class Photo(NamedTuple):
 
     Attributes:
         name: The file's name without its ending.
-        pixels: uint8 RGB (H, W, 3).
-        faces: Boxes in pixels, left to right; at least one.
+        subject: What `make_meme` takes: uint8 RGB (H, W, 3), or a clip.
+        pixels: The photo, or the first frame of the clip with a face, uint8 RGB.
+        faces: Boxes in these pixels, left to right; at least one.
         own: Whether it is the user's own, which needs everyone's permission.
     """
 
     name: str
+    subject: Image | Video
     pixels: Image
     faces: list[FaceBox]
     own: bool
+
+    @property
+    def kind(self) -> str:
+        """What it is called on the page."""
+        return "video" if isinstance(self.subject, Video) else "photo"
 
 
 class PhotoChoice:
@@ -66,10 +77,10 @@ class PhotoChoice:
         self._face = elements.control(ipywidgets.Dropdown, "Who sings?", options=[("the largest face", LARGEST)])
         self._face.observe(lambda _: self._faced(), "value")
         self._duet = DuetChoice(lambda: self._changed())
-        self._consent = elements.checkbox(CONSENT)
+        self._consent = elements.checkbox(CONSENT.format("photo"))
         self._consent.observe(lambda _: self._changed(), "value")
         self._asking = elements.column(self._consent, elements.note(RULES))
-        link = elements.address("A link to a photo", "https://… then Enter", self.choose)
+        link = elements.address("A link to a photo or a video", "https://… then Enter", self.choose)
         self.panel = elements.column(
             self._picture,
             elements.row(*self._buttons()),
@@ -131,7 +142,7 @@ class PhotoChoice:
 
     def _buttons(self) -> list[Any]:
         """List the buttons that choose a photo, and below them the places of Colab's dialogs."""
-        self._upload, *below = elements.uploads(CHOOSE, PHOTO_KINDS, self.receive, self.status.fail)
+        self._upload, *below = elements.uploads(CHOOSE, CLIP_KINDS, self.receive, self.status.fail)
         back = elements.button("Use the sample", self.choose_portrait)
         if not on_colab():
             return [self._upload, back]
@@ -153,8 +164,11 @@ class PhotoChoice:
                 raise type(error)(f"{error.message} Still using {still}.") from error
 
     def _look(self, source: PhotoSource, name: str, *, own: bool) -> None:
-        pixels = read_image(source)
-        faces = detect_faces(pixels)
+        subject = open_subject(source)
+        if isinstance(subject, Video):
+            pixels, faces = first_faces(subject)
+        else:
+            pixels, faces = subject, detect_faces(subject)
         pick_face(faces, name=name)
         self.photo = None  # no clip may be made of the old photo while the widgets change
         numbered = [(f"face {number + 1}", number) for number in range(len(faces))]
@@ -164,7 +178,8 @@ class PhotoChoice:
         self._face.value = LARGEST
         self._duet.seat(len(faces))
         self._consent.value = False
-        self.photo = Photo(name, pixels, faces, own)
+        self.photo = Photo(name, subject, pixels, faces, own)
+        self._consent.description = CONSENT.format(self.photo.kind)
         elements.rename(self._upload, ANOTHER if own else CHOOSE)
         elements.show(self._face, len(faces) > 1)
         elements.show(self._asking, own)
@@ -174,7 +189,7 @@ class PhotoChoice:
         """Show the photo with its faces, and what was found in it."""
         if self.photo is None:
             return
-        name, pixels, faces, own = self.photo
+        name, _, pixels, faces, own = self.photo
         elements.show(self._duet.panel, self.is_duet)
         chosen = faces.index(pick_face(faces)) if self._face.value == LARGEST else self.face
         first = 1 if len(faces) > 1 else None  # one face alone needs no number
@@ -182,7 +197,7 @@ class PhotoChoice:
         found = "One face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
         caption = f"{found} in {name}." if own else "The sample: Grace Hopper, 1984."
         shown = elements.picture(
-            read_image(marked, max_side=SHOWN), alt=f"The photo {name} with a box around each face"
+            read_image(marked, max_side=SHOWN), alt=f"The {self.photo.kind} {name} with a box around each face"
         )
         self._picture.value = elements.figure(shown, caption)
         self.status.say("")

@@ -12,7 +12,7 @@ from memegen.media.video import Video
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import CPU_SECONDS
 from memegen.widgets.jobs import Status
-from memegen.widgets.photo import PHOTO_KINDS
+from memegen.widgets.photo import CLIP_KINDS
 from memegen.widgets.platforms import Files
 
 INTO_VIEW = "this.closest('.memegen').scrollIntoView({block: 'start'})"
@@ -47,7 +47,7 @@ class Result:
         self._clip, self._singer, self._hint = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._download = elements.Download()
         self.status = Status()
-        another = elements.uploads("Another photo, same song", PHOTO_KINDS, self._another, self.status.fail)
+        another = elements.uploads("Another photo or video, same song", CLIP_KINDS, self._another, self.status.fail)
         self._classic = elements.button("Make it with the classic look", classic)
         elements.show(self._classic, False)
         self._share = ipywidgets.HTML()
