@@ -177,8 +177,8 @@ def test_each_source_gives_what_it_gives_alone(engine: FommAnimator, target: Vid
     drawn = [*model.reenact(crops, keypoints, initial=initial, scale=1.0)]
     for number, (crop, (moved, still)) in enumerate(zip(crops, drawn, strict=True)):
         alone = [*model.animate_keypoints(crop, keypoints, scale=1.0)]
-        assert np.abs(alone[number].astype(int) - moved).max() <= 1
-        assert np.abs(alone[0].astype(int) - still).max() <= 1
+        for one, other in ((alone[number], moved), (alone[0], still)):
+            assert (one != other).mean() < 0.002  # rounding: another size of the batch is another order of sums
 
 
 # The square
