@@ -178,7 +178,7 @@ def test_each_source_gives_what_it_gives_alone(engine: FommAnimator, target: Vid
     for number, (crop, (moved, still)) in enumerate(zip(crops, drawn, strict=True)):
         alone = [*model.animate_keypoints(crop, keypoints, scale=1.0)]
         for one, other in ((alone[number], moved), (alone[0], still)):
-            assert (one != other).mean() < 0.002  # rounding: another size of the batch is another order of sums
+            assert np.abs(one.astype(int) - other).mean() < 0.05  # rounding: another batch is another order of sums
 
 
 # The square
