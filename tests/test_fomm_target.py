@@ -24,6 +24,7 @@ from memegen.fomm.animator import FommAnimator
 from memegen.fomm.keypoints import Keypoints
 from memegen.fomm.target import steady_squares
 from memegen.media.video import Video, write_video
+from memegen.meme import make_meme
 
 FPS = 25
 
@@ -141,6 +142,11 @@ def test_the_target_goes_on_until_the_song_ends(engine: FommAnimator, target: Vi
             assert np.abs(frame.astype(int) - own[number]).max() <= 1
 
 
+def test_a_meme_has_the_targets_rate_and_size(engine: FommAnimator, target: Video, tmp_path: Path) -> None:
+    made = make_meme(target.path, "daisy-bell", engine=engine, duration=0.2, out=tmp_path / "out.mp4")
+    assert (made.width, made.height, made.fps, made.frame_count) == (308, 360, FPS, 5)
+
+
 def test_a_square_that_follows_the_face(engine: FommAnimator, target: Video, driver: Video) -> None:
     frames = [*acting(engine, framing="face").animate(target, driver)]
     assert {frame.shape for frame in frames} == {(256, 256, 3)}
@@ -162,8 +168,8 @@ def test_a_duet_in_a_video(engine: FommAnimator, small_portrait: np.ndarray, dri
 def test_what_a_video_can_not_have(engine: FommAnimator, target: Video, driver: Video) -> None:
     for options, message in (
         ({"relative": False}, "Absolute motion moves the whole head"),
-        ({"crop": "none"}, "always found by the mesh's landmarks"),
-        ({"landmarks": "face-alignment"}, "always found by the mesh's landmarks"),
+        ({"crop": "none"}, "the mesh's landmarks find the face"),
+        ({"landmarks": "face-alignment"}, "the mesh's landmarks find the face"),
     ):
         other = replace(engine, options=replace(engine.options, **options))
         with pytest.raises(InputError, match=message):

@@ -100,9 +100,7 @@ def change_target(
     # Both squares show the face in the same size: shifts need no scale, which would tremble from frame to frame.
     transfer = transfer_of(acting, options, part) | Transfer(scale=1.0)
     if options.crop != "face" or options.landmarks != "mesh":
-        raise InputError(
-            "In a video the face is always found by the mesh's landmarks.", remedy={"crop": "face", "landmarks": "mesh"}
-        )
+        raise InputError("In a video the mesh's landmarks find the face: leave the crop and other landmarks out.")
     plan = plan_target(target, driving, acting, progress)
     refuse_several(len(plan.clips), acting)
     faces = [_prepare(model, plan, one, acting, options, progress) for one in plan.clips]
