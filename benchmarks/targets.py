@@ -25,7 +25,7 @@ from quality import cut, motions, psnr, track
 
 import memegen
 from memegen.face.cropping import points_box
-from memegen.face.topology import BONE, FACE_OVAL, LIPS
+from memegen.face.topology import FACE_OVAL, LIPS, RIGID
 
 UPPER = [*FACE_OVAL[:8], *FACE_OVAL[-7:]]  # of the oval, from ear to ear over the forehead
 PAIRS = (
@@ -58,29 +58,14 @@ def at_rest(landmarks: np.ndarray) -> np.ndarray:
     return speed <= np.median(speed)
 
 
-def shifts(target: memegen.Video, frames: list[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
-    """The bony points (N, P, 2) in the result, by the optical flow from the target's own frame."""
-    found = []
-    for frame, result, mesh in zip(target.frames(), frames, landmarks, strict=False):
+def carried(target: memegen.Video, frames: list[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
+    """The target's landmarks (N, 478, 3) with its bony points where the optical flow finds them in the result."""
+    found = landmarks.copy()
+    for frame, result, mesh in zip(target.frames(), frames, found, strict=False):
         before, after = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (frame, result))
-        points = mesh[BONE, :2].astype(np.float32)
-        found.append(cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=(21, 21), maxLevel=2)[0])
-    return np.stack(found)
-
-
-def turns(points: np.ndarray) -> dict[str, np.ndarray]:
-    """Yaw, roll and pitch (N,) as in quality.py's flat ones, from bony points (N, P, 2)."""
-    at = {
-        name: points[:, BONE.index(number)]
-        for name, number in {"right": 33, "left": 263, "nose": 1, "top": 168}.items()
-    }
-    eyes = at["left"] - at["right"]
-    width = np.linalg.norm(eyes, axis=1)
-    return {
-        "yaw": (at["nose"][:, 0] - at["right"][:, 0]) / eyes[:, 0],
-        "roll": np.arctan2(eyes[:, 1], eyes[:, 0]),
-        "pitch": (at["nose"][:, 1] - at["top"][:, 1]) / width,
-    }
+        points = mesh[RIGID, :2].astype(np.float32)
+        mesh[RIGID, :2] = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=(13, 13), maxLevel=1)[0]
+    return found
 
 
 def changed(target: memegen.Video, driver: memegen.Video, part: str) -> tuple[list[np.ndarray], float]:
@@ -106,14 +91,14 @@ def follows(target: memegen.Video, driver: memegen.Video, part: str) -> dict[str
     own, ours = track(replace(target, duration=len(drawn) / float(target.fps)).frames()), track(iter(drawn))
     a, b, c = (motions(one) for one in (theirs, own, ours))
     still = at_rest(theirs)
-    before, after = turns(own[:, BONE, :2]), turns(shifts(target, drawn, own))
+    held = motions(carried(target, drawn, own))
     return {
         "r driver": correlation(a["mouth"], c["mouth"]),
         "gain": float(c["mouth"].std() / a["mouth"].std()),
         "r own": correlation(b["mouth"], c["mouth"]),
         "own and driver": correlation(a["mouth"], b["mouth"]),
         "blink": correlation(a["blink"], c["blink"]),
-        **{name: correlation(before[name], after[name]) for name in before},
+        **{name: correlation(b[name], held[name]) for name in ("yaw", "roll", "pitch")},
         "outline": tremble(ours, UPPER, still) / tremble(own, UPPER, still),
         "lips": tremble(ours, LIPS, still) / tremble(own, LIPS, still),
         "fps": speed,

@@ -18,10 +18,10 @@ from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, choose_among
 from memegen.face.cropping import FaceBox
-from memegen.face.detection import detect_faces, mesh_box, mesh_near, pick_face
+from memegen.face.detection import detect_faces, mesh_box, mesh_near, pick_face, refine_eyes
 from memegen.face.options import Acting, Which
 from memegen.face.topology import POINTS, RIGID, Landmarks, face_model
-from memegen.face.tracking import Sighting, Sway, calm, interpolated, look_closer
+from memegen.face.tracking import NO_SWAY, Sighting, Sway, calm, interpolated, look_closer
 from memegen.face.watching import DRIVING_SIDE, Arrays, read_clip, recall
 from memegen.media.video import Video
 
@@ -207,7 +207,33 @@ def _follow(clip: Video, which: Which, progress: Progress | None) -> Arrays:
     columns = {
         name: np.stack(parts) for name, parts in zip(TargetTrack._fields, zip(*tracks, strict=True), strict=True)
     }
+    _look_again(clip, columns, [*pairwise([*shots, count])], progress)
     return {"shots": np.array(shots), "numbers": np.array([*followers]), **columns}
+
+
+def _look_again(clip: Video, columns: Arrays, spans: Sequence[tuple[int, int]], progress: Progress | None) -> None:
+    """Look at every face again, around where it was after smoothing, and take the mean of both looks, in place.
+
+    The landmark network trembles with the square that it is shown; these squares are calm.
+    """
+    landmarks, found = columns["landmarks"], columns["found"]
+
+    def look(part: tuple[int, Image]) -> list[Landmarks | None]:
+        number, frame = part
+        near = (mesh_near(frame, mesh_box(mesh)) for mesh in landmarks[found[:, number], number])
+        return [None if mesh is None else refine_eyes(frame, mesh) for mesh in near]
+
+    with closing(read_clip(clip, "Watching the target again", progress)) as frames:
+        for number, meshes in enumerate(in_parallel(look, enumerate(frames))):
+            for face, mesh in zip(np.flatnonzero(found[:, number]), meshes, strict=True):
+                if mesh is not None:
+                    landmarks[face, number] = (landmarks[face, number] + mesh) / 2
+    for track, seen in zip(landmarks, found, strict=True):
+        for first, end in spans:
+            if seen[first:end].any():
+                whole = [*track[first:end]]
+                calm(whole, [NO_SWAY] * len(whole), float(clip.fps))
+                track[first:end] = whole
 
 
 _Moment = dict[int, Sighting]
@@ -289,7 +315,7 @@ class _Follower:
         """Return the smoothed track, given the number of frames and the ends of the shots."""
         missing = count - len(self._meshes)
         meshes = [*[None] * missing, *self._meshes]
-        sway = [*[(0.0, 0.0, 0.0)] * missing, *self._sway]
+        sway = [*[NO_SWAY] * missing, *self._sway]
         likeness = np.array([*[0.0] * missing, *self._likeness], np.float32)
         landmarks = np.zeros((count, POINTS, 3), np.float32)
         for first, end in pairwise(shots):

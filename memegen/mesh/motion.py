@@ -15,6 +15,7 @@ import numpy as np
 from memegen.base.arrays import Floats, smoothstep
 from memegen.face.options import Region
 from memegen.face.topology import (
+    BONE,
     EYE_LIDS,
     INNER_LIPS,
     IRISES,
@@ -228,7 +229,9 @@ def shares(part: Region) -> Floats:
     mouth = middle * smoothstep((y - 0.42) / 0.2)
     if part == "mouth":
         return np.asarray(mouth)
+    # What lies over bone keeps the place that it has: it says how the head is held.
     eyes = smoothstep((y + 0.5) / 0.15) * (1 - smoothstep((y - 0.1) / 0.2)) * (1 - smoothstep((abs(x) - 0.62) / 0.1))
+    eyes[BONE] = 0
     return np.asarray(np.maximum(mouth, eyes))
 
 

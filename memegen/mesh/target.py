@@ -53,7 +53,7 @@ ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not
 BLINKING = 0.65, 0.85  # opening of an eye, over its usual one, up to which it is painted over, and from which not
 AROUND_EYE = 0.5  # what is cut out around an eye, over its width
 BEYOND_LIDS, SOFT_EYE = 1.5, 0.12  # what is painted, over the lids' outline, and the blur of its edge
-MISREAD = 0.5  # how much of the lower lip may be teeth that were taken for it
+MISREAD, DOWN = 0.5, 0.5  # how much of the lower lip may be teeth taken for it, and how much of that its outer edge
 LEVELS = [0.06, 0.09, 0.13, 0.18, 0.24, 0.31]  # openings at which the inside of a mouth is kept
 ALIKE = 0.25  # by how much of its opening a mouth must open or shut until its inside is replaced in full
 ENOUGH = 0.6  # how far the target's mouth must open, over the driver's way, to lend its own inside
@@ -335,7 +335,7 @@ def change_face(
     rigid, face = (now + (1 - amount) * (then - now) for now, then in ((rigid, rings), (face, landmarks)))
     stage = bare_stage(frame, rig, _corrected(rings, face))
     opened = held_open(face, landmarks)
-    picture = bend(stage, follow(stage, rigid, opened))
+    picture = bend(stage, follow(stage, rigid, opened), turned=acting.part == "head")
     light = np.clip(_tone(frame, landmarks) / role.tone, *GAINS)
     if acting.part != "mouth":
         turn_eyes(picture, role.eyes, face[:, :2], role.model[:, :2], light=light, amount=amount)
@@ -378,7 +378,7 @@ def _corrected(rest: Floats, face: Floats) -> Floats:
     gap, lip = np.linalg.norm(rest[INNER_LIPS[0]] - rest[inner], axis=1), np.linalg.norm(way, axis=1)
     # Where lower teeth are seen, the network takes them for the lip: a mouth is up to twice as far open as it was read.
     share = np.minimum(gap / np.maximum(lip, 1e-3), MISREAD) * max(1 - after / max(before, 1e-6), 0.0)
-    for row, left in zip(LOWER_LIP, np.linspace(1, 0, len(LOWER_LIP)), strict=True):
+    for row, left in zip(LOWER_LIP, np.linspace(1, DOWN, len(LOWER_LIP)), strict=True):
         places[row] += left * share[:, None] * way
     return places
 

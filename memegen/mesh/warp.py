@@ -302,12 +302,13 @@ def bare_stage(frame: Image, rig: Rig, places: Floats) -> Stage:
     )
 
 
-def bend(stage: Stage, vertices: Floats) -> Image:
+def bend(stage: Stage, vertices: Floats, *, turned: bool) -> Image:
     """Draw a frame warped: uint8 RGB (H, W, 3). Where nothing moves it is as it was, to the last bit.
 
     Args:
         stage: From `bare_stage`.
         vertices: (V, 3) float32, where the vertices are now, pixels of the frame.
+        turned: Whether the head turns: then the outline of a cheek may be in front of what is behind it.
     """
     picture = stage.photo.copy()
     if not stage.region.size:
@@ -321,7 +322,8 @@ def bend(stage: Stage, vertices: Floats) -> Image:
         points[:, :2] - np.array(corner, np.float32)
         for points, corner in ((vertices, part.corner), (stage.places, stage.origin))
     )
-    _sharpen(flow, _lips(), now, origin)  # lips that shut are thinner than a cell
+    # Lips that shut are thinner than a cell, and at an outline the deformation jumps.
+    _sharpen(flow, _face_of(_back_to_front(stage.triangles, vertices)) if turned else _lips(), now, origin)
     face = cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     cv2.blendLinear(face, part.region, moved, 1 - moved, picture[part.window])
     return picture
@@ -479,6 +481,11 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
     near = np.array([int(box.left), int(box.top)], np.float32)
     values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
     patch[covered] = values[covered]
+
+
+def _face_of(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of some triangles (T, 3) that belong to the face, not to the rings around it."""
+    return np.asarray(triangles[triangles.max(1) < POINTS])
 
 
 @lru_cache(maxsize=1)
