@@ -12,8 +12,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the engine fomm needs torch: pip install 'memegen[fomm]'")
 
-import torch
-from fomm_states import golden
+from fomm_states import save_golden
 
 from memegen.animator import load_animator
 from memegen.base.errors import InputError, NoFaceError
@@ -21,16 +20,14 @@ from memegen.cli import main
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.face.tracking import track_face
-from memegen.fomm.animator import FommAnimator, find_best_frame
+from memegen.fomm.animator import FommAnimator
+from memegen.fomm.driver import find_best_frame
 from memegen.media.video import Video, open_video
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny golden networks as a published checkpoint would come."""
-    path = tmp_path_factory.mktemp("checkpoint") / "tiny-cpk.pth.tar"
-    torch.save({**golden("tiny_vox")[1], "epoch": 1}, path)
-    return path
+    return save_golden(tmp_path_factory.mktemp("checkpoint") / "tiny-cpk.pth.tar")
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +187,28 @@ def test_several_faces_do_not_fit_one_square(engine: FommAnimator, couple: np.nd
         next(acting(engine, face="all", framing="face").animate(couple, singer))
     with pytest.raises(InputError, match="leave the crop out"):
         next(with_options(engine, crop="none").animate(couple, {0: singer}))
+
+
+def test_the_mouth_alone_follows_in_the_whole_photo_only(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video
+) -> None:
+    short, mouth = replace(singer, duration=0.4), acting(engine, part="mouth")
+    frames = [*mouth.animate(small_portrait, short)]
+    nose = round(float(face_mesh(small_portrait, pick_face(detect_faces(small_portrait)))[1, 1]))
+    apart = np.max([np.abs(frame.astype(int) - small_portrait).mean((1, 2)) for frame in frames], axis=0)
+    assert apart[nose:].max() > 1
+    assert apart[: nose - 20].max() == 0
+    for other in (acting(mouth, framing="face"), with_options(mouth, crop="none")):
+        with pytest.raises(InputError, match="only in the whole photo") as caught:
+            next(other.animate(small_portrait, short))
+        assert caught.value.remedy == {"part": "face"}
+
+
+def test_a_part_does_not_follow_absolute_motion(
+    engine: FommAnimator, small_portrait: np.ndarray, singer: Video
+) -> None:
+    with pytest.raises(InputError, match="Absolute motion moves the whole head, so the face can't follow alone"):
+        next(with_options(acting(engine, part="face"), relative=False).animate(small_portrait, singer))
 
 
 def test_without_movement_the_photo_stays_as_it_is(

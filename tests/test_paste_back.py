@@ -161,12 +161,21 @@ def test_a_square_quite_outside_changes_nothing(portrait: np.ndarray) -> None:
 
 def test_what_belongs_to_others_is_left_to_them(portrait: np.ndarray) -> None:
     box = FaceBox(100, 80, 400, 380)
-    part = np.zeros(portrait.shape[:2], np.float32)
-    part[:, :200] = 1
+    part = np.zeros((300, 300), np.float32)
+    part[:, :100] = 1
     picture = portrait.copy()
     PasteBack(portrait, box, network(portrait, box), part=part).onto(picture, np.zeros((SIDE, SIDE, 3), np.uint8))
     assert np.array_equal(picture[:, 205:], portrait[:, 205:])
     assert picture[200:300, 160:190].mean() < 20
+
+
+def test_a_face_already_in_the_picture_stays(portrait: np.ndarray) -> None:
+    part = np.zeros((300, 300), np.float32)
+    part[:, :100] = 1
+    box, picture = FaceBox(100, 80, 400, 380), portrait.copy()
+    picture[:, 220:] = 0  # what another face's square drew
+    PasteBack(portrait, box, network(portrait, box), part=part).onto(picture, np.zeros((SIDE, SIDE, 3), np.uint8))
+    assert picture[:, 225:].max() == 0
 
 
 def test_boxes_become_squares_of_whole_pixels() -> None:

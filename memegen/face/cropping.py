@@ -1,4 +1,4 @@
-"""Boxes around faces, and the squares that are cut out around them."""
+"""Boxes around faces, the squares that are cut out around them, and soft outlines."""
 
 from __future__ import annotations
 
@@ -104,6 +104,19 @@ def window(points: Floats, margin: float, picture: Image) -> tuple[slice, slice]
     left, top = np.clip(np.floor(points.min(0) - margin), 0, ends).astype(int).tolist()
     right, bottom = np.clip(np.ceil(points.max(0) + margin) + 1, 0, ends).astype(int).tolist()
     return np.s_[top:bottom, left:right]
+
+
+def soft_mask(outline: Floats, size: tuple[int, ...], blur: float) -> Floats:
+    """Draw a mask with a soft edge: (H, W) float32, 1 inside and half on the edge.
+
+    Args:
+        outline: (P, 2) pixels.
+        size: Width and height of the result.
+        blur: Sigma of the edge, pixels.
+    """
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur))
 
 
 def crop_face(image: Image, box: FaceBox, *, margin: float = 0.4, side: int = 256) -> Image:

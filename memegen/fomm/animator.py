@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,35 +11,18 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError, NoFaceError
 from memegen.base.progress import Progress
-from memegen.face.casting import Driving, Role, cast_roles, eased, territory
+from memegen.face.casting import Driving, Role, cast_roles
 from memegen.face.cropping import FaceBox, crop_face, points_box, whole_square
 from memegen.face.detection import face_mesh
-from memegen.face.landmarks68 import align_clip, align_face
+from memegen.face.landmarks68 import align_face
 from memegen.face.options import Acting
-from memegen.face.topology import Landmarks
-from memegen.face.tracking import crop_video, track_face
-from memegen.face.watching import DRIVING_SIDE, Arrays, read_clip, recall, watch
-from memegen.fomm.keypoints import Keypoints
+from memegen.face.topology import POINTS, Landmarks
+from memegen.fomm.driver import Analysis, analyse, find_best_frame, lengthened, transfer_of
 from memegen.fomm.model import SIZE, FommModel
 from memegen.fomm.options import FommOptions
-from memegen.fomm.paste_back import PasteBack
+from memegen.fomm.paste_back import PasteBack, part_mask, share_square
+from memegen.fomm.target import change_target, refuse_several
 from memegen.media.video import Video
-
-MARGIN = 0.15  # room around the face's box over a whole clip, on each side; the photo's crop gets the same share
-
-
-class Analysis(NamedTuple):
-    """What an engine needs to know of a driving clip; it is kept in the cache, so that the next photo starts at once.
-
-    Attributes:
-        keypoints: float32 keypoints of the N cropped frames.
-        landmarks: (N, K, 2) float32, pixels; N = 0 where no face was looked for in the clip.
-        box: The square crop, pixels of frames with a long side of 640.
-    """
-
-    keypoints: Keypoints[Floats]
-    landmarks: Floats
-    box: FaceBox
 
 
 class Part(NamedTuple):
@@ -52,6 +34,7 @@ class Part(NamedTuple):
         box: Its square in the photo, pixels.
         crop: The photo in that square, uint8 RGB (256, 256, 3).
         fps: The clip's frame rate.
+        mask: (256, 256) float32, how much of the square follows; all of it when None.
     """
 
     analysis: Analysis
@@ -59,6 +42,7 @@ class Part(NamedTuple):
     box: FaceBox
     crop: Image
     fps: float
+    mask: Floats | None
 
 
 @dataclass(frozen=True)
@@ -84,11 +68,11 @@ class FommAnimator:
         """The checkpoint's name."""
         return self.model.name
 
-    def animate(self, photo: Image, driving: Driving) -> Iterator[Image]:
+    def animate(self, photo: Image | Video, driving: Driving) -> Iterator[Image]:
         """Move one face of a photo, or several, as the faces in driving clips move.
 
         Args:
-            photo: uint8 RGB (H, W, 3).
+            photo: uint8 RGB (H, W, 3). Or a target video, see `change_target`.
             driving: The clip; what is found in it is kept in the cache folder for the next photo. Or, for a duet, each
                 face's number and its own clip: a singer comes to rest when its clip ends before another's.
 
@@ -98,12 +82,16 @@ class FommAnimator:
         Raises:
             NoFaceError: The photo or the clip has no face, and `crop` is "face".
             InputError: There are fewer faces than `face` asks for, nothing of the photo is in the crop, the checkpoint
-                is damaged, or several faces are to be shown as one square.
+                is damaged, several faces are to be shown as one square, or the part can't follow alone.
         """
+        if isinstance(photo, Video):
+            yield from change_target(
+                self.model, photo, driving, acting=self.acting, options=self.options, progress=self.progress
+            )
+            return
         self._check_crop(photo)
         roles = self._roles(photo, driving)
-        if self.acting.framing == "face" and len(roles) > 1:
-            raise InputError(f"{len(roles)} faces do not fit one square: choose the framing photo, or a single face.")
+        refuse_several(len(roles), self.acting)
         parts = [self._part(photo, role) for role in roles]
         length = max(len(part.analysis.keypoints.value) for part in parts)
         if self.acting.framing == "face":
@@ -148,7 +136,7 @@ class FommAnimator:
         """Make one face and its clip ready."""
         clip = role if isinstance(role, Video) else role.clip
         landmarks = self._photo_landmarks(photo, role)
-        analysis = self._analyse(clip)
+        analysis = analyse(self.model, clip, self.options, self.progress)
         best = 0
         if self.options.best_frame and landmarks is not None and len(analysis.landmarks):
             best = find_best_frame(landmarks, analysis.landmarks)
@@ -156,26 +144,32 @@ class FommAnimator:
         if self.acting.framing == "photo":
             box = whole_square(box)  # whole pixels, so that the square can be put back where it was cut out
         crop = crop_face(photo, box, margin=0, side=SIZE)
-        return Part(analysis=analysis, best=best, box=box, crop=crop, fps=float(clip.fps))
+        mask = self._mouth(landmarks, box) if self.acting.part == "mouth" else None
+        return Part(analysis=analysis, best=best, box=box, crop=crop, fps=float(clip.fps), mask=mask)
+
+    def _mouth(self, landmarks: Landmarks | None, box: FaceBox) -> Floats:
+        """Return how much of the photo's square follows when only the mouth does."""
+        if self.acting.framing == "face" or landmarks is None or len(landmarks) != POINTS:
+            raise InputError(
+                "The mouth can follow alone only in the whole photo, in a face that the mesh's landmarks find.",
+                remedy={"part": "face"},
+            )
+        return part_mask(landmarks, box, "mouth", SIZE)
 
     def _squares(self, part: Part, length: int) -> Iterator[Image]:
         """Let the networks draw one face, as long as the longest clip."""
-        return self.model.animate_keypoints(
-            part.crop,
-            _lengthened(part, length),
-            relative=self.options.relative,
-            best_frame=part.best,
-            expression=self.acting.expression,
-            motion=self.acting.motion,
-        )
+        driving = lengthened(part.analysis.keypoints, length, best=part.best, fps=part.fps)
+        transfer = transfer_of(self.acting, self.options, self.acting.part or "head")
+        return self.model.animate_keypoints(part.crop, driving, best_frame=part.best, **transfer)
 
     def _paste(self, photo: Image, role: Role | Video, part: Part) -> PasteBack:
         """Prepare to put one face's squares back, by what the networks make of the photo as it is."""
         still = next(self.model.animate_keypoints(part.crop, self.model.keypoints([part.crop]), relative=False))
-        own = None
+        mask = part.mask
         if isinstance(role, Role) and role.others:
-            own = territory(role.face, role.others, (photo.shape[1], photo.shape[0]))
-        return PasteBack(photo, part.box, still, part=own)
+            own = share_square(part.box, role.face, role.others, SIZE)
+            mask = own if mask is None else mask * own
+        return PasteBack(photo, part.box, still, part=mask)
 
     def _photo_landmarks(self, photo: Image, role: Role | Video) -> Landmarks | None:
         """Find the landmarks of the face; None where there need be none."""
@@ -203,68 +197,8 @@ class FommAnimator:
             return self.options.crop.clip(width, height).square()
         if landmarks is None or not len(analysis.landmarks):
             return FaceBox(0, 0, width, height).inside(width, height)
-        theirs = points_box(analysis.landmarks[best])
-        share = analysis.box.width / max(theirs.width, theirs.height)
-        return points_box(landmarks).square((share - 1) / 2)
-
-    def _analyse(self, clip: Video) -> Analysis:
-        """Follow the face in a clip, crop it and find its keypoints, unless all this is known."""
-        how, landmarks, face = "none", np.zeros((0, 0, 2), np.float32), None
-        if self.options.crop != "none":
-            how = self.options.landmarks
-            track = watch(clip, self.progress, align_clip if how == "face-alignment" else track_face)
-            landmarks, face = np.stack([points[:, :2] for points in track.landmarks]), crop_video(track)
-        found = recall(
-            clip,
-            f"keypoints {self.model.keypoints_key} {how}",
-            names=("value", "jacobian", "box"),
-            make=lambda: self._find_keypoints(clip, face),
-        )
-        return Analysis(Keypoints(found["value"], found["jacobian"]), landmarks, FaceBox(*found["box"].tolist()))
-
-    def _find_keypoints(self, clip: Video, face: FaceBox | None) -> Arrays:
-        """Find the keypoints of a clip in one square for all frames: around the face, or in the middle without one."""
-        with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
-            height, width = next(frames).shape[:2]
-        box = (FaceBox(0, 0, width, height) if face is None else face.square(MARGIN)).inside(width, height)
-        with closing(read_clip(clip, "Reading the movement", self.progress)) as frames:
-            value, jacobian = self.model.keypoints(crop_face(frame, box, margin=0, side=SIZE) for frame in frames)
-        return {"value": value, "jacobian": jacobian, "box": np.array([box.left, box.top, box.right, box.bottom])}
-
-
-def _lengthened(part: Part, length: int) -> Keypoints[Floats]:
-    """Return a clip's keypoints, and after its end a return to its best frame, up to a length in frames."""
-    keypoints = part.analysis.keypoints
-    late = np.arange(1, length - len(keypoints.value) + 1)
-    left = np.array([eased(int(frame), part.fps) for frame in late], np.float32)
-
-    def longer(values: Floats) -> Floats:
-        rest, last = values[part.best], values[-1]
-        end = rest + left.reshape(-1, *(1,) * rest.ndim) * (last - rest)
-        return np.concatenate([values, end]).astype(np.float32)
-
-    return Keypoints(*map(longer, keypoints)) if len(late) else keypoints
+        return points_box(landmarks).square((analysis.share(best) - 1) / 2)
 
 
 def _without_face(error: NoFaceError) -> NoFaceError:
     return NoFaceError(f"{error} Give a drawing's or an animal's place as the crop.", remedy={"crop": "none"})
-
-
-def find_best_frame(landmarks: Landmarks, driving: Floats) -> int:
-    """Find the driving frame whose pose and expression is nearest the photo's.
-
-    Args:
-        landmarks: (K, 2 or 3) of the photo, pixels.
-        driving: (N, K, 2) of the clip, pixels.
-
-    Returns:
-        The frame's number, by the distance of the landmarks centred and scaled to one size.
-    """
-    wanted = _normalised(landmarks[None, :, :2])
-    return int(((_normalised(driving) - wanted) ** 2).sum((1, 2)).argmin())
-
-
-def _normalised(points: Floats) -> Floats:
-    """Shift and scale landmarks (N, K, 2) to a mean of 0 and squares that sum to 1."""
-    centred = points - points.mean(1, keepdims=True)
-    return np.asarray(centred / np.sqrt((centred**2).sum((1, 2), keepdims=True)))

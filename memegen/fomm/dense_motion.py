@@ -48,8 +48,8 @@ class DenseMotion(nn.Module):
         """Combine the keypoints' motions (Eq. 7).
 
         Args:
-            small: (1, C, H, W) source image as `self.down` makes it.
-            source: keypoints of the source, N = 1.
+            small: (1 or N, C, H, W) source image as `self.down` makes it: one for all frames, or each frame's own.
+            source: keypoints of the source or the sources.
             driving: keypoints of N frames to show.
 
         Returns:

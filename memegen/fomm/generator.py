@@ -13,12 +13,12 @@ from memegen.fomm.layers import ConvBlock, DownBlock, Hourglass, ResBlock, State
 
 
 class EncodedSource(NamedTuple):
-    """What a photo contributes to every frame, computed once.
+    """What a photo contributes to every frame, computed once; or what N sources contribute to a frame each.
 
     Attributes:
-        features: (1, C, H/4, W/4) the encoder's output.
-        small: (1, 3, H/4, W/4) the photo as the dense motion network sees it.
-        keypoints: of the photo, N = 1.
+        features: (1 or N, C, H/4, W/4) the encoder's output.
+        small: (1 or N, 3, H/4, W/4) the photo as the dense motion network sees it.
+        keypoints: of the photo, N = 1, or of each source.
     """
 
     features: Tensor
@@ -94,7 +94,7 @@ class Generator(nn.Module):
         """Compute everything about the source that does not depend on the driver.
 
         Args:
-            image: (1, C, H, W) float32 RGB in [0, 1], H and W multiples of `step`.
+            image: (1 or N, C, H, W) float32 RGB in [0, 1], H and W multiples of `step`.
             keypoints: of that image.
         """
         features = self.first(image)

@@ -46,7 +46,7 @@ def transfer_motion(
     """Return the keypoints that show the photo's subject in each driving frame.
 
     Args:
-        source: keypoints of the photo, N = 1.
+        source: keypoints of the photo, N = 1, or of a source of its own for each driving frame.
         driving: keypoints of N driving frames.
         initial: keypoints of the driving frame whose pose is taken to be the photo's, N = 1; movements start there.
         relative: transfer the movement since the initial frame; otherwise use the driver's own keypoints.

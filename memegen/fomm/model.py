@@ -1,6 +1,6 @@
 """The networks as one model: numpy pictures in and out, whole clips as streams."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar, Unpack
@@ -118,15 +118,45 @@ class FommModel:
             InputError: crops of the wrong kind, a best frame beyond the end, or a checkpoint that gives no numbers.
             UnavailableError: the device has too little memory even for a single frame.
         """
-        source, batches = self._encoded(source_crop), self._detected(driving_crops)
+        source, batches = self._encoded(self._checked(source_crop)[None]), self._detected(driving_crops)
         yield from self._animated(source, *_initial(batches, best_frame), **transfer)
 
     def animate_keypoints(
         self, source_crop: Image, driving: ArrayKeypoints, *, best_frame: int = 0, **transfer: Unpack[Transfer]
     ) -> Iterator[Image]:
         """Do the same as `animate_crops` for a driver whose `keypoints` are known."""
-        source = self._encoded(source_crop)
+        source = self._encoded(self._checked(source_crop)[None])
         yield from self._animated(source, *_initial(iter([driving]), best_frame), **transfer)
+
+    def reenact(
+        self, crops: Sequence[Image], driving: ArrayKeypoints, *, initial: ArrayKeypoints, **transfer: Unpack[Transfer]
+    ) -> Iterator[tuple[Image, Image]]:
+        """Show a subject that moves by itself making the driver's movements: each crop is the source of one frame.
+
+        Args:
+            crops: N frames of the subject, as for `animate_crops`.
+            driving: keypoints of the N driving frames that belong to them.
+            initial: keypoints of the driving frame that movements are counted from, N = 1.
+            **transfer: how the motion is transferred, see `transfer_motion`; "auto" as scale takes that of the first.
+
+        Yields:
+            for each crop two uint8 RGB pictures of its size: what the networks make of it with the driver's movement,
+            and with none.
+
+        Raises:
+            InputError: as `animate_crops`.
+            UnavailableError: as `animate_crops`.
+        """
+
+        def step(images: Image, *part: Array) -> Iterator[tuple[Image, Image]]:
+            source = self._encoded(images)
+            own = _to_arrays(source.keypoints)
+            moved = transfer_motion(own, Keypoints(*part), initial=initial, **transfer)
+            return zip(self._drawn(source, moved), self._drawn(source, own), strict=True)
+
+        images = np.stack([self._checked(crop) for crop in crops]) if crops else np.zeros((0, 0, 0, 3), np.uint8)
+        for pictures in _in_parts([(images, *driving)], self.compute.batch, step):
+            yield from pictures
 
     @torch.inference_mode()
     def explain(
@@ -137,7 +167,7 @@ class FommModel:
         Raises:
             InputError: as `animate_crops`.
         """
-        source, driving = self._encoded(source_crop), self.keypoints(driving_crops)
+        source, driving = self._encoded(self._checked(source_crop)[None]), self.keypoints(driving_crops)
         initial, batches = _initial(iter([driving]), best_frame)
         frames = np.stack(list(self._animated(source, initial, batches, **transfer)))
         still = _to_arrays(source.keypoints)
@@ -188,10 +218,10 @@ class FommModel:
         return crop
 
     @torch.inference_mode()
-    def _encoded(self, crop: Image) -> EncodedSource:
-        image = self._image(self._checked(crop)[None])
+    def _encoded(self, crops: Image) -> EncodedSource:
+        images = self._image(crops)
         with _exact():
-            return self._generator.encode(image, self._detector(image))
+            return self._generator.encode(images, self._detector(images))
 
     @torch.inference_mode()
     def _found(self, crops: Image) -> ArrayKeypoints:
@@ -206,8 +236,9 @@ class FommModel:
     def _drawn(self, source: EncodedSource, driving: ArrayKeypoints) -> Image:
         motion = self._motion(source, self._tensors(driving))
         # Motion is cheap in large batches; on CPUs the decoder is fastest when few frames' maps fill the cache.
-        parts = zip(*(torch.split(part, self.compute.decode) for part in motion), strict=True)
-        warped = (self._generator.warp(source.features, Motion(*part)) for part in parts)
+        features = source.features.expand(len(motion.deformation), -1, -1, -1)
+        parts = zip(*(torch.split(part, self.compute.decode) for part in (features, *motion)), strict=True)
+        warped = (self._generator.warp(part, Motion(*moved)) for part, *moved in parts)
         picture = torch.cat([self._generator.render(features) for features in warped])
         if not bool(torch.isfinite(picture).all()):
             raise self._not_numbers()

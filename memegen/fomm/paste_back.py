@@ -7,11 +7,16 @@ square. The movement fades out towards the square's edge: nothing is drawn twice
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.cropping import FaceBox, crop_face
+from memegen.face.casting import territory
+from memegen.face.cropping import FaceBox, crop_face, soft_mask
+from memegen.face.options import Region
+from memegen.face.topology import FACE_OVAL, LOWER_FACE, Landmarks
 
 FEATHER = 0.16  # width of the fading at the edge, over the square's side
 TINT = 1 / 24  # blur of the difference in colour between photo and network, over the square's side
@@ -21,6 +26,33 @@ NEAR = 1 / 24  # how far around a pixel changes count for it, over the square's 
 CHANGE = (0.4, 1.2)  # grey levels of change at which a pixel begins to move, and moves fully
 ALIKE = 1 / 128  # blur of the difference between square and moved photo, over the square's side
 UNLIKE = 14.0  # grey levels by which a pixel must differ from the moved photo to come from the square
+JAW = [point for point in LOWER_FACE if point not in (116, 345)]  # without the corners beside the eyes
+PARTS: dict[Region, list[int]] = {"mouth": JAW, "face": FACE_OVAL}  # outlines of what may follow alone
+AROUND = 1.2  # size of what is pasted, over that outline: a chin needs room to go down
+SOFT = 1 / 40  # blur of its edge, over the square's side
+
+
+def part_mask(landmarks: Landmarks, box: FaceBox, part: Region, side: int) -> Floats:
+    """Return how much of a square follows the driver, (side, side) float32, 0 to 1; all of it with "head".
+
+    Args:
+        landmarks: (478, 2 or 3) of the face, pixels.
+        box: The square, in the same pixels.
+        part: What follows.
+        side: Pixels of the result's side.
+    """
+    if part == "head":
+        return np.ones((side, side), np.float32)
+    outline = (landmarks[PARTS[part], :2] - [box.left, box.top]) * (side / box.width)
+    middle = outline.mean(0)
+    return soft_mask(middle + AROUND * (outline - middle), (side, side), SOFT * side)
+
+
+def share_square(box: FaceBox, face: FaceBox, others: Sequence[FaceBox], side: int) -> Floats:
+    """Return how much of a square belongs to a face and not to others, (side, side) float32, see `territory`."""
+    whole = round(box.width)
+    own = territory(face, others, (whole, whole), corner=(box.left, box.top))
+    return np.asarray(cv2.resize(own, (side, side), interpolation=cv2.INTER_AREA))
 
 
 class PasteBack:
@@ -33,7 +65,8 @@ class PasteBack:
         photo: uint8 RGB (H, W, 3).
         box: Where the squares belong, from `whole_square`; may reach beyond the photo.
         still: What the network makes of the crop when nothing moves, uint8 RGB (S, S, 3).
-        part: (H, W) float32, how much of the photo belongs to this face, 0 to 1; all of it when None.
+        part: float32, as square as the box and of any resolution: how much of it belongs to this face, 0 to 1; all of
+            it when None.
     """
 
     def __init__(self, photo: Image, box: FaceBox, still: Image, *, part: Floats | None = None) -> None:
@@ -53,11 +86,9 @@ class PasteBack:
         self._grey = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY)
         mask = self._edges(left, top, width, height)
         if part is not None:
-            shares = crop_face(cv2.merge([np.asarray(part * 255, np.uint8)] * 3), box, margin=0, side=self._size)
-            mask *= np.divide(shares[..., 0], 255, dtype=np.float32)
+            mask *= cv2.resize(part, (self._size, self._size), interpolation=cv2.INTER_AREA)
         self._mask = cv2.merge([mask] * 3)
         # Coordinates for `remap`, of the photo's window and of the square.
-        self._patch = photo[self.window]
         rows, columns = (np.arange(span.start, span.stop, dtype=np.float32) for span in self.window)
         self._pixels = np.dstack(np.meshgrid(columns - x0, rows - y0))
         self._cells = np.dstack(np.meshgrid(*[np.arange(self._size, dtype=np.float32)] * 2))
@@ -70,7 +101,8 @@ class PasteBack:
             picture: uint8 RGB (H, W, 3): the photo, or the photo with other faces already in it.
             square: uint8 RGB (S, S, 3), what the network drew.
         """
-        if not self._patch.size:
+        patch = picture[self.window]
+        if not patch.size:
             return
         flow, moved, trust = self._movement(square)
         loose = cv2.merge([1 - trust] * 3)
@@ -81,7 +113,7 @@ class PasteBack:
         keep = cv2.subtract(1.0, self._mask * loose)
         # The photo's pixels make the movement, scaled from the square's pixels to the photo's and faded at the edge.
         path = self._pixels + self._up(flow * self._mask[..., :2] * np.float32(self._side / self._size))
-        warped = cv2.remap(self._patch, path, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        warped = cv2.remap(patch, path, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         warped = cv2.multiply(warped, self._up(keep), dtype=cv2.CV_32F)
         picture[self.window] = cv2.add(warped, self._up(self._mask * own), dtype=cv2.CV_8U)
 

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.cropping import window
+from memegen.face.cropping import soft_mask, window
 from memegen.face.topology import EYE_LIDS, IRISES
-from memegen.mesh.raster import soft_mask
 
 LEAST = 1.5  # radius in pixels of an iris that can be seen to move
 REACH = 2.5  # how far around an iris the white is looked at, over the iris's radius

@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.cropping import window
+from memegen.face.cropping import soft_mask, window
 from memegen.face.topology import LIP_MIDDLES, LIPS, eye_distance
 from memegen.mesh.palette import Palette
-from memegen.mesh.raster import soft_mask
 
 TUCK = 0.15  # how much of the driver's mouth is cut off at its lips, over the way to the middle
 GRID = 40  # most cells, along a side, of the way from the photo's mouth to the driver's

@@ -1,8 +1,7 @@
-"""Triangles and outlines drawn into arrays of numbers."""
+"""Triangles drawn into arrays of numbers."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,19 +49,6 @@ def rasterise(
     spread += a * column + b * row
     np.clip(spread, low, high, out=spread)
     return np.ascontiguousarray(spread.T).reshape(*labels.shape, -1), labels < count
-
-
-def soft_mask(outline: Floats, size: tuple[int, ...], blur: float) -> Floats:
-    """Draw a mask with a soft edge: (H, W) float32, 1 inside and half on the edge.
-
-    Args:
-        outline: (P, 2) pixels.
-        size: Width and height of the result.
-        blur: Sigma of the edge, pixels.
-    """
-    mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
-    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur))
 
 
 def _labels(triangles: NDArray[np.float64], size: tuple[int, int], wider: float) -> NDArray[np.int64]:

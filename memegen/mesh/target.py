@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.cropping import FaceBox, points_box, window
+from memegen.face.cropping import FaceBox, points_box, soft_mask, window
 from memegen.face.options import Acting
 from memegen.face.targets import TargetPlan, TargetTrack, how_visible
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, IRISES, LOWER_LIP, POINTS, Landmarks
@@ -38,7 +38,6 @@ from memegen.mesh.motion import (
 )
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
-from memegen.mesh.raster import soft_mask
 from memegen.mesh.rest import Rest, find_rest, turned_aside
 from memegen.mesh.rig import Rig, lay_rings, with_rings
 from memegen.mesh.warp import bare_stage, bend, follow
