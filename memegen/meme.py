@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,10 +22,12 @@ from memegen.look.options import Look
 from memegen.media.encoders import check_limit, final_size, parse_size
 from memegen.media.images import read_image
 from memegen.media.options import Cut, Sound
+from memegen.media.sound import is_sound_only
 from memegen.media.video import Video, check_output, open_video, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
+from memegen.singer.miming import mimed_clip
 from memegen.singer.options import Singing
 from memegen.templates import Template, resolve_driving
 
@@ -58,7 +60,8 @@ def make_meme(
 
     Args:
         photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`.
-        template: The driving clip: a template's name, or the path or address of any video. For a duet, which face
+        template: The song: a template's name, or the path or address of any video, whose picture drives the photo, or
+            of any sound file, which a drawn singer performs. For a duet, which face
             sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
         out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary .mp4 that lives
             as long as the result: `save` it.
@@ -77,7 +80,7 @@ def make_meme(
     picture = read_image(photo)
     roles = _open_songs(template, cut, singing, progress)
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[photo, cut.audio, *(clip.path for clip in roles.clips.values())])
+        path = _output(out, stack, inputs=[photo, cut.audio, *roles.files])
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
         animator = _animator(engine, progress, engine_options(options))
         frames = animator.animate(picture, roles.driving)
@@ -108,11 +111,13 @@ class _Roles(NamedTuple):
         template: The first song, which gives the words and the credit.
         clips: The opened span of each face's song, by the face's number; of a single song under 0.
         duet: Whether each face has its own.
+        files: The songs' own files, which are not to be overwritten.
     """
 
     template: Template
     clips: dict[int, Video]
     duet: bool
+    files: Sequence[Path]
 
     @property
     def lead(self) -> Video:
@@ -155,15 +160,27 @@ def resolve_songs(
 
 def _open_songs(songs: Songs, cut: Cut, singing: Singing, progress: Progress | None) -> _Roles:
     found = resolve_songs(songs, progress, singing=singing)
-    clips = {number: _open_span(song, cut) for number, song in found.items()}
-    return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping))
+    clips = {number: open_song(song, cut, progress) for number, song in found.items()}
+    return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping), [s.local_path for s in found.values()])
 
 
-def _open_span(clip: Template, cut: Cut) -> Video:
-    """Open the part of a driving clip that is used."""
+def open_song(clip: Template, cut: Cut, progress: Progress | None = None) -> Video:
+    """Open the part of a song that is used: of its clip, or of one in which the drawn singer performs its sound.
+
+    Args:
+        clip: The song, with its file on this machine.
+        cut: Which part, and whether its sound is to be performed although it has a picture.
+        progress: Told how far the singer is.
+
+    Raises:
+        InputError: The file can't be read, or the part is not in it.
+    """
     begin, duration = clip.start if cut.start is None else cut.start, cut.duration
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
+    if cut.from_sound or (clip.own and is_sound_only(clip.local_path)):
+        mimed = mimed_clip(clip.local_path, until=None if duration is None else begin + duration, progress=progress)
+        return open_video(mimed, start=begin, duration=duration)
     driving = open_video(clip.local_path, start=begin, duration=duration)
     return driving if clip.crop is None else driving.cropped(clip.crop)
 

@@ -238,7 +238,9 @@ def alike(a: Array, b: Array) -> float:
 
 def leave_one_out(clips: list[Clip], heard: list[list[Example]], rest: list[Example], songs: list[Example]) -> None:
     """Tell every clip by what the others taught, and print how well."""
-    print("| clip | r of the gap | lag, ms | r of the rounding | r with itself, band 6 dB below |\n|---|---|---|---|---|")
+    print(
+        "| clip | r of the gap | lag, ms | r of the rounding | r with itself, band 6 dB below |\n|---|---|---|---|---|"
+    )
     table = []
     for k, clip in enumerate(clips):
         ear = learn([one for n, part in enumerate(heard) if n != k for one in part] + rest, songs)

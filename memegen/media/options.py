@@ -31,6 +31,11 @@ class Cut:
         None, "Another sound", "Sound or video file whose sound replaces the driving clip's."
     )
     mute: bool = option(False, "No sound", "Leave the sound out.")
+    from_sound: bool = option(
+        False,
+        "Follow only the clip's sound",
+        "Let a drawn singer perform the sound of a video; its picture is not used.",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -191,7 +191,8 @@ class Ear(NamedTuple):
     def load(cls) -> Ear:
         """Load what was learned."""
         with np.load(asset("models/hearing.npz"), allow_pickle=False) as kept:
-            return cls(*(kept[name] for name in cls._fields[:-1]), float(kept["width"]))
+            arrays = {name: kept[name] for name in ("mean", "spread", "supports", "weights", "offset")}
+            return cls(**arrays, width=float(kept["width"]))
 
     def save(self, file: Path) -> None:
         """Write it, small."""

@@ -104,7 +104,7 @@ def _above_seam() -> Floats:
 
 
 class _Relief(NamedTuple):
-    """The head as points (S, S, 3) in head units behind the pixels, and how far each pixel follows its turn (S, S, 1)."""
+    """The head behind the pixels: points (S, S, 3) in head units, and how far each follows a turn (S, S, 1)."""
 
     points: Floats
     follows: Floats
@@ -130,9 +130,9 @@ def _relief() -> _Relief:
 def _turned(face: Floats, controls: Controls) -> Floats:
     """Turn and shift the head in a picture."""
     relief = _relief()
-    moved = Camera(
-        rotation(controls.yaw, controls.pitch, controls.roll), (controls.shift_x, controls.shift_y), SMALL
-    )(relief.points)
+    moved = Camera(rotation(controls.yaw, controls.pitch, controls.roll), (controls.shift_x, controls.shift_y), SMALL)(
+        relief.points
+    )
     still = Camera(np.eye(3, dtype=np.float32), (0.0, 0.0), SMALL)(relief.points)
     # The shift of a pixel is about that of the one it comes from: small and smooth.
     shift = cv2.blur((moved - still)[..., :2] * relief.follows, (9, 9))
