@@ -1,4 +1,4 @@
-"""From what is heard to a recital: the mouth follows the voice, the head the beat and the phrases, the brows the tune."""
+"""From what is heard to a recital: mouth, head, brows and blinks follow the voice, the beat and the phrases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ REST = 0.35  # seconds of rest at the begin and the end
 SILENCE = 1e-6  # mean power of a spectrum below which nothing is heard at all
 QUIET = (-4.5, -3.2)  # powers of ten below the loud parts between which a sound fades out of hearing
 PRESENCE = (0.25, 0.5)  # how sure a voice is between which the mouth begins to follow it
-AJAR, GAIN = 0.45, 1.35  # what an opening is taken from, and then multiplied by: a prediction keeps to the middle
+AJAR = 0.4  # what is subtracted from an opening: a prediction keeps to the middle
+WIDE_OPEN = 3.4  # the opening that the widest vowels of a song get, if a gain within the next limits does it
+GAINS = (1.2, 2.4)
 GAP = 0.085  # the singer's opening, in its head units, for an opening of 1
 TIGHT = 0.3  # an opening below which the lips are pressed together in the middle of a phrase, as in m, b and p
 HUM = 0.05  # how far the jaw moves with music that nobody sings
@@ -73,7 +75,11 @@ def _voice(heard: Heard, loud: Floats) -> Voice:
     opening, rounding, sounds = Ear.load().mouths(features(heard)).T
     present = smoothstep((blurred(sounds, 0.15) - PRESENCE[0]) / (PRESENCE[1] - PRESENCE[0])) * (loud > 0.02)
     present = blurred(present, 0.03)
-    return Voice(GAIN * np.maximum(opening - AJAR, 0) * present, rounding * present, present)
+    opening = np.maximum(opening - AJAR, 0) * present
+    # A band around the voice makes the ear unsure, and the mouth small: the song's own widest vowels set the scale.
+    singing = opening[present > 0.5]
+    widest = float(np.percentile(singing, 95)) if len(singing) else 0.0
+    return Voice(float(np.clip(WIDE_OPEN / (widest + 1e-9), *GAINS)) * opening, rounding * present, present)
 
 
 def _mouth(voice: Voice, loud: Floats) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""Draws the singer fast, for whole songs: from pictures of the mouth and the eyes, blended, and turned by their depth."""
+"""Draws the singer fast, for whole songs: pictures of mouths and eyes are blended, and turned by their depth."""
 
 from __future__ import annotations
 
