@@ -34,7 +34,7 @@ def heard_pitch(sound: Samples, start: float, end: float, *, near: float) -> flo
 
 
 def cents(sound: Samples, score: Score, higher: int) -> NDArray[np.float64]:
-    """How far each note is off its pitch, in cents: the mean over its vowel, in windows of 40 ms, as vibrato moves it."""
+    """How far each note is off its pitch, in cents: the mean over its vowel, in windows of 40 ms, for its vibrato."""
     vowels = [phone for phone in score.phones if phone.name in VOWELS]
     off = []
     for note in score.notes:

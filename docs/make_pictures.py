@@ -36,7 +36,7 @@ def pair() -> np.ndarray:
 
 
 def main() -> None:
-    """Write daisy-bell.webp (driver and result, moving), daisy-bell.jpg (stills of the result) and the gallery."""
+    """Write daisy-bell.webp (driver and result, moving), daisy-bell.jpg (stills of the result), birthday.webp and the gallery."""
     template = memegen.load_template("daisy-bell")
     span = {"start": SPAN[0], "duration": SPAN[1] - SPAN[0]}
     driving = memegen.open_video(template.local_path, **span)
@@ -51,6 +51,8 @@ def main() -> None:
     stills = [panel(ours)[:, 50:-50] for ours in meme.frames()]
     sheet = np.hstack([stills[round(at)] for at in np.linspace(4, len(stills) - 4, 5)])
     Image.fromarray(sheet).save(HERE / "daisy-bell.jpg", quality=88)
+    words = {"start": 6.4, "duration": 3.4, "subtitles": True, "max_size": "400kB"}
+    memegen.make_meme(asset("portrait.jpg"), "happy-birthday", out=HERE / "birthday.webp", name="Grace", **words)
     for name, words in GALLERY.items():
         photo = pair() if name == "everybody" else asset("portrait.jpg")
         memegen.make_meme(photo, "daisy-bell", out=HERE / f"{name}.webp", max_size="400kB", **span, **words)

@@ -18,6 +18,7 @@ from memegen.base.progress import Progress
 from memegen.media.encoders import SUFFIXES
 from memegen.media.images import is_picture
 from memegen.meme import OPTIONS, Songs, make_meme, resolve_songs
+from memegen.singer.options import wished
 
 PHOTO_SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",
@@ -129,7 +130,7 @@ def make_batch(
     """
     check_suffix(suffix)
     files = find_photos(photos)
-    songs = resolve_songs(template, progress)
+    songs = resolve_songs(template, progress, singing=wished(options))
     target = expanded(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

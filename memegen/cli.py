@@ -329,7 +329,7 @@ def _make(options: argparse.Namespace) -> None:
     words = _words(options)
     if not is_address(options.photo):
         check_file(options.photo, kind="photo")
-    check_output(out, inputs=[options.photo, *_check_songs(song)])
+    check_output(out, inputs=[options.photo, *_check_songs(song, words)])
     _ask_permission(options)
     _sing(options.photo, song, out, words)
 
@@ -397,7 +397,7 @@ def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | di
     for photo in options.photos:
         if not is_address(photo) and not os.path.lexists(expanded(photo)):
             check_file(photo, kind="photo or folder")
-    _check_songs(song)
+    _check_songs(song, how)
     return find_photos(options.photos), song, how
 
 
@@ -423,13 +423,14 @@ def _is_folder(word: str) -> bool:
     return False
 
 
-def _check_songs(song: str | dict[int, str]) -> list[str]:
-    """Check the clip of a song or duet, and return the word for each."""
+def _check_songs(song: str | dict[int, str], words: Mapping[str, Any]) -> list[str]:
+    """Check the clip of a song or duet and what is sung, and return the word for each."""
+    from memegen.singer.options import wished
     from memegen.templates import check_driving
 
     clips = [song] if isinstance(song, str) else list(song.values())
     for clip in clips:
-        check_driving(clip)
+        check_driving(clip, wished(words))
     return clips
 
 

@@ -89,7 +89,7 @@ TEMPLATES: tuple[Template, ...] = (
         name="baka-mitai",
         title="Baka Mitai (Dame Da Ne)",
         credit='Song: "Baka Mitai" from the game series Ryu ga Gotoku (Yakuza) by SEGA. '
-        "Performance: the well-known Dame Da Ne template clip. Both belong to their makers.",
+        "Performance: Dobbsyrules, in the well-known Dame Da Ne clip. Both belong to their makers.",
         licence="Song and clip belong to SEGA and others; check before posting.",
         mirrors=(
             Mirror(
@@ -97,10 +97,21 @@ TEMPLATES: tuple[Template, ...] = (
                 "a957f6e8fed623c89ababdda938692f118b836e0/samples/damedane.mp4",
                 "03cb4f14024591ea11e87bb5d4a5c822c65cc9b39c8f6f0233ca61c6d2ea6db7",
             ),
-            Mirror(  # another cut of the same performance; only the beginning of its checksum is known
+            # other cuts of the same performance
+            Mirror(
                 "https://raw.githubusercontent.com/alanzhu39/dame-da-ne-bot/"
                 "1e494eecb0b7917ec2359e7673b2fbd22baeb0cb/files/04.mp4",
-                "f58e50b79cc3890b",
+                "f58e50b79cc3890b4ce01918364cddcd17953f10c741e02e64bf7604d1d19b3f",
+            ),
+            Mirror(
+                "https://raw.githubusercontent.com/logg926/fyp_fast/"
+                "1f4378e8352e7ce9920b693880360a23c14f44a5/damedane.mp4",
+                "653543e27143291d47c0101c16072f2a5b67ed655e556450e050a5672ed570c9",
+            ),
+            Mirror(
+                "https://raw.githubusercontent.com/NikolaTesla17/botkaMaitai/"
+                "ac495dcebb8baa0c7449b9f47832fe8953d0feb0/pythonBotLinux/firstOrder/automatic/inputCropped/1.mp4",
+                "34d6b9cd952674ec910fbdb9b1b2209d8e386bd3aa855ff6a874d18b49919fa5",
             ),
         ),
     ),
@@ -153,14 +164,18 @@ def resolve_driving(
     return _located(own, singing, progress=progress)
 
 
-def check_driving(source: str | Path) -> None:
+def check_driving(source: str | Path, singing: Singing | None = None) -> None:
     """Check that a driving clip is a template, an address or a video file that is there; downloads nothing.
 
     Raises:
-        InputError: It is none of these, or the file can't be read.
+        InputError: It is none of these, the file can't be read, or it can't be sung as it is wished for.
     """
     if not _is_name(source) and not _is_url(source):
         check_file(_existing_file(source), kind="video")
+    if singing not in (None, Singing()):
+        from memegen.singer.fitting import write_score
+
+        write_score(TUNES[_tune_of(source)], singing or Singing())
 
 
 def read_duet(parts: Sequence[str]) -> dict[int, str]:
@@ -199,12 +214,17 @@ def _sung(template: Template, singing: Singing, *, progress: Progress | None) ->
     """Return a clip of a tune as it is wished for."""
     from memegen.singer.recording import sung_clip
 
-    if template.own or template.name not in TUNES:
-        raise InputError(
-            f"Nobody but the drawn singer can sing another name, other words or in another voice: leave these out, or "
-            f"choose one of its tunes: {', '.join(TUNES)}."
-        )
-    return sung_clip(template.name, singing, progress=progress)
+    return sung_clip(_tune_of("" if template.own else template.name), singing, progress=progress)
+
+
+def _tune_of(source: str | Path) -> str:
+    """Return the name of a tune that can be sung in other ways."""
+    if isinstance(source, str) and source in TUNES:
+        return source
+    raise InputError(
+        "Only the drawn singer can sing another name, other words or in another voice: leave these out, or choose one "
+        f"of its tunes: {', '.join(TUNES)}."
+    )
 
 
 def _is_name(source: str | Path) -> TypeGuard[str]:

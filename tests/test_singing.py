@@ -297,7 +297,7 @@ def test_only_the_singers_tunes_take_words(tmp_path: Path) -> None:
     own = tmp_path / "daisy-bell.mp4"
     own.write_bytes(load_template("daisy-bell").local_path.read_bytes())
     for source in (own, next(template for template in TEMPLATES if template.name == "baka-mitai")):
-        with pytest.raises(InputError, match=r"Nobody but the drawn singer can sing .* daisy-bell, happy-birthday"):
+        with pytest.raises(InputError, match=r"Only the drawn singer can sing .* daisy-bell, happy-birthday"):
             resolve_driving(source, singing=Singing(name="Anna"))
 
 

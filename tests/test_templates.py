@@ -16,7 +16,7 @@ from memegen.templates import TEMPLATES, Template, load_template, read_duet, res
 CLIP = b"\0\0\0\x20ftypisom" + bytes(range(256)) * 200
 BAKA_MITAI = Path(__file__).parents[2] / "shared" / "media" / "local-only" / "damedane_fuoum.mp4"
 BUNDLED = Path(__file__).parents[1] / "assets" / "templates" / "daisy-bell.mp4"
-MAIN, OTHER_CUT = next(template for template in TEMPLATES if template.name == "baka-mitai").mirrors
+MAIN, *OTHER_CUTS = next(template for template in TEMPLATES if template.name == "baka-mitai").mirrors
 
 
 @pytest.fixture
@@ -61,10 +61,12 @@ def test_every_entry_can_be_had_one_way_and_says_whose_it_is(template: Template)
 
 def test_baka_mitai_is_the_known_bytes_and_never_bundled() -> None:
     assert MAIN.sha256 == "03cb4f14024591ea11e87bb5d4a5c822c65cc9b39c8f6f0233ca61c6d2ea6db7"
-    assert OTHER_CUT.sha256 == "f58e50b79cc3890b"
+    assert len(OTHER_CUTS) == 3
+    assert all(len(mirror.sha256 or "") == 64 for mirror in OTHER_CUTS)  # nothing else is accepted
     template = next(template for template in TEMPLATES if template.name == "baka-mitai")
     assert template.bundled is None
     assert "SEGA" in template.credit
+    assert "Dobbsyrules" in template.credit
     assert "check before posting" in template.licence
 
 
@@ -72,7 +74,7 @@ def test_baka_mitai_mirror_has_the_clip_at_hand(server: HttpServer, monkeypatch:
     if not BAKA_MITAI.is_file():
         pytest.skip("the clip is not on this machine")
     url = server.add("/damedane.mp4", BAKA_MITAI.read_bytes(), cut_after=500_000, cuts=1)
-    serve(monkeypatch, "baka-mitai", Mirror(server.url + "/gone", OTHER_CUT.sha256), Mirror(url, MAIN.sha256))
+    serve(monkeypatch, "baka-mitai", Mirror(server.url + "/gone", OTHER_CUTS[0].sha256), Mirror(url, MAIN.sha256))
     path = load_template("baka-mitai").path
     assert path is not None
     assert path.read_bytes() == BAKA_MITAI.read_bytes()
@@ -95,7 +97,7 @@ def test_fetched_template_is_fetched_once(server: HttpServer, monkeypatch: pytes
     template = load_template("baka-mitai")
     assert template.path == cache / "templates" / "baka-mitai.mp4"
     assert template.path.read_bytes() == CLIP
-    assert dataclasses.replace(template, path=None) == templates.TEMPLATES[1]
+    assert dataclasses.replace(template, path=None) == templates.TEMPLATES[-1]
     assert load_template("baka-mitai") == template
     assert len(server.requests) == 1
 
@@ -113,10 +115,11 @@ def test_unknown_template_lists_the_known_ones_and_guesses() -> None:
     with pytest.raises(InputError) as caught:
         load_template("Baka-Mitay")
     assert str(caught.value) == (
-        "There is no template 'Baka-Mitay'. Did you mean 'baka-mitai'? Known templates: daisy-bell, baka-mitai; "
+        "There is no template 'Baka-Mitay'. Did you mean 'baka-mitai'? Known templates: daisy-bell, happy-birthday, "
+        "twinkle-twinkle, jingle-bells, la-cucaracha, ode-to-joy, auld-lang-syne, baka-mitai; "
         "the path or web address of any video works too."
     )
-    with pytest.raises(InputError, match=r"'qqq'\. Known templates: daisy-bell, baka-mitai;"):
+    with pytest.raises(InputError, match=r"'qqq'\. Known templates: daisy-bell, happy-birthday, .*, baka-mitai;"):
         load_template("qqq")
 
 
@@ -187,7 +190,8 @@ def test_other_addresses_are_refused(address: str) -> None:
 def test_missing_file_lists_the_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        InputError, match=r"There is no template or video file .* Known templates: daisy-bell, baka-mitai;"
+        InputError,
+        match=r"There is no template or video file .* Known templates: daisy-bell, happy-birthday, .*, baka-mitai;",
     ):
         resolve_driving(source)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from memegen.base.options import check_options, option
 
@@ -40,3 +41,9 @@ class Singing:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+
+def wished(options: Mapping[str, Any]) -> Singing:
+    """Return what some options of `make_meme` say about the singing."""
+    names = [field.name for field in fields(Singing)]
+    return Singing(**{name: options[name] for name in names if name in options})

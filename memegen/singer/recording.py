@@ -52,7 +52,13 @@ def sung_clip(name: str, singing: Singing, *, progress: Progress | None = None) 
 
 
 def write_clip(
-    path: Path, name: str, singing: Singing, *, large: bool = False, progress: Progress | None = None
+    path: Path,
+    name: str,
+    singing: Singing,
+    *,
+    large: bool = False,
+    max_size: str | None = None,
+    progress: Progress | None = None,
 ) -> Video:
     """Write a clip of the singer, and its words beside it as .lrc.
 
@@ -61,6 +67,7 @@ def write_clip(
         name: One of `TUNES`.
         singing: Name, words, voice.
         large: Whether it is drawn with 512 x 512 pixels, slowly, or with 256 x 256.
+        max_size: As in `write_video`.
         progress: Told how many frames are drawn.
 
     Raises:
@@ -73,7 +80,7 @@ def write_clip(
     with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
         sound = write_sound(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
         path.with_suffix(".lrc").write_text(score.lyrics(), encoding="utf-8")
-        return write_video(path, frames, fps=FPS, audio=sound)
+        return write_video(path, frames, fps=FPS, audio=sound, max_size=max_size)
 
 
 def write_sound(path: Path, samples: NDArray[np.floating]) -> Path:

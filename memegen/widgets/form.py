@@ -19,6 +19,7 @@ from memegen.base.files import plain_name
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
+from memegen.singer.options import wished
 from memegen.templates import Template
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import MISSING, CheckpointFetch, classic_works, has_gpu, is_here, looks
@@ -254,7 +255,7 @@ class MemeForm:
         """Make the clip, and a small copy of the driving clip to show below it."""
         tell, recipe = WholeJob(self._work.status, job), order.recipe
         self._checkpoint.wait_for(recipe.words["engine"], job)
-        songs = resolve_songs(order.song, tell)
+        songs = resolve_songs(order.song, tell, singing=wished(recipe.words))
         clip = next(iter(songs.values()))
         job.check()
         self._count += 1

@@ -19,6 +19,7 @@ from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import Files, keep
 
 PAGES = {  # the options on each folded page
+    "Name and words": ("name", "words", "voice", "language"),
     "Movement": ("expression", "motion"),
     "Captions": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "side_by_side"),
