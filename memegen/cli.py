@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
-SINGS = "a name from `memegen templates`, or any video file or web address"
+SINGS = "a name from `memegen templates`, any video or sound file, or a web address"
 KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
 MISUSED = 2  # the exit code of other programs for a command that they do not understand
 INTERRUPTED = 130  # the exit code that shells use after Ctrl-C

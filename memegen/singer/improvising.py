@@ -38,7 +38,7 @@ class Voice(NamedTuple):
     sounds: Floats
 
 
-def improvise(heard: Heard, seconds: float) -> Recital:
+def improvise(heard: Heard, seconds: float, ear: Ear | None = None) -> Recital:
     """Perform what is heard; the same every time for the same sound.
 
     The mouth opens as the ear says (see `Ear.mouths`), closes in silence, and hums where there is music without a
@@ -48,9 +48,10 @@ def improvise(heard: Heard, seconds: float) -> Recital:
     Args:
         heard: From `hear`.
         seconds: How long the recital is.
+        ear: What tells the mouth; the one that is bundled when None.
     """
     loud = _loudness(heard)
-    voice = _voice(heard, loud)
+    voice = _voice(heard, loud, ear or Ear.load())
     tracks = _mouth(voice, loud) | _head(heard, voice, loud) | _eyes(heard, voice, loud)
     count = max(round(seconds * HEARD_FPS), 1)
     times = (np.arange(count) + 0.5) / HEARD_FPS
@@ -70,11 +71,12 @@ def _loudness(heard: Heard) -> Floats:
     return np.asarray(smoothstep((level - QUIET[0]) / (QUIET[1] - QUIET[0])) * np.clip(1 + level / 3, 0, 1))
 
 
-def _voice(heard: Heard, loud: Floats) -> Voice:
+def _voice(heard: Heard, loud: Floats, ear: Ear) -> Voice:
     """Tell what the mouth does that is heard."""
-    opening, rounding, sounds = Ear.load().mouths(features(heard)).T
+    opening, rounding, sounds = ear.mouths(features(heard)).T
     present = smoothstep((blurred(sounds, 0.15) - PRESENCE[0]) / (PRESENCE[1] - PRESENCE[0])) * (loud > 0.02)
-    present = blurred(present, 0.03)
+    # A band alone may sound like a voice for a moment: only what lasts counts.
+    present = blurred(present * smoothstep(blurred(present, 0.5) / 0.4), 0.03)
     opening = np.maximum(opening - AJAR, 0) * present
     # A band around the voice makes the ear unsure, and the mouth small: the song's own widest vowels set the scale.
     singing = opening[present > 0.5]
@@ -181,7 +183,7 @@ def _period(onset: Floats) -> float:
     """Return the time of a beat in steps: the strongest repetition of the onsets near a liked tempo."""
     low, high = (round(seconds * STEPS) for seconds in TEMPO)
     centred = blurred(onset, 0.02) - onset.mean()
-    size = 1 << (2 * len(onset)).bit_length()
+    size = 1 << (2 * max(len(onset), high)).bit_length()
     repeats = np.fft.irfft(np.abs(np.fft.rfft(centred, size)) ** 2)[low : high + 1]
     liked = np.exp(-0.5 * (np.log(np.arange(low, high + 1) / (0.58 * STEPS)) / 0.35) ** 2)
     return float(low + int((np.maximum(repeats, 0) * liked).argmax())) if repeats.any() else 0.58 * STEPS
