@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from memegen.singer.fitting import write_score
 from memegen.singer.options import Singing
 from memegen.singer.pronunciation import VOWELS
-from memegen.singer.recording import write_sound
+from memegen.singer.recording import write_samples
 from memegen.singer.score import Score
 from memegen.singer.tunes import TUNES
-from memegen.singer.voice import SAMPLE_RATE, VOICES, sing
+from memegen.singer.voice import SAMPLE_RATE, VOICES, sing_alone
 
 Samples = NDArray[np.floating]
 VIBRATO = 1 / 5.5  # seconds: pitch is averaged over whole cycles
@@ -89,14 +89,14 @@ def main() -> None:
     for name, tune in TUNES.items():
         score = write_score(tune, Singing())
         for height, voice in VOICES.items():
-            sound = sing(score, voice)
+            sound = sing_alone(score, voice)
             off = np.abs(cents(sound, score, voice.higher))
             late = np.abs(vowel_onsets(sound, score)) * 1000
             pitch = f"{np.median(off):.0f}, {off.max():.0f}"
             onset = f"{np.median(late):.0f}, {np.quantile(late, 0.9):.0f}, {late.max():.0f}"
             print(f"| {name} | {height} | {len(off)} | {pitch} | {onset} |", flush=True)
             if folder:
-                write_sound(folder / f"{name}-{height}.wav", 0.2 * sound)
+                write_samples(folder / f"{name}-{height}.wav", 0.2 * sound)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def pair() -> np.ndarray:
 
 
 def main() -> None:
-    """Write daisy-bell.webp (driver and result, moving), daisy-bell.jpg (stills of the result), birthday.webp and the gallery."""
+    """Write daisy-bell.webp (driver and result, moving), daisy-bell.jpg (stills), birthday.webp and the gallery."""
     template = memegen.load_template("daisy-bell")
     span = {"start": SPAN[0], "duration": SPAN[1] - SPAN[0]}
     driving = memegen.open_video(template.local_path, **span)

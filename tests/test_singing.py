@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, OutputError
+from memegen.batch import make_batch
 from memegen.cli import main
 from memegen.look.lyrics import read_lyrics
 from memegen.media.video import open_video
@@ -23,7 +24,7 @@ from memegen.singer.recital import Recital
 from memegen.singer.score import FPS, GLIDES, LENGTH, Score
 from memegen.singer.spelling import RULES, spell
 from memegen.singer.tunes import TUNES
-from memegen.singer.voice import SOUNDS, VOICES, sing, song
+from memegen.singer.voice import SOUNDS, VOICES, sing_alone, song
 from memegen.singer.wording import number_words, read_words
 from memegen.templates import TEMPLATES, load_template, resolve_driving
 
@@ -84,7 +85,7 @@ def test_every_tune_is_a_bundled_template_with_its_words(name: str) -> None:
 @pytest.mark.parametrize("height", VOICES)
 def test_notes_are_in_tune_and_on_time(height: str) -> None:
     score = score_of("happy-birthday", name="Anna")
-    sound = sing(score, VOICES[height])
+    sound = sing_alone(score, VOICES[height])
     assert np.abs(cents(sound, score, VOICES[height].higher)).max() < 20
     assert np.abs(vowel_onsets(sound, score)).max() < 0.03
 
@@ -98,7 +99,7 @@ def test_the_mix_is_loud_enough_and_never_clips() -> None:
 def test_voices_differ_in_height_and_throat() -> None:
     score, middles = score_of("daisy-bell"), []
     for height in ("low", "middle", "high"):
-        power = np.abs(np.fft.rfft(sing(score, VOICES[height]))) ** 2
+        power = np.abs(np.fft.rfft(sing_alone(score, VOICES[height]))) ** 2
         hertz = np.fft.rfftfreq(round(score.duration * 48_000), 1 / 48_000)
         middles.append(float((power * hertz).sum() / power.sum()))
     assert middles[0] * 1.1 < middles[1] < middles[2] / 1.1
@@ -293,6 +294,13 @@ def test_a_wish_makes_a_clip_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert load_template("la-cucaracha", singing=Singing()).path == load_template("la-cucaracha").path
 
 
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match=r"The song can't be kept in .*sung .*set MEMEGEN_CACHE to another folder"):
+        load_template("happy-birthday", singing=Singing(name="Anna"))
+
+
 def test_only_the_singers_tunes_take_words(tmp_path: Path) -> None:
     own = tmp_path / "daisy-bell.mp4"
     own.write_bytes(load_template("daisy-bell").local_path.read_bytes())
@@ -301,9 +309,30 @@ def test_only_the_singers_tunes_take_words(tmp_path: Path) -> None:
             resolve_driving(source, singing=Singing(name="Anna"))
 
 
+def test_a_batch_refuses_words_before_the_first_photo(small_photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Ode to Joy has no place for a name"):
+        next(make_batch([small_photo], "ode-to-joy", tmp_path, name="Anna"))
+
+
 def test_words_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_photo: Path) -> None:
     monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     words = ["--tune", "la-cucaracha", "--words", "Hi", "--duration", "0.2", "--subtitles", "--i-have-permission"]
     assert main(["make", str(small_photo), *words]) == 0
     assert open_video(tmp_path / f"{small_photo.stem}-la-cucaracha.mp4").duration == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ode-to-joy", "--name", "Anna"], "Ode to Joy has no place for a name: choose daisy-bell or happy-birthday"),
+        (["happy-birthday", "--name", "Анна"], "These words can't be sung: 'Анна'."),
+        (["happy-birthday", "--words", "gone.txt"], "There is no text at gone.txt"),
+        (["baka-mitai", "--voice", "high"], "Only the drawn singer can sing another name"),
+    ],
+)
+def test_what_cannot_be_sung_is_said_before_any_work(
+    words: list[str], said: str, small_photo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["make", str(small_photo), *words]) == 1
+    assert said in capfd.readouterr().err

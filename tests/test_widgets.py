@@ -32,6 +32,8 @@ from memegen.media.images import read_image
 from memegen.media.options import Cut
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
+from memegen.singer.tunes import TUNES
+from memegen.templates import TEMPLATES
 from memegen.widgets import MemeForm, checkpoint, elements, jobs, platforms, template, work
 from memegen.widgets import form as module
 from memegen.widgets.classroom import Classroom
@@ -206,7 +208,7 @@ def test_run_all_makes_a_clip_of_the_bundled_portrait(page: Page) -> None:
     assert form.meme is not None
     assert (form.meme.width, form.meme.height, form.meme.frame_count) == (512, 600, 10)
     assert form.meme.has_audio
-    assert page.text.count("<video autoplay muted loop playsinline") == 4  # the song's card, preview, meme, singer
+    assert page.text.count("<video autoplay muted loop playsinline") == len(TUNES) + 3  # cards; preview, meme, singer
     assert "The singer: Daisy Bell" in page.text
     assert 'aria-label="The meme: grace-hopper sings Daisy Bell"' in page.text
     assert "Done: grace-hopper-daisy-bell.mp4, 0.4 s, 512 × 600. It is below." in page.text
@@ -441,9 +443,27 @@ def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:
 
 def test_a_card_plays_its_sound_when_asked(page: Page, maker: Maker) -> None:
     shown(page)
-    [card] = re.findall(r"<button[^>]*meme-sound[^>]*>", page.text)
+    card, *others = re.findall(r"<button[^>]*meme-sound[^>]*>", page.text)
     assert 'aria-label="Sound of Daisy Bell"' in card
     assert 'aria-pressed="false"' in card
+    assert len(others) == len(TUNES) - 1
+
+
+def test_words_are_sung_to_a_tune_that_takes_them(page: Page, maker: Maker) -> None:
+    form = shown(page)
+    page.press("La cucaracha")
+    page.find("Other words").value = "Hi"
+    press_make(form, page)
+    assert maker.made[0]["words"] == "Hi"
+    assert maker.made[0]["template"].local_path.parent.name == "sung"  # the singer below the meme sings them too
+    assert all("words" not in call for call in maker.calls if "out" not in call)  # previews need not wait for it
+    page.find("Other words").value = ""
+    page.find("Name").value = "Anna"
+    press_make(form, page)
+    assert set(page.alerts) == {
+        "La cucaracha has no place for a name: choose daisy-bell or happy-birthday, or give other words."
+    }
+    assert len(maker.made) == 1
 
 
 # Making
@@ -575,7 +595,7 @@ def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: b
     page.find("Face 1 sings").value = ""
     send(page.find("+ Your own clip or song"), "mine.mp4", clip.path.read_bytes())
     assert page.find("Face 1 sings").value == ""
-    songs = ["Daisy Bell", "Baka Mitai (Dame Da Ne)", "mine", "does not sing"]
+    songs = [*(template.title for template in TEMPLATES), "mine", "does not sing"]
     assert [label for label, _ in page.find("Face 2 sings").options] == songs
     page.find("Face 1 sings").value = form._driving.source
     page.find("Later by, milliseconds").value = -40.0

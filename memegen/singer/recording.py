@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.base.downloads import cache_dir
+from memegen.base.errors import OutputError
+from memegen.base.files import reason_of
 from memegen.base.progress import Progress, counted
 from memegen.media.video import Video, write_video
 from memegen.singer.acting import perform
@@ -42,12 +44,18 @@ def sung_clip(name: str, singing: Singing, *, progress: Progress | None = None) 
     words = read_words(singing.words) if singing.words else []
     wish = (VERSION, TUNES[name], singing.name, words, singing.voice, singing.language)
     file = cache_dir() / "sung" / f"{name}-{sha256(repr(wish).encode()).hexdigest()[:32]}.mp4"
-    if not file.is_file() or not file.with_suffix(".lrc").is_file():
+    if file.is_file() and file.with_suffix(".lrc").is_file():
+        return file
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_clip(file, name, singing, progress=progress)
-        for old in sorted(file.parent.glob("*.mp4"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
-            old.unlink(missing_ok=True)
-            old.with_suffix(".lrc").unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The song can't be kept in {file.parent} ({reason_of(error)}): set MEMEGEN_CACHE to another folder."
+        ) from error
+    for old in sorted(file.parent.glob("*.mp4"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".lrc").unlink(missing_ok=True)
     return file
 
 
@@ -78,12 +86,13 @@ def write_clip(
     frames: Iterable[NDArray[np.uint8]] = draw_singer(perform(score), large=large)
     frames = counted(frames, stage="Drawing the singer", total=score.frames, progress=progress)
     with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
-        sound = write_sound(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
-        path.with_suffix(".lrc").write_text(score.lyrics(), encoding="utf-8")
-        return write_video(path, frames, fps=FPS, audio=sound, max_size=max_size)
+        sound = write_samples(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
+        clip = write_video(path, frames, fps=FPS, audio=sound, max_size=max_size)
+    path.with_suffix(".lrc").write_text(score.lyrics(), encoding="utf-8")
+    return clip
 
 
-def write_sound(path: Path, samples: NDArray[np.floating]) -> Path:
+def write_samples(path: Path, samples: NDArray[np.floating]) -> Path:
     """Write samples (N,) or (N, 2) in [-1, 1] at `SAMPLE_RATE` as a 16-bit wav file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])

@@ -267,7 +267,7 @@ def loudness(sound: Track) -> float:
     return float(-0.691 + 10 * np.log10(power[(level > -70) & (level > gate)].mean()))
 
 
-def sing(score: Score, voice: Voice) -> Track:
+def sing_alone(score: Score, voice: Voice) -> Track:
     """The voice alone, (N,) samples at `SAMPLE_RATE`, with a level of about 1."""
     timeline = Timeline(score)
     return sung(timeline, voice) + 0.9 * hiss(timeline, voice)
@@ -275,7 +275,7 @@ def sing(score: Score, voice: Voice) -> Track:
 
 def song(score: Score, voice: Voice) -> npt.NDArray[np.float32]:
     """The whole mix as stereo samples (N, 2) in [-1, 1] at `SAMPLE_RATE`."""
-    solo = sing(score, voice)
+    solo = sing_alone(score, voice)
     strings, box = (track / np.sqrt(np.mean(track**2)) for track in band(score, voice.shift))
     sides = []
     for side, seed in ((-1, 1), (1, 2)):

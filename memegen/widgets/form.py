@@ -21,7 +21,7 @@ from memegen.media.options import Cut
 from memegen.media.video import Video, write_video
 from memegen.meme import make_meme, open_song, resolve_songs
 from memegen.singer.options import wished
-from memegen.templates import Template
+from memegen.templates import Template, check_driving
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import MISSING, CheckpointFetch, classic_works, has_gpu, is_here, looks
 from memegen.widgets.classroom import Classroom, Recipe
@@ -38,7 +38,8 @@ PREVIEW_SIDE = 320  # pixels
 DRIVER_SIDE = 320  # longest side in pixels of the singer below the meme
 ASK = "Tick the box under your photo first: everyone in it has to agree."
 DUET = "You are making a duet: choose each face's song in step 2."
-LATER = {"engine", "max_size"}  # options that the preview leaves out
+# Options that the preview leaves out; new words would have to be sung first.
+LATER = {"engine", "max_size", "name", "words", "voice", "language"}
 
 
 _put: Callable[[object], object] = page.display
@@ -169,7 +170,8 @@ class MemeForm:
         """Read what is chosen now.
 
         Raises:
-            InputError: There is no photo, the permission box is not ticked, or nobody sings in the duet.
+            InputError: There is no photo, the permission box is not ticked, nobody sings in the duet, or nobody can
+                sing the words.
         """
         photo = self._photo.photo
         if photo is None:
@@ -179,6 +181,8 @@ class MemeForm:
         recipe = self._recipe()
         face = {} if self._photo.face is None else {"face": self._photo.face}
         song = self._photo.duet or recipe.song
+        for one in song.values() if isinstance(song, dict) else [song]:
+            check_driving(one, wished(recipe.words))
         return _Order(name=photo.name, pixels=photo.pixels, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:

@@ -26,6 +26,10 @@ PAGES = {  # the options on each folded page
     "Sound": ("audio", "mute", "from_sound", "offset", "fade_in", "fade_out", "loop", "loudness"),
     "File": ("max_size",),
 }
+NOTES = {  # below the controls of a page
+    "Name and words": "For the songs of the drawn singer. Happy Birthday and Daisy Bell have a place for a name. "
+    "In the words, / begins a new line.",
+}
 OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where any would do
     "expression": {0.6: "calm", 1.0: "normal", 1.6: "wild"},
     "motion": {0.0: "still", 1.0: "normal", 1.6: "big"},
@@ -105,7 +109,7 @@ class OptionsChoice:
         for name in PAGES[title]:
             widgets += [self._controls[name]] if name in self._controls else []
             widgets += [self._files[name].panel] if name in self._files else []
-        return widgets
+        return [*widgets, elements.note(NOTES[title])] if title in NOTES else widgets
 
 
 class FileChoice:
