@@ -22,6 +22,7 @@ import cv2
 import ipywidgets
 import numpy as np
 import pytest
+from media import make_clicks
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
@@ -429,6 +430,17 @@ def test_own_clips_become_cards_that_stay(page: Page, maker: Maker, clip: Video)
     press_make(form, page)
     assert maker.made[0]["template"].name == "mine"
     assert "Done: grace-hopper-mine.mp4, 0.4 s, 64 × 64, without sound. It is below." in page.text
+
+
+def test_a_song_without_a_video(page: Page, maker: Maker, tmp_path: Path) -> None:
+    form = shown(page)
+    clicks = make_clicks(tmp_path / "clicks.wav", seconds=1)
+    send(page.find("+ Your own clip or song"), "my song.wav", clicks.read_bytes())
+    assert not page.alerts
+    assert "A drawn singer performs what is heard in it, and your photo follows the singer." in page.text
+    press_make(form, page)
+    assert maker.made[0]["template"].name == "my song"
+    assert "Done: grace-hopper-my-song.mp4" in page.text
 
 
 def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:

@@ -1,15 +1,16 @@
 """Learn hearing.npz: how a mouth moves, told from the sound alone.
 
 make_hearing.py GRID_FOLDER                   learn from all clips and write hearing.npz beside this file
-make_hearing.py GRID_FOLDER --leave-one-out   leave out each clip in turn, and print how well its mouth is told
+make_hearing.py GRID_FOLDER --leave-one-out   also leave out each clip in turn, and print how well its mouth is told
 
 The clips are those of the GRID corpus: their sound, and the gap of the lips as the face tracker sees it. Besides, the
-project's own singer sings her tunes in three voices, and what her mouth does is known. Every clip is heard as it is,
+project's own singer sings every tune, alone and with a random band, and what the mouth does is known. Every clip is heard as it is,
 four times changed (speed, colour, room, noise), and twice with a random band around it; bands alone have a shut mouth.
 """
 
 import argparse
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +28,12 @@ from memegen.singer.improvising import improvise
 from memegen.singer.options import HEIGHTS, Singing
 from memegen.singer.score import FPS
 from memegen.singer.tunes import TUNES
-from memegen.singer.voice import SAMPLE_RATE, VOICES, song
+from memegen.singer.voice import SAMPLE_RATE, VOICES, sing_alone
 
 Array = NDArray[np.floating]
 CHANGED, ACCOMPANIED, BANDS_ALONE = 4, 2, 48
 SUPPORTS, RIDGE, WIDTH = 1200, 5.0, 1.0
-EVERY, SELDOM = 4, 60  # one in so many frames is learned from: of GRID, and of the singer, who has more than enough
+EVERY, SELDOM = 4, 20  # one in so many frames is learned from: of GRID, and of the singer, who has more than enough
 NOT_SEEN = np.nan
 SINGERS_GAP = 0.085  # the singer's wide open mouth counts as much as that of GRID's speakers
 
@@ -124,7 +125,7 @@ def band(count: int, rng: np.random.Generator) -> Array:
     mix, beat, root = np.zeros((count, 2)), 60 / rng.uniform(70, 160), rng.integers(40, 52)
     kinds = rng.choice(["plucked", "organ", "bowed"], 3)
     places = rng.uniform(0.1, np.pi / 2 - 0.1, 3) if rng.random() < 0.7 else np.full(3, np.pi / 4)
-    chords, bass, tune, drums = rng.permutation([True, *(rng.random(3) < 0.6)])
+    chords, strums, bass, tune, drums = rng.permutation([True, *(rng.random(4) < 0.5)])
     for at in np.arange(0, count / HEARD_RATE, beat):
         if at == 0 or round(at / beat) % 4 == 0:
             degree = rng.choice([0, 2, 4, 5, 7, 9])
@@ -134,6 +135,13 @@ def band(count: int, rng: np.random.Generator) -> Array:
         if bass and round(at / beat) % 2 == 0:
             put(mix, 1.5 * note(chord[0] - 12, 2 * beat, "plucked", rng), at, np.pi / 4)
         for half in (0, 0.5):
+            for string in chord if strums and rng.random() < 0.8 else ():
+                put(
+                    mix,
+                    0.4 * note(string + 12, beat, "plucked", rng),
+                    at + half * beat + 0.01 * rng.random(),
+                    places[2],
+                )
             if tune and rng.random() < 0.6:
                 put(mix, 0.4 * note(rng.choice(chord) + 24, beat * rng.choice([0.5, 1]), kinds[1], rng),
                     at + half * beat, places[1])  # fmt: skip
@@ -183,23 +191,25 @@ def heard_clip(clip: Clip, rng: np.random.Generator) -> list[Example]:
     return examples
 
 
-def sung() -> Iterator[Example]:
-    """Let the singer sing every tune in every voice, with her own band."""
-    for name in TUNES:
-        for height in HEIGHTS:
-            score = write_score(TUNES[name], Singing(voice=height))
-            recital = perform(score)
-            samples = np.asarray(song(score, VOICES[height]), float)
-            samples = samples if samples.ndim == 2 else np.stack([samples, samples], 1)
-            times = np.arange(round(len(samples) * HEARD_RATE / SAMPLE_RATE)) / HEARD_RATE
-            # An average of three samples is low-pass enough for speech sounds: little lies above 8 kHz.
-            low = np.apply_along_axis(np.convolve, 0, samples, np.ones(3) / 3, "same")
-            sound = np.stack([np.interp(times * SAMPLE_RATE, np.arange(len(low)), side) for side in low.T], 1)
-            opening = np.array([gap(controls) for controls in recital]) / SINGERS_GAP
-            rounding = np.array([controls.round - controls.wide for controls in recital])
-            frames = (np.arange(len(recital)) + 0.5) / FPS
-            mouths = np.stack([opening, rounding, sounding(sound.mean(1), frames)], 1)
-            yield listen(sound, frames, mouths)
+def sung(rng: np.random.Generator) -> Iterator[Example]:
+    """Let the singer sing every tune, in one voice after the other, alone and with a random band."""
+    for tune, height in zip(TUNES.values(), cycle(HEIGHTS)):
+        score = write_score(tune, Singing(voice=height))
+        sound = slower(0.1 * sing_alone(score, VOICES[height]))
+        recital = perform(score)
+        opening = np.array([gap(controls) for controls in recital]) / SINGERS_GAP
+        rounding = np.array([controls.round - controls.wide for controls in recital])
+        frames = (np.arange(len(recital)) + 0.5) / FPS
+        mouths = np.stack([opening, rounding, sounding(sound, frames)], 1)
+        yield listen(sound, frames, mouths)
+        yield listen(accompanied(sound, rng.uniform(0, 15), rng), frames, mouths)
+
+
+def slower(samples: Array) -> Array:
+    """Bring samples (S,) from SAMPLE_RATE to HEARD_RATE."""
+    times = np.arange(round(len(samples) * HEARD_RATE / SAMPLE_RATE)) / HEARD_RATE
+    # A mean of three samples is low-pass enough for speech sounds: little lies above 8 kHz.
+    return np.interp(times * SAMPLE_RATE, np.arange(len(samples)), np.convolve(samples, np.ones(3) / 3, "same"))
 
 
 def bands_alone(rng: np.random.Generator) -> list[Example]:
@@ -269,20 +279,20 @@ def jaw(heard: Heard, ear: Ear) -> Array:
 
 
 def main() -> None:
-    """Learn and write, or leave one out and print."""
+    """Learn and write, then leave one out and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--leave-one-out", action="store_true")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     clips = list(grid(options.grid))
-    heard, rest, songs = [heard_clip(clip, rng) for clip in clips], bands_alone(rng), list(sung())
-    if options.leave_one_out:
-        return leave_one_out(clips, heard, rest, songs)
+    heard, rest, songs = [heard_clip(clip, rng) for clip in clips], bands_alone(rng), list(sung(rng))
     ear = learn([one for part in heard for one in part] + rest, songs)
     file = Path(__file__).with_name("hearing.npz")
     ear.save(file)
-    print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB")
+    print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB", flush=True)
+    if options.leave_one_out:
+        leave_one_out(clips, heard, rest, songs)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _mouth(voice: Voice, loud: Floats) -> dict[str, Floats]:
     jaw = np.clip(gap - 0.04 * np.clip(gap / 0.12, 0, 1), 0, None) / 0.4
     jaw += HUM * alone * blurred(loud, 0.4) * (loud > 0)
     pressed = np.clip(1 - opening / TIGHT, 0, 1) * (blurred(voice.sounds, 0.1) > 0.5) * smoothstep(3 * voice.sounds)
-    rounding = np.clip(1.4 * blurred(voice.rounding, 0.04), -0.8, 1)
+    rounding = np.clip(1.2 * blurred(voice.rounding, 0.04), -0.8, 0.7)
     return {
         "jaw": np.clip(jaw, 0, 0.95),
         "upper": np.clip(0.3 * gap / 0.12, 0, 0.3),
