@@ -2,19 +2,23 @@
 
 python benchmarks/singing.py             # every tune, every voice: a table
 python benchmarks/singing.py --wav DIR   # writes the voices there, to listen to them
+    python benchmarks/singing.py --rules     # how often the rules for English agree with the dictionary
 """
 
 import argparse
+import gzip
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memegen.base.downloads import asset
 from memegen.singer.fitting import write_score
 from memegen.singer.options import Singing
 from memegen.singer.pronunciation import VOWELS
 from memegen.singer.recording import write_samples
 from memegen.singer.score import Score
+from memegen.singer.spelling import spell
 from memegen.singer.tunes import TUNES
 from memegen.singer.voice import SAMPLE_RATE, VOICES, sing_alone
 
@@ -79,11 +83,25 @@ def _envelope(sound: Samples, time: float) -> Samples:
     return np.asarray([10 * np.log10(band.mean() + 1e-4) for band in np.array_split(power[:160], 24)])
 
 
+def rules() -> str:
+    """Read every dictionary word of 3 to 9 letters by rules alone, and compare."""
+    words = [line.split() for line in gzip.decompress(asset("words/english.gz").read_bytes()).decode().splitlines()]
+    words = [word for word in words if word[0].isalpha() and 3 <= len(word[0]) <= 9]
+    read = [([sound.rstrip("1") for sound in said], spell(word, "en")) for word, *said in words]
+    counts = [[sum(sound in VOWELS for sound in sounds) for sounds in pair] for pair in read]
+    length, same = (100 * np.mean([theirs == ours for theirs, ours in pairs]) for pairs in (counts, read))
+    return f"{len(words)} words: {length:.1f} % have the right number of syllables, {same:.1f} % every sound"
+
+
 def main() -> None:
     """Print a line for each tune and voice."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wav", type=Path)
-    folder = parser.parse_args().wav
+    parser.add_argument("--rules", action="store_true")
+    options = parser.parse_args()
+    folder = options.wav
+    if options.rules:
+        return print(rules())
     print("| tune | voice | notes | pitch: median, worst (cents) | onset: median, 90 %, worst (ms) |")
     print("|---|---|---|---|---|")
     for name, tune in TUNES.items():

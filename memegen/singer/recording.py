@@ -83,7 +83,7 @@ def write_clip(
         OutputError: The file can't be written.
     """
     score = write_score(TUNES[name], singing)
-    frames: Iterable[NDArray[np.uint8]] = draw_singer(perform(score), large=large)
+    frames: Iterable[NDArray[np.uint8]] = draw_singer(perform(score), large=large, wall=TUNES[name].wall)
     frames = counted(frames, stage="Drawing the singer", total=score.frames, progress=progress)
     with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
         sound = write_samples(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))

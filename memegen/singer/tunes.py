@@ -34,6 +34,7 @@ class Tune:
         meter: Beats of a bar.
         pickup: Beats before the first whole bar.
         phrases: Its lines.
+        wall: The two colours behind the singer, see `drawing.figure.Wall`.
         sounds: The sounds of words that are in no dictionary; see `pronounce`.
         blinks: When the singer blinks, in seconds; else between the lines.
     """
@@ -46,6 +47,7 @@ class Tune:
     meter: int
     phrases: tuple[Phrase, ...]
     pickup: float = 0.0
+    wall: tuple[tuple[int, int, int], tuple[int, int, int]] = ((74, 112, 122), (160, 190, 188))
     sounds: Mapping[str, str] = field(default_factory=dict)
     blinks: tuple[float, ...] = ()
 
@@ -78,13 +80,14 @@ TUNES: dict[str, Tune] = {
         blinks=(2.72, 5.92, 8.76, 11.48),
     ),
     "happy-birthday": Tune(
-        title="Happy Birthday to You",
+        title="Happy Birthday",
         author="Patty and Mildred Hill, 1893; words printed by 1912",
         free="In the EU since 2017, as Patty Hill died in 1946; in the US because it was published before 1931.",
         language="en",
         beat=0.52,
         meter=3,
         pickup=1,
+        wall=((150, 78, 92), (240, 176, 160)),
         phrases=(
             Phrase("D3:.75 D3:.25 E3 D3 G3 F#3:1.7 -:.3", "Hap- py birth- day to you,", "-:1 G:3 D7:2"),
             Phrase("D3:.75 D3:.25 E3 D3 A3 G3:1.7 -:.3", "hap- py birth- day to you,", "D7:4 G:2"),
@@ -93,12 +96,13 @@ TUNES: dict[str, Tune] = {
         ),
     ),
     "twinkle-twinkle": Tune(
-        title="Twinkle, Twinkle, Little Star",
+        title="Twinkle, Twinkle",
         author='Words: Jane Taylor, 1806. Melody: French, "Ah! vous dirai-je, maman", printed in 1761',
         free="In the EU because Taylor died in 1824, in the US because it was published before 1931.",
         language="en",
         beat=0.40,
         meter=4,
+        wall=((38, 44, 84), (110, 122, 176)),
         phrases=(
             Phrase("D3 D3 A3 A3 B3 B3 A3:1.8 -:.2", "Twin- kle, twin- kle, lit- tle star,", "D:4 G:2 D:2"),
             Phrase("G3 G3 F#3 F#3 E3 E3 D3:1.8 -:.2", "how I won- der what you are!", "G:2 D:2 A7:2 D:2"),
@@ -116,6 +120,7 @@ TUNES: dict[str, Tune] = {
         language="en",
         beat=0.36,
         meter=4,
+        wall=((44, 84, 58), (150, 186, 140)),
         phrases=(
             Phrase("B3 B3 B3:1.8 -:.2 B3 B3 B3:1.8 -:.2", "Jin- gle bells, jin- gle bells,", "G:8"),
             Phrase("B3 D4 G3:1.5 A3:.5 B3:3.4 -:.6", "jin- gle all the way!", "G:8"),
@@ -131,6 +136,7 @@ TUNES: dict[str, Tune] = {
         beat=0.44,
         meter=4,
         pickup=1.5,
+        wall=((150, 92, 40), (240, 196, 110)),
         phrases=(
             Phrase("D3:.5 D3:.5 D3:.5 G3:1.5 B3:.8 -:.2", "La cu- ca- ra- cha,", "-:1.5 G:2.5"),
             Phrase("D3:.5 D3:.5 D3:.5 G3:1.5 B3:2.2 -:.3", "la cu- ca- ra- cha", "G:5.5"),
@@ -147,6 +153,7 @@ TUNES: dict[str, Tune] = {
         language="de",
         beat=0.40,
         meter=4,
+        wall=((92, 66, 116), (190, 164, 206)),
         phrases=(
             Phrase("F#3 F#3 G3 A3 A3 G3 F#3 E3:.85 -:.15", "Freu- de, schö- ner Göt- ter- fun- ken,", "D:4 A7:4"),
             Phrase("D3 D3 E3 F#3 F#3:1.5 E3:.5 E3:1.8 -:.2", "Toch- ter aus E- ly- si- um,", "D:4 D:2 A7:2"),
@@ -162,6 +169,7 @@ TUNES: dict[str, Tune] = {
         beat=0.48,
         meter=4,
         pickup=1,
+        wall=((60, 62, 66), (150, 152, 150)),
         phrases=(
             Phrase(
                 "D3 G3:1.5 G3:.5 G3 B3 A3:1.5 G3:.5 A3:.8 -:.2",

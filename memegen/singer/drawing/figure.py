@@ -21,15 +21,22 @@ COARSE = 0.35  # texels of the small picture over those of the large one
 SUPERSAMPLE = 2
 
 
+Wall = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""Two colours of a wall, sRGB from 0 to 255: at the edges, and where the light falls."""
+STUDIO: Wall = ((74, 112, 122), (160, 190, 188))
+
+
 class Figure:
     """The whole singer."""
 
-    def __init__(self, size: int = SIZE, *, supersample: int = SUPERSAMPLE, detail: float = 1.0) -> None:
+    def __init__(
+        self, size: int = SIZE, *, supersample: int = SUPERSAMPLE, detail: float = 1.0, wall: Wall = STUDIO
+    ) -> None:
         self.size, self.supersample, self.detail = size, supersample, detail
         self.head = Head(detail)
         self.hair = Hair(detail)
         self.ear = _ear(detail)
-        self.backdrop = _backdrop(size * supersample)
+        self.backdrop = _backdrop(size * supersample, wall)
         self.suit = suit(size * supersample)
 
     def draw(self, pose: Controls) -> Image:
@@ -77,18 +84,19 @@ def tone(light_: Any) -> Any:
 
 
 @cache
-def _figure(large: bool) -> Figure:
-    return Figure() if large else Figure(SMALL, supersample=1, detail=COARSE)
+def _figure(large: bool, wall: Wall) -> Figure:
+    return Figure(wall=wall) if large else Figure(SMALL, supersample=1, detail=COARSE, wall=wall)
 
 
-def draw_singer(recital: Iterable[Controls], *, large: bool = False) -> Iterator[Image]:
+def draw_singer(recital: Iterable[Controls], *, large: bool = False, wall: Wall = STUDIO) -> Iterator[Image]:
     """Draw a recital frame by frame, as uint8 RGB.
 
     Args:
         recital: The controls of each frame.
         large: Whether a frame has 512 x 512 pixels and takes half a second, or 256 x 256 and about 30 ms.
+        wall: The colours behind the singer.
     """
-    return in_parallel(_figure(large).draw, recital)
+    return in_parallel(_figure(large, wall).draw, recital)
 
 
 def _ear(detail: float) -> tuple[Array, Array, Array]:
@@ -133,11 +141,12 @@ def neck(pose: Controls, camera: Camera, detail: float = 1.0) -> tuple[Array, Ar
     return screen.astype(np.float32), np.concatenate([lit, np.ones((*t.shape, 1))], axis=-1).astype(np.float32)
 
 
-def _backdrop(size: int) -> Array:
+def _backdrop(size: int, wall: Wall) -> Array:
     """A soft painted studio wall."""
     y, x = np.mgrid[0:1:128j, 0:1:128j]
     glow = np.exp(-(((x - 0.42) / 0.55) ** 2) - ((y - 0.36) / 0.55) ** 2)
-    wall = mix(np.broadcast_to(linear(74, 112, 122), (128, 128, 3)), linear(160, 190, 188), glow)
+    dark, light_ = (linear(*colour) for colour in wall)
+    paint = mix(np.broadcast_to(dark, (128, 128, 3)), light_, glow)
     mottle = noise((128, 128), seed=21, blur=(14, 14)) * 0.03 + noise((128, 128), seed=22, blur=(5, 5)) * 0.01
-    wall = (wall * (1 + mottle[..., None]) * 0.60).astype(np.float32)
-    return np.asarray(cv2.resize(wall, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+    paint = (paint * (1 + mottle[..., None]) * 0.60).astype(np.float32)
+    return np.asarray(cv2.resize(paint, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
