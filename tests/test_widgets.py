@@ -435,12 +435,12 @@ def test_own_clips_become_cards_that_stay(page: Page, maker: Maker, clip: Video)
 def test_a_song_without_a_video(page: Page, maker: Maker, tmp_path: Path) -> None:
     form = shown(page)
     clicks = make_clicks(tmp_path / "clicks.wav", seconds=1)
-    send(page.find("+ Your own clip or song"), "my song.wav", clicks.read_bytes())
+    send(page.find("+ Your own clip or song"), "tune.wav", clicks.read_bytes())
     assert not page.alerts
     assert "A drawn singer performs what is heard in it, and your photo follows the singer." in page.text
     press_make(form, page)
-    assert maker.made[0]["template"].name == "my song"
-    assert "Done: grace-hopper-my-song.mp4" in page.text
+    assert maker.made[0]["template"].name == "tune"
+    assert "Done: grace-hopper-tune.mp4" in page.text
 
 
 def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:

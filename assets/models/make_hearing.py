@@ -4,8 +4,9 @@ make_hearing.py GRID_FOLDER                   learn from all clips and write hea
 make_hearing.py GRID_FOLDER --leave-one-out   also leave out each clip in turn, and print how well its mouth is told
 
 The clips are those of the GRID corpus: their sound, and the gap of the lips as the face tracker sees it. Besides, the
-project's own singer sings every tune, alone and with a random band, and what the mouth does is known. Every clip is heard as it is,
-four times changed (speed, colour, room, noise), and twice with a random band around it; bands alone have a shut mouth.
+project's own singer sings every tune, alone and with a random band, and what the mouth does is known. Every clip of
+GRID is heard as it is, four times changed (speed, colour, room, noise), and twice with a random band around it. Bands
+alone teach when nobody sings.
 """
 
 import argparse
