@@ -33,8 +33,8 @@ from memegen.singer.voice import SAMPLE_RATE, VOICES, sing_alone
 
 Array = NDArray[np.floating]
 CHANGED, ACCOMPANIED, BANDS_ALONE = 4, 2, 48
-SUPPORTS, RIDGE, WIDTH = 1200, 5.0, 1.0
-EVERY, SELDOM = 4, 20  # one in so many frames is learned from: of GRID, and of the singer, who has more than enough
+SUPPORTS, RIDGE, WIDTH = 1500, 5.0, 1.0
+EVERY, SELDOM = 4, 30  # one in so many frames is learned from: of GRID, and of what can be made without end
 NOT_SEEN = np.nan
 SINGERS_GAP = 0.085  # the singer's wide open mouth counts as much as that of GRID's speakers
 
@@ -219,9 +219,9 @@ def bands_alone(rng: np.random.Generator) -> list[Example]:
     return [listen(0.1 * band(4 * HEARD_RATE, rng), np.zeros(1), nobody) for _ in range(BANDS_ALONE)]
 
 
-def learn(examples: list[Example], songs: list[Example], seed: int = 0) -> Ear:
+def learn(examples: list[Example], made: list[Example], seed: int = 0) -> Ear:
     """Kernel ridge regression with a Gaussian kernel, on some rows for all (Nystrom's method)."""
-    parts = [(one, EVERY) for one in examples] + [(one, SELDOM) for one in songs]
+    parts = [(one, EVERY) for one in examples] + [(one, SELDOM) for one in made]
     rows = np.concatenate([one.rows[2::step] for one, step in parts])
     mouths = np.concatenate([one.mouths[2::step] for one, step in parts])
     mean, spread = rows.mean(0), rows.std(0) + 1e-6
@@ -248,14 +248,14 @@ def alike(a: Array, b: Array) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def leave_one_out(clips: list[Clip], heard: list[list[Example]], rest: list[Example], songs: list[Example]) -> None:
+def leave_one_out(clips: list[Clip], heard: list[list[Example]], made: list[Example]) -> None:
     """Tell every clip by what the others taught, and print how well."""
     print(
         "| clip | r of the gap | lag, ms | r of the rounding | r with itself, band 6 dB below |\n|---|---|---|---|---|"
     )
     table = []
     for k, clip in enumerate(clips):
-        ear = learn([one for n, part in enumerate(heard) if n != k for one in part] + rest, songs)
+        ear = learn([one for n, part in enumerate(heard) if n != k for one in part], made)
         told = ear.mouths(heard[k][0].rows)
         mixed = listen(accompanied(clip.sound, 6, np.random.default_rng(100 + k)), clip.times, clip.mouths)
         at = np.arange(len(told)) / STEPS
@@ -267,7 +267,7 @@ def leave_one_out(clips: list[Clip], heard: list[list[Example]], rest: list[Exam
         print("| {} | {:.2f} | {} | {:.2f} | {:.2f} |".format(clip.name, *table[-1]), flush=True)
     print("| median | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.median(table, axis=0)))
     print("| worst | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.min(np.abs(table), axis=0)))
-    ear = learn([one for part in heard for one in part] + rest, songs)
+    ear = learn([one for part in heard for one in part], made)
     alone, spoken = bands_alone(np.random.default_rng(7)), [part[0] for part in heard]
     moved, speaks = (np.array([jaw(one.heard, ear).std() for one in some]) for some in (alone, spoken))
     print(f"The jaw's standard deviation: {np.median(moved):.3f} with a band alone (nine of ten: below "
@@ -287,13 +287,13 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     clips = list(grid(options.grid))
-    heard, rest, songs = [heard_clip(clip, rng) for clip in clips], bands_alone(rng), list(sung(rng))
-    ear = learn([one for part in heard for one in part] + rest, songs)
+    heard, made = [heard_clip(clip, rng) for clip in clips], [*bands_alone(rng), *sung(rng)]
+    ear = learn([one for part in heard for one in part], made)
     file = Path(__file__).with_name("hearing.npz")
     ear.save(file)
     print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB", flush=True)
     if options.leave_one_out:
-        leave_one_out(clips, heard, rest, songs)
+        leave_one_out(clips, heard, made)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ REST = 0.35  # seconds of rest at the begin and the end
 
 SILENCE = 1e-6  # mean power of a spectrum below which nothing is heard at all
 QUIET = (-4.5, -3.2)  # powers of ten below the loud parts between which a sound fades out of hearing
-PRESENCE = (0.25, 0.5)  # how sure a voice is between which the mouth begins to follow it
-AJAR = 0.4  # what is subtracted from an opening: a prediction keeps to the middle
+PRESENCE = (0.35, 0.6)  # how sure a voice is between which the mouth begins to follow it
+AJAR = 0.6  # what is subtracted from an opening: a prediction keeps to the middle
 WIDE_OPEN = 3.4  # the opening that the widest vowels of a song get, if a gain within the next limits does it
 GAINS = (1.2, 2.4)
 GAP = 0.085  # the singer's opening, in its head units, for an opening of 1
