@@ -34,25 +34,29 @@ from memegen.singer.voice import SAMPLE_RATE, VOICES, sing_alone
 Array = NDArray[np.floating]
 CHANGED, ACCOMPANIED, BANDS_ALONE = 4, 2, 48
 SUPPORTS, RIDGE, WIDTH = 1500, 5.0, 1.0
-EVERY, SELDOM = 4, 30  # one in so many frames is learned from: of GRID, and of what can be made without end
+SPOKEN, PLAYED, SUNG = 4, 6, 30  # one in so many frames is learned from: of GRID, of bands, and of the singer
 NOT_SEEN = np.nan
 SINGERS_GAP = 0.085  # the singer's wide open mouth counts as much as that of GRID's speakers
 
 
 class Example(NamedTuple):
-    """A sound and its mouth: N rows of features, and of (gap, rounding, voice), NaN where it is not known."""
+    """A sound and its mouth: N rows of features, and of (gap, rounding, voice), NaN where it is not known.
+
+    One row in so many (`every`) is learned from.
+    """
 
     rows: Array
     mouths: Array
     heard: Heard
+    every: int
 
 
-def listen(sound: Array, times: Array, mouths: Array) -> Example:
+def listen(sound: Array, times: Array, mouths: Array, every: int = SPOKEN) -> Example:
     """Hear a sound (S,) or (S, 2) whose mouths (M, 3) are known at some times."""
     stereo = sound if sound.ndim == 2 else np.stack([sound, sound], 1)
     heard = hear([stereo.astype(np.float32)])
     at = np.arange(len(heard.level)) / STEPS
-    return Example(features(heard), np.stack([np.interp(at, times, track) for track in mouths.T], 1), heard)
+    return Example(features(heard), np.stack([np.interp(at, times, track) for track in mouths.T], 1), heard, every)
 
 
 # GRID
@@ -202,8 +206,8 @@ def sung(rng: np.random.Generator) -> Iterator[Example]:
         rounding = np.array([controls.round - controls.wide for controls in recital])
         frames = (np.arange(len(recital)) + 0.5) / FPS
         mouths = np.stack([opening, rounding, sounding(sound, frames)], 1)
-        yield listen(sound, frames, mouths)
-        yield listen(accompanied(sound, rng.uniform(0, 15), rng), frames, mouths)
+        yield listen(sound, frames, mouths, SUNG)
+        yield listen(accompanied(sound, rng.uniform(0, 15), rng), frames, mouths, SUNG)
 
 
 def slower(samples: Array) -> Array:
@@ -216,14 +220,13 @@ def slower(samples: Array) -> Array:
 def bands_alone(rng: np.random.Generator) -> list[Example]:
     """Hear bands without a voice: what a mouth would do is nobody's guess."""
     nobody = np.array([[NOT_SEEN, NOT_SEEN, 0.0]])
-    return [listen(0.1 * band(4 * HEARD_RATE, rng), np.zeros(1), nobody) for _ in range(BANDS_ALONE)]
+    return [listen(0.1 * band(4 * HEARD_RATE, rng), np.zeros(1), nobody, PLAYED) for _ in range(BANDS_ALONE)]
 
 
-def learn(examples: list[Example], made: list[Example], seed: int = 0) -> Ear:
+def learn(examples: list[Example], seed: int = 0) -> Ear:
     """Kernel ridge regression with a Gaussian kernel, on some rows for all (Nystrom's method)."""
-    parts = [(one, EVERY) for one in examples] + [(one, SELDOM) for one in made]
-    rows = np.concatenate([one.rows[2::step] for one, step in parts])
-    mouths = np.concatenate([one.mouths[2::step] for one, step in parts])
+    rows = np.concatenate([one.rows[2 :: one.every] for one in examples])
+    mouths = np.concatenate([one.mouths[2 :: one.every] for one in examples])
     mean, spread = rows.mean(0), rows.std(0) + 1e-6
     places = (rows - mean) / spread
     chosen = np.random.default_rng(seed).choice(len(rows), min(SUPPORTS, len(rows)), replace=False)
@@ -255,7 +258,7 @@ def leave_one_out(clips: list[Clip], heard: list[list[Example]], made: list[Exam
     )
     table = []
     for k, clip in enumerate(clips):
-        ear = learn([one for n, part in enumerate(heard) if n != k for one in part], made)
+        ear = learn([one for n, part in enumerate(heard) if n != k for one in part] + made)
         told = ear.mouths(heard[k][0].rows)
         mixed = listen(accompanied(clip.sound, 6, np.random.default_rng(100 + k)), clip.times, clip.mouths)
         at = np.arange(len(told)) / STEPS
@@ -267,7 +270,7 @@ def leave_one_out(clips: list[Clip], heard: list[list[Example]], made: list[Exam
         print("| {} | {:.2f} | {} | {:.2f} | {:.2f} |".format(clip.name, *table[-1]), flush=True)
     print("| median | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.median(table, axis=0)))
     print("| worst | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.min(np.abs(table), axis=0)))
-    ear = learn([one for part in heard for one in part], made)
+    ear = learn([one for part in heard for one in part] + made)
     alone, spoken = bands_alone(np.random.default_rng(7)), [part[0] for part in heard]
     moved, speaks = (np.array([jaw(one.heard, ear).std() for one in some]) for some in (alone, spoken))
     print(f"The jaw's standard deviation: {np.median(moved):.3f} with a band alone (nine of ten: below "
@@ -288,7 +291,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     clips = list(grid(options.grid))
     heard, made = [heard_clip(clip, rng) for clip in clips], [*bands_alone(rng), *sung(rng)]
-    ear = learn([one for part in heard for one in part], made)
+    ear = learn([one for part in heard for one in part] + made)
     file = Path(__file__).with_name("hearing.npz")
     ear.save(file)
     print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB", flush=True)

@@ -16,7 +16,8 @@ REST = 0.35  # seconds of rest at the begin and the end
 
 SILENCE = 1e-6  # mean power of a spectrum below which nothing is heard at all
 QUIET = (-4.5, -3.2)  # powers of ten below the loud parts between which a sound fades out of hearing
-PRESENCE = (0.35, 0.6)  # how sure a voice is between which the mouth begins to follow it
+SUNG = (0.4, 0.48)  # how sure a voice is in its clearest parts: below, a sound is an instrumental piece
+PRESENCE = (0.3, 0.6)  # between which parts of that the mouth begins to follow it
 AJAR = 0.6  # what is subtracted from an opening: a prediction keeps to the middle
 WIDE_OPEN = 3.4  # the opening that the widest vowels of a song get, if a gain within the next limits does it
 GAINS = (1.2, 2.4)
@@ -74,7 +75,11 @@ def _loudness(heard: Heard) -> Floats:
 def _voice(heard: Heard, loud: Floats, ear: Ear) -> Voice:
     """Tell what the mouth does that is heard."""
     opening, rounding, sounds = ear.mouths(features(heard)).T
-    present = smoothstep((blurred(sounds, 0.15) - PRESENCE[0]) / (PRESENCE[1] - PRESENCE[0])) * (loud > 0.02)
+    sure = blurred(sounds, 0.15)
+    heard_parts = sure[loud > 0.02]
+    clearest = float(np.percentile(heard_parts, 90)) if len(heard_parts) else 0.0
+    present = smoothstep((sure / max(clearest, 0.1) - PRESENCE[0]) / (PRESENCE[1] - PRESENCE[0])) * (loud > 0.02)
+    present *= smoothstep((clearest - SUNG[0]) / (SUNG[1] - SUNG[0]))
     # A band alone may sound like a voice for a moment: only what lasts counts.
     present = blurred(present * smoothstep(blurred(present, 0.5) / 0.4), 0.03)
     opening = np.maximum(opening - AJAR, 0) * present
