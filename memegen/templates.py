@@ -79,8 +79,8 @@ TEMPLATES: tuple[Template, ...] = (
         Template(
             name=name,
             title=tune.title,
-            credit=f'Drawn, performed and sung by the memegen project. Song: "{tune.title}" by {tune.author}.',
-            licence="Clip and recording: MIT, as memegen. Song: public domain.",
+            credit=f'Drawn, performed and sung by the memegen project. Song: "{tune.title}" ({tune.author}).',
+            licence=f"Clip and recording: MIT, as memegen. Song: public domain, {tune.free}",
             bundled=f"templates/{name}.mp4",
         )
         for name, tune in TUNES.items()

@@ -584,8 +584,8 @@ def broken_clips() -> dict[str, str]:
         "one.mp4": "one.mp4 is a still picture of one frame",
         "none.avi": "none.avi",
         "nobody.mp4": "nobody.mp4 between 0.0 s and 0.6 s: choose a clip",
-        "daisy-bel": "Did you mean 'daisy-bell'? Known templates: daisy-bell, baka-mitai;",
-        "me.txt": "Known templates: daisy-bell, baka-mitai;",
+        "daisy-bel": "Did you mean 'daisy-bell'? Known templates: daisy-bell, happy-birthday, ",
+        "me.txt": "Known templates: daisy-bell, happy-birthday, ",
         "gopher://example.org/clip.mp4": "only http:// and https://",
         "": "is not a file",
     }

@@ -73,7 +73,7 @@ def test_every_tune_is_whole(name: str) -> None:
 @pytest.mark.parametrize("name", TUNES)
 def test_every_tune_is_a_bundled_template_with_its_words(name: str) -> None:
     template = load_template(name)
-    assert template.licence.endswith("Song: public domain.")
+    assert "Song: public domain, in the EU" in template.licence
     clip = open_video(template.local_path)
     assert clip.has_audio
     assert clip.duration == pytest.approx(score_of(name).duration, abs=0.05)

@@ -28,7 +28,7 @@ class Tune:
     Attributes:
         title: The song's.
         author: Who wrote it, and when.
-        free: Why nobody owns it, in the EU and in the US.
+        free: Why it is in the public domain in the EU and in the US.
         language: Of its words; see `Singing`.
         beat: Seconds.
         meter: Beats of a bar.
@@ -61,7 +61,7 @@ TUNES: dict[str, Tune] = {
     "daisy-bell": Tune(
         title="Daisy Bell",
         author="Harry Dacre, 1892",
-        free="In the EU because Dacre died in 1922, in the US because it was published before 1931.",
+        free="in the EU because Dacre died in 1922, in the US because it was published before 1931.",
         language="en",
         beat=0.24,
         meter=3,
@@ -82,7 +82,7 @@ TUNES: dict[str, Tune] = {
     "happy-birthday": Tune(
         title="Happy Birthday",
         author="Patty and Mildred Hill, 1893; words printed by 1912",
-        free="In the EU since 2017, as Patty Hill died in 1946; in the US because it was published before 1931.",
+        free="in the EU since 2017, as Patty Hill died in 1946; in the US because it was published before 1931.",
         language="en",
         beat=0.52,
         meter=3,
@@ -98,7 +98,7 @@ TUNES: dict[str, Tune] = {
     "twinkle-twinkle": Tune(
         title="Twinkle, Twinkle",
         author='Words: Jane Taylor, 1806. Melody: French, "Ah! vous dirai-je, maman", printed in 1761',
-        free="In the EU because Taylor died in 1824, in the US because it was published before 1931.",
+        free="in the EU because Taylor died in 1824, in the US because it was published before 1931.",
         language="en",
         beat=0.40,
         meter=4,
@@ -116,7 +116,7 @@ TUNES: dict[str, Tune] = {
     "jingle-bells": Tune(
         title="Jingle Bells",
         author="James Lord Pierpont, 1857",
-        free="In the EU because Pierpont died in 1893, in the US because it was published before 1931.",
+        free="in the EU because Pierpont died in 1893, in the US because it was published before 1931.",
         language="en",
         beat=0.36,
         meter=4,
@@ -131,7 +131,7 @@ TUNES: dict[str, Tune] = {
     "la-cucaracha": Tune(
         title="La cucaracha",
         author="Spanish and Mexican, known since the early 19th century",
-        free="In the EU and in the US: it is traditional, and was published long before 1931.",
+        free="in the EU and in the US: it is traditional, and was published long before 1931.",
         language="es",
         beat=0.44,
         meter=4,
@@ -149,7 +149,7 @@ TUNES: dict[str, Tune] = {
     "ode-to-joy": Tune(
         title="Ode to Joy",
         author="Ludwig van Beethoven, 1824; words: Friedrich Schiller, 1785",
-        free="In the EU because Beethoven died in 1827 and Schiller in 1805, in the US because of its age.",
+        free="in the EU because Beethoven died in 1827 and Schiller in 1805, in the US because of its age.",
         language="de",
         beat=0.40,
         meter=4,
@@ -164,7 +164,7 @@ TUNES: dict[str, Tune] = {
     "auld-lang-syne": Tune(
         title="Auld Lang Syne",
         author="Robert Burns, 1788; melody: Scottish, traditional",
-        free="In the EU because Burns died in 1796, in the US because it was published before 1931.",
+        free="in the EU because Burns died in 1796, in the US because it was published before 1931.",
         language="en",
         beat=0.48,
         meter=4,
