@@ -253,7 +253,7 @@ def test_the_wheel_carries_every_module_and_asset(wheel: Path) -> None:
         assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "benchmarks/"))]
         [entries] = [name for name in names if name.endswith("entry_points.txt")]
         assert "memegen = memegen.cli:main" in archive.read(entries).decode()
-    assert wheel.stat().st_size < 18e6  # the tiny networks of notebook 03 are 2.6 MB of it
+    assert wheel.stat().st_size < 23e6  # the tiny networks of notebook 03 are 2.6 MB of it
 
 
 @pytest.mark.slow

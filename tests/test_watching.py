@@ -17,6 +17,11 @@ from memegen.face import watching
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.face.watching import DRIVING_SIDE, span_key, watch
 from memegen.media.video import Video, open_video
+from memegen.singer.acting import perform
+from memegen.singer.drawing.mouth import gap
+from memegen.singer.fitting import write_score
+from memegen.singer.options import Singing
+from memegen.singer.tunes import TUNES
 from memegen.templates import TEMPLATES, Template
 
 BUNDLED = [template for template in TEMPLATES if template.bundled]
@@ -68,6 +73,14 @@ def test_a_bundled_template_ships_its_track(template: Template, cache: Path) -> 
     assert not told
     assert not cache.exists()
     assert len(track.landmarks) == clip.frame_count
+    lips = np.array(track.landmarks)[:, [13, 14], 1]
+    script = [gap(instant) for instant in perform(write_score(TUNES[template.name], Singing()))]
+    assert np.corrcoef(lips[:, 1] - lips[:, 0], script)[0, 1] > 0.9
+
+
+def test_the_tracker_still_gives_the_bundled_track() -> None:
+    clip = open_video(asset(TEMPLATES[0].bundled))
+    track = watch(clip, None)
     fresh = track_face(clip.frames(max_side=DRIVING_SIDE), fps=float(clip.fps))
     assert track.found == fresh.found
     apart = np.abs(np.array(track.landmarks) - fresh.landmarks)  # processors and OpenCVs differ in the last bits
