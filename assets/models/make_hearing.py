@@ -269,7 +269,8 @@ def leave_one_out(clips: list[Clip], heard: list[list[Example]], made: list[Exam
                       alike(*(jaw(one.heard, ear) for one in (heard[k][0], mixed)))))  # fmt: skip
         print("| {} | {:.2f} | {} | {:.2f} | {:.2f} |".format(clip.name, *table[-1]), flush=True)
     print("| median | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.median(table, axis=0)))
-    print("| worst | {:.2f} | {:.0f} | {:.2f} | {:.2f} |".format(*np.min(np.abs(table), axis=0)))
+    worst, late = np.min(table, axis=0), np.max(np.abs(table), axis=0)[1]
+    print(f"| worst | {worst[0]:.2f} | {late:.0f} | {worst[2]:.2f} | {worst[3]:.2f} |")
     ear = learn([one for part in heard for one in part] + made)
     alone, spoken = bands_alone(np.random.default_rng(7)), [part[0] for part in heard]
     moved, speaks = (np.array([jaw(one.heard, ear).std() for one in some]) for some in (alone, spoken))
