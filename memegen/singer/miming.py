@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def mimed_clip(path: Path, *, until: float | None = None, progress: Progress | None = None) -> Path:
-    """Return a clip in which the singer performs a sound; a new one takes about a tenth of its length.
+    """Return a clip in which the singer performs a sound; a new one takes about an eighth of its length on two cores.
 
     Args:
         path: A sound or video file.

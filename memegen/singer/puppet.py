@@ -104,10 +104,19 @@ def _above_seam() -> Floats:
 
 
 class _Relief(NamedTuple):
-    """The head behind the pixels: points (S, S, 3) in head units, and how far each follows a turn (S, S, 1)."""
+    """The head behind the pixels (S, S, ...).
+
+    Attributes:
+        points: (3) in head units.
+        still: (2) where they are when the head is not turned, pixels.
+        follows: (1) how far each follows a turn.
+        places: (2) the pixels themselves, x and y.
+    """
 
     points: Floats
+    still: Floats
     follows: Floats
+    places: Floats
 
 
 @cache
@@ -124,18 +133,16 @@ def _relief() -> _Relief:
         x, y = x + (columns - seen[..., 0]) / scale, y - (rows - seen[..., 1]) / scale
     # Hair and ears follow fully, the backdrop beside them less and less; the neck does so towards the collar.
     follows = ramp(1.9, 1.15, np.sqrt(round_)) * ramp(-2.1, -1.35, y)
-    return _Relief(np.stack([x, y, z], axis=-1).astype(np.float32), follows[..., None].astype(np.float32))
+    points = np.stack([x, y, z], axis=-1).astype(np.float32)
+    places = np.stack([columns, rows], axis=-1)
+    return _Relief(points, camera(points)[..., :2], follows[..., None].astype(np.float32), places)
 
 
 def _turned(face: Floats, controls: Controls) -> Floats:
     """Turn and shift the head in a picture."""
     relief = _relief()
-    moved = Camera(rotation(controls.yaw, controls.pitch, controls.roll), (controls.shift_x, controls.shift_y), SMALL)(
-        relief.points
-    )
-    still = Camera(np.eye(3, dtype=np.float32), (0.0, 0.0), SMALL)(relief.points)
+    turn, place = rotation(controls.yaw, controls.pitch, controls.roll), (controls.shift_x, controls.shift_y)
+    moved = Camera(turn, place, SMALL)(relief.points)[..., :2]
     # The shift of a pixel is about that of the one it comes from: small and smooth.
-    shift = cv2.blur((moved - still)[..., :2] * relief.follows, (9, 9))
-    rows, columns = np.mgrid[:SMALL, :SMALL].astype(np.float32)
-    maps = columns - shift[..., 0], rows - shift[..., 1]
-    return np.asarray(cv2.remap(face, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    source = relief.places - cv2.blur((moved - relief.still) * relief.follows, (9, 9))
+    return np.asarray(cv2.remap(face, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
