@@ -17,6 +17,7 @@ from memegen.widgets import elements
 from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import Files, keep, upload_trouble
 
+IN_SIGHT = ("daisy-bell", "happy-birthday", "baka-mitai")  # the other templates are folded away
 SAMPLE_SECONDS, SAMPLE_SIDE = 6.0, 320  # of the small clip on a card
 CLIP_KINDS = "video/*,image/gif,audio/*"
 HINT = "A direct link to a video or sound file. YouTube pages don't work."
@@ -43,7 +44,7 @@ class TemplateChoice:
         self.status = Status()
         self._folder, self._changed = folder, changed
         self._cards: dict[str | Path, _Card] = {}
-        self._row, self._about = elements.row(), ipywidgets.HTML()
+        self._row, self._more, self._about = elements.row(), elements.row(), ipywidgets.HTML()
         self._upload, *below = elements.uploads("+ Your own clip or song", CLIP_KINDS, self._receive, self.status.fail)
         self._upload.add_class("meme-add")
         link = elements.address("A link to a clip or song", "https://… then Enter", self.choose)
@@ -53,7 +54,9 @@ class TemplateChoice:
             *below,
             self.status.panel,
             self._about,
-            elements.folded({"Use a link": [link, elements.note(HINT)], "Upload trouble?": [trouble]}),
+            elements.folded(
+                {"More songs": [self._more], "Use a link": [link, elements.note(HINT)], "Upload trouble?": [trouble]}
+            ),
         )
         for template in TEMPLATES:
             self._add(template.name, _card_of(template, folder))
@@ -80,7 +83,9 @@ class TemplateChoice:
     def _add(self, source: str | Path, card: _Card) -> None:
         self._cards[source] = card
         card.button.on_click(lambda _: self.choose(source))
-        self._row.children = [*(card.panel for card in self._cards.values()), self._upload]
+        folded = {one.name for one in TEMPLATES}.difference(IN_SIGHT)
+        self._more.children = [card.panel for key, card in self._cards.items() if key in folded]
+        self._row.children = [*(card.panel for key, card in self._cards.items() if key not in folded), self._upload]
 
     def _receive(self, files: Files) -> None:
         name, content = files[-1]
