@@ -1,7 +1,7 @@
 """Turn one photo into a singing meme.
 
     import memegen
-    meme = memegen.make_meme("me.jpg", "daisy-bell")  # a template's name, or any video file
+    meme = memegen.make_meme("me.jpg", "daisy-bell")  # a template's name, or any video or song
     meme.save("me.mp4")                               # in a notebook, `meme` as a cell's last line plays
 
 The same thing spelled out:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
-SINGS = "a name from `memegen templates`, or any video file or web address"
+SONGS = (".mp3", ".wav", ".m4a", ".ogg", ".opus", ".flac")
+SINGS = "a name from `memegen templates`, any video or sound file, or a web address"
 KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
 MISUSED = 2  # the exit code of other programs for a command that they do not understand
 INTERRUPTED = 130  # the exit code that shells use after Ctrl-C
@@ -412,7 +413,7 @@ def _check_order(options: argparse.Namespace, photos: Sequence[str]) -> None:
     first, last = photos[0], options.template
     if _is_folder(last) or Path(last).suffix.lower() in PHOTO_SUFFIXES:
         named = any(template.name == first for template in TEMPLATES) and not os.path.lexists(first)
-        if named or Path(first).suffix.lower() in MOVIES:
+        if named or Path(first).suffix.lower() in (*MOVIES, *SONGS):
             meant = shlex.join(["memegen", *({first: last, last: first}.get(word, word) for word in options.typed)])
             options.parser.error(f"The photo comes before the template. Did you mean `{meant}`?")
     if options.run is _batch and (_is_folder(last) or Path(last).suffix.lower() in (".jpg", ".jpeg", ".png")):

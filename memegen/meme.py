@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -24,11 +24,12 @@ from memegen.look.options import Look
 from memegen.media.encoders import check_limit, final_size, parse_size
 from memegen.media.images import is_movie, read_image
 from memegen.media.options import BELOW, BOTH, TARGET, Cut, Sound
-from memegen.media.sound import SoundSpan
+from memegen.media.sound import SoundSpan, is_sound_only
 from memegen.media.video import Video, check_output, open_video, span_of, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
+from memegen.singer.miming import mimed_clip
 from memegen.singer.options import Singing
 from memegen.templates import Template, resolve_driving
 
@@ -63,7 +64,8 @@ def make_meme(
     Args:
         photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`. Or a target
             video, as a path, an address or from `open_video`: the face in it sings. It keeps its size and rate.
-        template: The driving clip: a template's name, or the path or address of any video. For a duet, which face
+        template: The song: a template's name, or the path or address of any video, whose picture drives the photo, or
+            of any sound file, which a drawn singer performs. For a duet, which face
             sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
         out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary .mp4 that lives
             as long as the result: `save` it.
@@ -80,9 +82,10 @@ def make_meme(
     """
     cut, singing, _, look, sound, _ = sort_options(options, *OPTIONS)
     subject = open_subject(photo, progress)
-    roles = _open_songs(resolve_songs(template, progress, singing=singing), template, cut, subject)
+    found = resolve_songs(template, progress, singing=singing)
+    roles = _open_songs(found, cut, subject, progress, duet=isinstance(template, Mapping))
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *(clip.path for clip in roles.clips.values())])
+        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files])
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
         animator = _animator(engine, progress, engine_options(options))
         frames = animator.animate(subject, roles.driving)
@@ -113,11 +116,13 @@ class _Roles(NamedTuple):
         template: The first song, which gives the words and the credit.
         clips: The opened span of each face's song, by the face's number; of a single song under 0.
         duet: Whether each face has its own.
+        files: The songs' own files, which are not to be overwritten.
     """
 
     template: Template
     clips: dict[int, Video]
     duet: bool
+    files: Sequence[Path]
 
     @property
     def lead(self) -> Video:
@@ -202,19 +207,33 @@ def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> s
     return [*songs, own._replace(gain=BELOW)]
 
 
-def _open_songs(found: Mapping[int, Template], songs: Songs, cut: Cut, subject: Image | Video) -> _Roles:
+def _open_songs(
+    found: Mapping[int, Template], cut: Cut, subject: Image | Video, progress: Progress | None, *, duet: bool
+) -> _Roles:
     """Open the songs that were found; a target video sets their rate."""
-    clips = {number: _open_span(song, cut) for number, song in found.items()}
+    clips = {number: open_song(song, cut, progress) for number, song in found.items()}
     if isinstance(subject, Video):
         clips = {number: replace(clip, fps=subject.fps) for number, clip in clips.items()}
-    return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping))
+    return _Roles(next(iter(found.values())), clips, duet, [song.local_path for song in found.values()])
 
 
-def _open_span(clip: Template, cut: Cut) -> Video:
-    """Open the part of a driving clip that is used."""
+def open_song(clip: Template, cut: Cut, progress: Progress | None = None) -> Video:
+    """Open the part of a song that is used: of its clip, or of one in which the drawn singer performs its sound.
+
+    Args:
+        clip: The song, with its file on this machine.
+        cut: Which part, and whether its sound is to be performed although it has a picture.
+        progress: Told how far the singer is.
+
+    Raises:
+        InputError: The file can't be read, or the part is not in it.
+    """
     begin, duration = clip.start if cut.start is None else cut.start, cut.duration
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
+    if cut.from_sound or (clip.own and is_sound_only(clip.local_path)):
+        mimed = mimed_clip(clip.local_path, until=None if duration is None else begin + duration, progress=progress)
+        return open_video(mimed, start=begin, duration=duration)
     driving = open_video(clip.local_path, start=begin, duration=duration)
     return driving if clip.crop is None else driving.cropped(clip.crop)
 

@@ -253,5 +253,5 @@ def _existing_file(source: str | Path) -> Path:
 def _known(name: str = "") -> str:
     """List the templates, first the one that `name` may stand for."""
     names = [template.name for template in TEMPLATES]
-    also = "the path or web address of any video works too"
+    also = "the path or web address of any video or sound file works too"
     return f"{did_you_mean(name, names)}Known templates: {', '.join(names)}; {also}."

@@ -395,7 +395,7 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         ("make me.png --out", "-o/--out needs a value. See memegen make --help."),
         (
             "make me.png --f 1",
-            "--f can mean --face, --framing, --format, --fade-in, --fade-out, --first-frame: write it",
+            "--f can mean --face, --framing, --from-sound, --format, --fade-in, --fade-out, --first-frame: write it",
         ),
         ("make me.png --format oval", "--format can't be 'oval': choose one of "),
         ("make me.png --no-label --label x", "--no-label and --label can't be used together: leave one out. See"),
@@ -571,7 +571,6 @@ def broken_clips() -> dict[str, str]:
     Path("empty.mp4").touch()
     Path("text.mp4").write_text("never gonna give you up")
     Path("folder.mp4").mkdir()
-    make_clicks(Path("song.wav"))
     make_clip(Path("nobody.mp4"), seconds=0.6)
     ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32:d=1", "-frames:v", "1", "one.mp4")
     ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32:d=1", "-frames:v", "0", "none.avi")
@@ -581,7 +580,6 @@ def broken_clips() -> dict[str, str]:
         "text.mp4": "text.mp4 can't be read as a video",
         "truncated.mp4": "incomplete",
         "folder.mp4": "'folder.mp4' is not a file",
-        "song.wav": "song.wav has sound but no picture: use it as the sound, and a video as the clip.",
         "one.mp4": "one.mp4 is a still picture of one frame",
         "none.avi": "none.avi",
         "nobody.mp4": "nobody.mp4 between 0.0 s and 0.6 s: choose a clip",

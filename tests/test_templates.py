@@ -117,7 +117,7 @@ def test_unknown_template_lists_the_known_ones_and_guesses() -> None:
     assert str(caught.value) == (
         "There is no template 'Baka-Mitay'. Did you mean 'baka-mitai'? Known templates: daisy-bell, happy-birthday, "
         "twinkle-twinkle, jingle-bells, la-cucaracha, ode-to-joy, auld-lang-syne, baka-mitai; "
-        "the path or web address of any video works too."
+        "the path or web address of any video or sound file works too."
     )
     with pytest.raises(InputError, match=r"'qqq'\. Known templates: daisy-bell, happy-birthday, .*, baka-mitai;"):
         load_template("qqq")

@@ -22,6 +22,7 @@ import cv2
 import ipywidgets
 import numpy as np
 import pytest
+from media import make_clicks
 
 from memegen.base.downloads import asset
 from memegen.base.errors import DownloadError, InputError, UnavailableError
@@ -392,13 +393,13 @@ def test_a_template_fetched_before_shows_its_picture(page: Page, maker: Maker, c
 
 def test_a_clip_of_ones_own(page: Page, maker: Maker, clip: Video, tmp_path: Path) -> None:
     form = shown(page)
-    send(page.find("+ Your own clip"), "../my <clip>.mp4", clip.path.read_bytes())
+    send(page.find("+ Your own clip or song"), "../my <clip>.mp4", clip.path.read_bytes())
     assert not page.alerts
     press_make(form, page)
     path = maker.made[0]["template"].local_path
     assert path.read_bytes() == clip.path.read_bytes()
     assert path.parent.parent == form._folder / "driving"
-    address = page.find("A link to a clip")
+    address = page.find("A link to a clip or song")
     address.value = str(tmp_path / "nowhere.mp4")
     [alert] = page.alerts
     assert "nowhere.mp4" in alert
@@ -411,7 +412,7 @@ def test_a_clip_of_ones_own(page: Page, maker: Maker, clip: Video, tmp_path: Pat
 
 def test_a_file_that_is_no_clip_is_refused_where_it_was_uploaded(page: Page) -> None:
     form = shown(page)
-    send(page.find("+ Your own clip"), "song.mp4", b"la la la")
+    send(page.find("+ Your own clip or song"), "song.mp4", b"la la la")
     [alert] = page.alerts
     assert alert.startswith("song.mp4 can't be read as a video")
     assert form._driving.source == "daisy-bell"
@@ -419,7 +420,7 @@ def test_a_file_that_is_no_clip_is_refused_where_it_was_uploaded(page: Page) -> 
 
 def test_own_clips_become_cards_that_stay(page: Page, maker: Maker, clip: Video) -> None:
     form = shown(page)
-    send(page.find("+ Your own clip"), "mine.mp4", clip.path.read_bytes())
+    send(page.find("+ Your own clip or song"), "mine.mp4", clip.path.read_bytes())
     assert page.find("✓ mine")
     page.press("Daisy Bell")
     assert form._driving.source == "daisy-bell"
@@ -429,6 +430,17 @@ def test_own_clips_become_cards_that_stay(page: Page, maker: Maker, clip: Video)
     press_make(form, page)
     assert maker.made[0]["template"].name == "mine"
     assert "Done: grace-hopper-mine.mp4, 0.4 s, 64 × 64, without sound. It is below." in page.text
+
+
+def test_a_song_without_a_video(page: Page, maker: Maker, tmp_path: Path) -> None:
+    form = shown(page)
+    clicks = make_clicks(tmp_path / "clicks.wav", seconds=1)
+    send(page.find("+ Your own clip or song"), "tune.wav", clicks.read_bytes())
+    assert not page.alerts
+    assert "A drawn singer performs what is heard in it, and your photo follows the singer." in page.text
+    press_make(form, page)
+    assert maker.made[0]["template"].name == "tune"
+    assert "Done: grace-hopper-tune.mp4" in page.text
 
 
 def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:
@@ -593,7 +605,7 @@ def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: b
     assert form._photo._duet.panel.layout.display == ""
     assert page.find("Face 1 sings").value == page.find("Face 2 sings").value == "daisy-bell"
     page.find("Face 1 sings").value = ""
-    send(page.find("+ Your own clip"), "mine.mp4", clip.path.read_bytes())
+    send(page.find("+ Your own clip or song"), "mine.mp4", clip.path.read_bytes())
     assert page.find("Face 1 sings").value == ""
     songs = [*(template.title for template in TEMPLATES), "mine", "does not sing"]
     assert [label for label, _ in page.find("Face 2 sings").options] == songs
@@ -1154,10 +1166,10 @@ def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, col
     assert colab["downloads"] == [str(form.meme.path)]
     colab["files"] = {}
     page.press("Choose another one")
-    page.press("+ Your own clip")
+    page.press("+ Your own clip or song")
     assert not page.alerts
     del colab["files"]
-    page.press("+ Your own clip")
+    page.press("+ Your own clip or song")
     assert page.alerts[0].startswith("Colab's file dialog did not open")
 
 

@@ -34,6 +34,11 @@ class Cut:
         "target keeps its own sound, both lets it be heard below the song.",
     )  # fmt: skip
     mute: bool = option(False, "No sound", "Leave the sound out.")
+    from_sound: bool = option(
+        False,
+        "Follow only the clip's sound",
+        "Let a drawn singer perform the sound of a video; its picture is not used.",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -123,7 +123,7 @@ def look(file: Path) -> Probe:
     size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", shot.stdout)
     if size is None or picture is None:
         if sounds and not picture:
-            raise InputError(f"{file} has sound but no picture: use it as the sound, and a video as the clip.")
+            raise InputError(f"{file} has sound but no picture: make_meme takes it as a song; here a video is needed.")
         tell(shot.stderr)
         if shot.returncode < 0:  # killed by a signal: some builds can't read MPEG-TS on some systems
             raise UnavailableError(f"ffmpeg crashed over {file.name}: run pip install -U imageio-ffmpeg and try again.")

@@ -6,13 +6,27 @@ import logging
 import math
 import re
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memegen.base.errors import InputError, OutputError
 from memegen.base.files import check_file
-from memegen.media.ffmpeg import SEEK_LEAD, last_words, make, output_problem, reading, run, said, sound_streams, tell
+from memegen.media.ffmpeg import (
+    SEEK_LEAD,
+    Ffmpeg,
+    last_words,
+    make,
+    output_problem,
+    reading,
+    run,
+    said,
+    sound_streams,
+    tell,
+)
 from memegen.media.options import Sound
 
 SAMPLE_RATE = 48000
@@ -25,6 +39,8 @@ _ROOM = 1.0  # dB below PEAK: resampling to 48 kHz and the AAC encoder raise pea
 # At four times the rate the peaks between the samples show. The limiter looks ahead, but does not delay the sound.
 _LIMIT = f"limit={10 ** ((PEAK - _ROOM) / 20):.4f}:attack=5:release=50:level=0:latency=1"
 _LIMITER = f",aresample={4 * SAMPLE_RATE},alimiter={_LIMIT},aresample={SAMPLE_RATE}"
+_DURATION = re.compile(r"^\s*Duration: (\d+):(\d+):([\d.]+)", re.MULTILINE)
+_PICTURE = re.compile(r"^\s*Stream #\S+ Video:(?!.*attached pic)", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +68,56 @@ def sound_of(path: str | Path) -> SoundSpan:
     if not streams:
         raise InputError(f"{path} has no sound that can be read: choose another file, or none for a silent clip.")
     return SoundSpan(file, track=checked_track(file, find_track(file, streams)))
+
+
+def sound_length(path: str | Path) -> float:
+    """Return the length in seconds that a file says it has; 0 if it does not say.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    told = _DURATION.search(said(run(*reading(check_file(path, kind="sound file")), level="info")))
+    return sum(float(part) * unit for part, unit in zip(told.groups(), (3600, 60, 1), strict=True)) if told else 0.0
+
+
+def is_sound_only(path: str | Path) -> bool:
+    """Return whether a file has sound and no moving picture; the picture of an album's cover does not count.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    words = said(run(*reading(check_file(path, kind="song")), level="info"))
+    return bool(sound_streams(words)) and not _PICTURE.search(words)
+
+
+def sound_blocks(
+    path: str | Path, *, start: float = 0.0, length: float = math.inf, rate: int = 16000, seconds: float = 20.0
+) -> Iterator[NDArray[np.float32]]:
+    """Decode the sound of a file, block by block.
+
+    Args:
+        path: A sound or a video file.
+        start: Where to begin, seconds.
+        length: How much to decode, seconds.
+        rate: Samples a second.
+        seconds: The length of a block.
+
+    Yields:
+        (B, 2) samples in [-1, 1], from the left and the right; the last block may be shorter.
+
+    Raises:
+        InputError: There is no such file, or no sound in it that can be decoded.
+    """
+    span = sound_of(path)
+    skip = max(0, math.floor(start) - SEEK_LEAD)
+    # As in `_cut`: silence fills what a stream leaves out, so that sample n is heard at n / rate.
+    timed = f"aresample={rate}:async=1:first_pts=0,atrim=start_sample={round((start - skip) * rate)},asetpts=N/SR/TB"
+    until = [] if math.isinf(length) else ["-t", f"{length:.6f}"]
+    seek = ["-ss", str(skip)] if skip else []
+    sound = ["-map", f"0:a:{span.track}", "-af", timed, "-ac", "2", *until, "-f", "f32le", "-"]
+    with Ffmpeg(*seek, *reading(span.path), *sound) as decoder:
+        while count := decoder.read_into(block := np.zeros((round(seconds * rate), 2), np.float32)) // 8:
+            yield block[:count]
 
 
 def find_track(file: Path, streams: Sequence[str]) -> int | None:

@@ -17,8 +17,9 @@ from memegen.base.arrays import Image
 from memegen.base.errors import InputError, MemegenError
 from memegen.base.files import plain_name
 from memegen.media.images import read_image
-from memegen.media.video import Video, open_video, write_video
-from memegen.meme import make_meme, resolve_songs
+from memegen.media.options import Cut
+from memegen.media.video import Video, write_video
+from memegen.meme import make_meme, open_song, resolve_songs
 from memegen.singer.options import wished
 from memegen.templates import Template, check_driving
 from memegen.widgets import elements
@@ -308,8 +309,6 @@ class MemeForm:
 
 def _driver(clip: Template, words: dict[str, Any], out: Path) -> Video:
     """Write a small copy of the part of the driving clip that was used."""
-    start = words.get("start", clip.start)
-    end = clip.end if clip.end is not None and clip.end > start else None
-    duration = words.get("duration", None if end is None else end - start)
-    span = open_video(clip.local_path, start=start, duration=duration)
+    part = {name: words[name] for name in ("start", "duration", "from_sound") if name in words}
+    span = open_song(clip, Cut(**part))
     return write_video(out, span.frames(max_side=DRIVER_SIDE), fps=span.fps, audio=None)

@@ -18,7 +18,10 @@ import ipywidgets
 from memegen.base.errors import MemegenError
 
 EVERY = 0.2  # seconds between two updates of the bar; each is a message to the browser
-SHARES = (("Downloading", 4.0), ("Watching", 2.0), ("Reading", 0.5), ("Singing", 3.0))  # of the time, by stage
+SHARES = (  # of the time, by stage
+    *(("Downloading", 4.0), ("Listening", 0.3), ("Drawing", 1.0)),
+    *(("Watching", 2.0), ("Reading", 0.5), ("Singing", 3.0)),
+)
 CURED_BY_FAST = {"engine", "device", "landmarks", "precision"}  # remedies for which the form has one control
 CURES = {"mute": "tick “No sound” under Sound", "subtitles": "upload the words under Captions"}
 _log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ PAGES = {  # the options on each folded page
     "Movement": ("expression", "motion", "part", "ending"),
     "Captions": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "side_by_side"),
-    "Sound": ("audio", "mute", "offset", "fade_in", "fade_out", "loop", "loudness"),
+    "Sound": ("audio", "mute", "from_sound", "offset", "fade_in", "fade_out", "loop", "loudness"),
     "File": ("max_size",),
 }
 NOTES = {  # below the controls of a page

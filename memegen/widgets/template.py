@@ -10,6 +10,7 @@ import ipywidgets
 
 from memegen.base.downloads import cache_file
 from memegen.base.files import is_address, plain_stem
+from memegen.media.sound import is_sound_only
 from memegen.media.video import Video, open_video, write_video
 from memegen.templates import TEMPLATES, Template, resolve_driving
 from memegen.widgets import elements
@@ -18,13 +19,14 @@ from memegen.widgets.platforms import Files, keep, upload_trouble
 
 IN_SIGHT = ("daisy-bell", "happy-birthday", "baka-mitai")  # the other templates are folded away
 SAMPLE_SECONDS, SAMPLE_SIDE = 6.0, 320  # of the small clip on a card
-CLIP_KINDS = "video/*,image/gif"
-HINT = "A direct link to a video file. YouTube pages don't work."
+CLIP_KINDS = "video/*,image/gif,audio/*"
+HINT = "A direct link to a video or sound file. YouTube pages don't work."
 SOUND = (
     "const clip = this.closest('.meme-card').querySelector('video'); clip.muted = !clip.muted; "
     "if (!clip.muted) { clip.currentTime = 0; clip.play(); } "
     "this.textContent = clip.muted ? 'Listen' : 'Mute'; this.setAttribute('aria-pressed', !clip.muted);"
 )
+HEARD_ONLY = "Your own song. A drawn singer performs what is heard in it, and your photo follows the singer."
 SILENT = "This clip has no sound, so the meme will be silent. You can upload a sound below, under Sound."
 
 
@@ -43,9 +45,9 @@ class TemplateChoice:
         self._folder, self._changed = folder, changed
         self._cards: dict[str | Path, _Card] = {}
         self._row, self._more, self._about = elements.row(), elements.row(), ipywidgets.HTML()
-        self._upload, *below = elements.uploads("+ Your own clip", CLIP_KINDS, self._receive, self.status.fail)
+        self._upload, *below = elements.uploads("+ Your own clip or song", CLIP_KINDS, self._receive, self.status.fail)
         self._upload.add_class("meme-add")
-        link = elements.address("A link to a clip", "https://… then Enter", self.choose)
+        link = elements.address("A link to a clip or song", "https://… then Enter", self.choose)
         trouble = elements.note(upload_trouble("the clip"))
         self.panel = elements.column(
             self._row,
@@ -131,7 +133,10 @@ def _own_card(source: str | Path, folder: Path) -> _Card:
     if is_address(source):
         return _Card(title, f"Your clip from {source}", _still("Downloaded when it is needed"))
     folder.mkdir(parents=True, exist_ok=True)
-    clip = open_video(resolve_driving(source).local_path)
+    file = resolve_driving(source).local_path
+    if is_sound_only(file):
+        return _Card(title, HEARD_ONLY, _still("A song without a video"))
+    clip = open_video(file)
     small = _sample(clip, folder / f"{len(list(folder.iterdir()))}-card.mp4")
     return _Card(title, "Your own clip." if clip.has_audio else SILENT, _moving(small, title))
 
