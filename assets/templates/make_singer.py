@@ -2,8 +2,10 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+from memegen.singer.drawing.figure import draw_singer
 from memegen.singer.options import Singing
 from memegen.singer.recording import write_clip
 from memegen.singer.tunes import TUNES
@@ -12,5 +14,6 @@ LARGE = "daisy-bell"  # the first song and the demo: drawn with 512 pixels a sid
 
 for name in sys.argv[1:] or TUNES:
     start, clip = time.monotonic(), Path(__file__).with_name(f"{name}.mp4")
-    write_clip(clip, name, Singing(), large=name == LARGE, max_size=None if name == LARGE else "500kB")
+    draw = partial(draw_singer, large=name == LARGE)
+    write_clip(clip, name, Singing(), draw=draw, max_size=None if name == LARGE else "500kB")
     print(f"{clip}: {clip.stat().st_size / 1e6:.2f} MB in {time.monotonic() - start:.0f} s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache, partial
 from itertools import product
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from memegen.base.arrays import Floats, Image
 from memegen.base.threads import in_parallel
-from memegen.singer.drawing.figure import SMALL, draw_singer
+from memegen.singer.drawing.figure import SMALL, STUDIO, Wall, draw_singer
 from memegen.singer.drawing.stage import Camera
 from memegen.singer.drawing.surfaces import ramp, rotation
 from memegen.singer.recital import Controls
@@ -39,21 +39,24 @@ class Pictures(NamedTuple):
     pressed: Floats
 
 
-def draw_puppet(recital: Iterable[Controls]) -> Iterator[Image]:
+def draw_puppet(recital: Iterable[Controls], *, wall: Wall = STUDIO) -> Iterator[Image]:
     """Draw a recital frame by frame, as uint8 RGB (256, 256, 3); a frame takes a few milliseconds.
 
     Of the mouth it shows `jaw`, `wide`, `round` and `press`; the lips part with the jaw.
+
+    Args:
+        recital: The controls of each frame.
+        wall: The colours behind the singer.
     """
-    draw_pictures()
-    return in_parallel(_pose, recital)
+    return in_parallel(partial(_pose, draw_pictures(wall)), recital)
 
 
-@cache
-def draw_pictures() -> Pictures:
+@lru_cache(maxsize=2)
+def draw_pictures(wall: Wall) -> Pictures:
     """Draw what the puppet is made of, once for each run: in about two seconds."""
     mouths = [_mouth(jaw, shape) for jaw, shape in product(JAWS, range(len(SHAPES)))]
     eyes = [Controls(smile=0.45, blink=blink, brow=brow) for blink, brow in product(BLINKS, BROWS)]
-    drawn = np.stack([*draw_singer([*mouths, *eyes, Controls(smile=0.45, press=0.9)])]).astype(np.float32)
+    drawn = np.stack([*draw_singer([*mouths, *eyes, Controls(smile=0.45, press=0.9)], wall=wall)]).astype(np.float32)
     size = drawn.shape[1:]
     return Pictures(
         mouths=drawn[: len(mouths)].reshape(len(JAWS), len(SHAPES), *size),
@@ -69,9 +72,8 @@ def _mouth(jaw: float, shape: int) -> Controls:
     return Controls(smile=0.45, jaw=jaw, upper=upper, lower=lower, wide=wide, round=rounded)
 
 
-def _pose(controls: Controls) -> Image:
+def _pose(kept: Pictures, controls: Controls) -> Image:
     """Draw one frame."""
-    kept = draw_pictures()
     # Pictures of neighbouring mouths differ by a pixel or two, so that a blend of two looks like the one between.
     shape = np.interp(controls.round - max(controls.wide, 0), (-0.8, -0.1, 0.5, 1.0), range(len(SHAPES)))
     face = _between(kept.mouths, controls.jaw / (JAWS[1] - JAWS[0]), float(shape))

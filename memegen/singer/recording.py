@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import tempfile
 import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memegen.base.arrays import Image
 from memegen.base.downloads import cache_dir
 from memegen.base.errors import OutputError
 from memegen.base.files import reason_of
 from memegen.base.progress import Progress, counted
 from memegen.media.video import Video, write_video
 from memegen.singer.acting import perform
-from memegen.singer.drawing.figure import draw_singer
 from memegen.singer.fitting import write_score
 from memegen.singer.options import Singing
+from memegen.singer.puppet import draw_puppet
 from memegen.singer.score import FPS
 from memegen.singer.tunes import TUNES
 from memegen.singer.voice import SAMPLE_RATE, VOICES, song
 from memegen.singer.wording import read_words
 
-VERSION = 1  # part of every key: raise it when the same words would be sung or drawn otherwise
+VERSION = 2  # part of every key: raise it when the same words would be sung or drawn otherwise
 KEPT = 50  # clips in the cache; the oldest are removed
 
 
@@ -48,7 +49,7 @@ def sung_clip(name: str, singing: Singing, *, progress: Progress | None = None) 
         return file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_clip(file, name, singing, progress=progress)
+        write_clip(file, name, singing, draw=draw_puppet, progress=progress)
     except OSError as error:
         raise OutputError(
             f"The song can't be kept in {file.parent} ({reason_of(error)}): set MEMEGEN_CACHE to another folder."
@@ -64,7 +65,7 @@ def write_clip(
     name: str,
     singing: Singing,
     *,
-    large: bool = False,
+    draw: Callable[..., Iterator[Image]],
     max_size: str | None = None,
     progress: Progress | None = None,
 ) -> Video:
@@ -74,7 +75,7 @@ def write_clip(
         path: The clip.
         name: One of `TUNES`.
         singing: Name, words, voice.
-        large: Whether it is drawn with 512 x 512 pixels, slowly, or with 256 x 256.
+        draw: `draw_puppet`, which takes a few milliseconds a frame, or `draw_singer`, which takes far more.
         max_size: As in `write_video`.
         progress: Told how many frames are drawn.
 
@@ -83,7 +84,7 @@ def write_clip(
         OutputError: The file can't be written.
     """
     score = write_score(TUNES[name], singing)
-    frames: Iterable[NDArray[np.uint8]] = draw_singer(perform(score), large=large, wall=TUNES[name].wall)
+    frames = draw(perform(score), wall=TUNES[name].wall)
     frames = counted(frames, stage="Drawing the singer", total=score.frames, progress=progress)
     with tempfile.TemporaryDirectory(prefix="memegen-") as folder:
         sound = write_samples(Path(folder, "song.wav"), song(score, VOICES[singing.voice]))
