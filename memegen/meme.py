@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,8 +20,10 @@ from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting
 from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
+from memegen.look.cutout import cut_out
 from memegen.look.options import Look
-from memegen.media.encoders import check_limit, final_size, parse_size
+from memegen.media.destinations import DESTINATIONS, fill_in
+from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
 from memegen.media.images import read_image
 from memegen.media.options import Cut, Sound
 from memegen.media.video import Video, check_output, open_video, write_video
@@ -38,6 +42,7 @@ Songs = Song | Mapping[int, Song]
 
 LARGEST = 8192  # pixels; no side of a clip is longer
 
+_log = logging.getLogger(__name__)
 
 OPTIONS = (Cut, Acting, Look, Sound, FommOptions)
 """Every option of a meme; the command line and the form read these declarations too."""
@@ -59,8 +64,8 @@ def make_meme(
         photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`.
         template: The driving clip: a template's name, or the path or address of any video. For a duet, which face
             sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
-        out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary .mp4 that lives
-            as long as the result: `save` it.
+        out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary file, an .mp4
+            unless the destination takes another kind, that lives as long as the result: `save` it.
         engine: A name or file for `load_animator`; then it is loaded with `face`, `framing`, `expression`, `motion` and
             the options of checkpoints. Or an engine that is loaded already, which has its own.
         progress: Called as `progress(stage, done, total)`, see `Progress`.
@@ -72,26 +77,34 @@ def make_meme(
     Raises:
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
-    cut, _, look, sound, _ = sort_options(options, *OPTIONS)
+    words = fill_in(options, Path(out or "").suffix)
+    cut, _, look, sound, _ = sort_options(words, *OPTIONS)
+    place = DESTINATIONS[cut.destination]
     picture = read_image(photo)
-    roles = _open_songs(template, cut, progress)
+    roles = _open_songs(template, cut, progress, room=min(place.length, place.longest - look.lead))
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[photo, cut.audio, *(clip.path for clip in roles.clips.values())])
+        inputs = [photo, cut.audio, *(clip.path for clip in roles.clips.values())]
+        path = _output(out, stack, inputs=inputs, suffix=place.suffix)
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
-        animator = _animator(engine, progress, engine_options(options))
+        check_transparent(path, look.cutout)
+        animator = _animator(engine, progress, engine_options(words if isinstance(engine, str | Path) else options))
         frames = animator.animate(picture, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)
-        frames = _dressed(frames, look, picture, roles, final_size(path, LARGEST, LARGEST))
+        frames = _dressed(frames, look, picture, roles, final_size(path, *(place.side or LARGEST,) * 2))
+        frames, fps = place.paced(frames, roles.lead.fps)
         meme = write_video(
             path,
             embed(frames, roles.template.mark),
-            fps=roles.lead.fps,
+            fps=fps,
             audio=None if cut.mute else cut.audio or list(dict.fromkeys(roles.clips.values())),
             sound=replace(sound, offset=sound.offset + 1000 * look.lead),
             max_size=cut.max_size,
+            keep_size=look.format == "sticker",
             **_marking(animator, roles.template),
         )
         weakref.finalize(meme, stack.pop_all().close)
+    for limit in place.broken(meme):
+        _log.warning("%s takes %s.", place.title, limit)
     return meme
 
 
@@ -149,18 +162,20 @@ def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, T
     return {number: resolve_driving(song, progress=progress) for number, song in parts.items()}
 
 
-def _open_songs(songs: Songs, cut: Cut, progress: Progress | None) -> _Roles:
+def _open_songs(songs: Songs, cut: Cut, progress: Progress | None, room: float) -> _Roles:
     found = resolve_songs(songs, progress)
-    clips = {number: _open_span(song, cut) for number, song in found.items()}
+    clips = {number: _open_span(song, cut, room) for number, song in found.items()}
     return _Roles(next(iter(found.values())), clips, isinstance(songs, Mapping))
 
 
-def _open_span(clip: Template, cut: Cut) -> Video:
-    """Open the part of a driving clip that is used."""
+def _open_span(clip: Template, cut: Cut, room: float) -> Video:
+    """Open the part of a driving clip that is used: as long as the user says, or else at most `room` seconds."""
     begin, duration = clip.start if cut.start is None else cut.start, cut.duration
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
     driving = open_video(clip.local_path, start=begin, duration=duration)
+    if cut.duration is None and driving.duration > room:
+        driving = replace(driving, duration=float(math.floor(room * driving.fps) / driving.fps))
     return driving if clip.crop is None else driving.cropped(clip.crop)
 
 
@@ -181,6 +196,7 @@ def _dressed(
 ) -> Iterator[Image]:
     """Put the frames into their look."""
     driving, lyrics = roles.lead, roles.template.lyrics
+    frames = cut_out(frames) if look.cutout else frames
     return compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
 
 
@@ -196,9 +212,9 @@ def _marking(engine: Animator, song: Template) -> _Marking:
     return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
 
 
-def _output(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object]) -> Path:
+def _output(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object], suffix: str) -> Path:
     """Return where to write, checked; a temporary file, which the stack removes, when None."""
     if out is None:
         folder = tempfile.TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)
-        out = Path(stack.enter_context(folder), "meme.mp4")
+        out = Path(stack.enter_context(folder), f"meme{suffix}")
     return check_output(out, inputs=[file for file in inputs if isinstance(file, str | Path)])

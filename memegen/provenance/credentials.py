@@ -23,6 +23,7 @@ from memegen.provenance.metadata import Marks, has_countless_boxes, write_metada
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".jpg": "image/jpeg"}
 MEDIA_TYPES |= {f".{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp")}
+MEDIA_TYPES |= {".apng": "image/png"}
 LOCAL_SIGNER = "memegen local signer"
 MAX_CHECKED = 2**31  # bytes of the largest file whose signature is checked: all of it has to be read
 YEARS = 10  # that a local certificate is valid
@@ -52,13 +53,13 @@ def available() -> bool:
 
 
 def seal(path: Path, marks: Marks) -> None:
-    """Write the marks into a finished file, in place, and sign it if that is possible.
+    """Write the marks into a finished file, in place, and sign it if that is possible: C2PA has no place in WebM.
 
     Raises:
         MemegenError: The file or its signature can't be written.
     """
     write_metadata(path, marks)
-    if available():
+    if available() and path.suffix.lower() in MEDIA_TYPES:
         try:
             sign(path, marks)
         except UnavailableError as error:

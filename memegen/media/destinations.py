@@ -1,0 +1,185 @@
+"""Where clips are posted, and what each place takes: one table of limits, and how a clip is fitted to a row of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from memegen.base.arrays import Image
+
+if TYPE_CHECKING:
+    from memegen.media.video import Video
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What a place takes. The figures are those of November 2026.
+
+    Attributes:
+        title: What people call it.
+        source: Where the figures are from.
+        suffix: The kind of file that is made for it; its codecs are H.264 and AAC in .mp4, VP9 in .webm.
+        format: The shape of the picture, see `Look`.
+        limit: Most bytes that it takes, or that play without a detour.
+        side: Exact width and height of a sticker in pixels; of other clips the longest side.
+        least_side: The shortest side that it takes, in pixels.
+        longest: Most seconds that it takes.
+        shortest: Fewest seconds.
+        length: Seconds that are made unless more are asked for, where `longest` would leave too little for each.
+        rates: Slowest and fastest frames a second.
+        sticker: Whether it is a sticker: without sound, exactly `side` wide and high, the head cut out.
+        note: What else to know.
+    """
+
+    title: str
+    source: str = ""
+    suffix: str = ".mp4"
+    format: str = "original"
+    limit: float = math.inf
+    side: int | None = None
+    least_side: int = 1
+    longest: float = math.inf
+    shortest: float = 0.0
+    length: float = math.inf
+    rates: tuple[float, float] = (0.0, math.inf)
+    sticker: bool = False
+    note: str = ""
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The options of `make_meme` that it sets."""
+        sticker = {"framing": "face", "cutout": True, "mute": True} if self.sticker else {}
+        size = {} if self.limit == math.inf else {"max_size": int(self.limit)}
+        return {"format": self.format, **size, **sticker}
+
+    @property
+    def limits(self) -> str:
+        """What it takes, in one line."""
+        low, high = self.rates
+        wide = f"{self.side} × {self.side}" if self.sticker else f"sides of at most {self.side} pixels"
+        rates = f"{low:g} to {high:g} frames a second" if low else f"at most {high:g} frames a second"
+        said = [
+            (self.side, wide),
+            (self.longest < math.inf, f"at most {_seconds(self.longest)}"),
+            (self.shortest, f"at least {_seconds(self.shortest)}"),
+            (high < math.inf, rates),
+            (self.limit < math.inf, f"at most {_bytes(self.limit)}"),
+            (self.sticker, "no sound"),
+        ]
+        return ", ".join([self.suffix, *(words for holds, words in said if holds)])
+
+    def broken(self, clip: Video) -> list[str]:
+        """Return which limits a finished clip does not keep, in words: the user chose so, or the song is too short."""
+        low, high = self.rates
+        long, short, size = max(clip.width, clip.height), min(clip.width, clip.height), clip.path.stat().st_size
+        wrong = [
+            (size > self.limit, f"at most {_bytes(self.limit)}, the clip has {_bytes(size)}"),
+            (clip.duration > self.longest, f"at most {_seconds(self.longest)}, the clip has {clip.duration:.1f} s"),
+            (clip.duration < self.shortest, f"at least {_seconds(self.shortest)}, the clip has {clip.duration:.1f} s"),
+            (not low <= clip.fps <= high, f"{low:g} to {high:g} frames a second, the clip has {float(clip.fps):g}"),
+            (
+                self.sticker and (long, short) != (self.side, self.side),
+                f"{self.side} × {self.side} pixels, the clip has {clip.width} × {clip.height}",
+            ),
+            (
+                not self.sticker and (long > (self.side or long) or short < self.least_side),
+                f"sides of {self.least_side} to {self.side} pixels, the clip has {clip.width} × {clip.height}",
+            ),
+            (self.sticker and clip.has_audio, "no sound, the clip has some"),
+        ]
+        return [words for is_so, words in wrong if is_so]
+
+    def paced(self, frames: Iterable[Image], fps: Fraction) -> tuple[Iterator[Image], Fraction]:
+        """Leave out or repeat frames evenly until their rate is one that it takes.
+
+        Returns:
+            The frames, and their new rate.
+        """
+        low, high = self.rates
+        every, times = max(1, math.ceil(fps / high)), max(1, math.ceil(low / fps))
+        kept = itertools.islice(frames, 0, None, every)
+        repeated = (frame for frame in kept for _ in range(times))
+        return (kept if times == 1 else repeated), fps * times / every
+
+
+DESTINATIONS = {
+    "anywhere": Destination("anywhere"),
+    "telegram-sticker": Destination(
+        "Telegram, as a sticker", "core.telegram.org/stickers",
+        suffix=".webm", format="sticker", limit=256_000, side=512, longest=3, rates=(0, 30), sticker=True,
+        note="Send it to the bot @Stickers. An animated WebP would stand still there.",
+    ),
+    "whatsapp-sticker": Destination(
+        "WhatsApp, as a sticker", "github.com/WhatsApp/stickers",
+        suffix=".webp", format="sticker", limit=499_999, side=512, longest=10, length=4, rates=(0, 125), sticker=True,
+    ),
+    "whatsapp": Destination(
+        "WhatsApp, as a video", "faq.whatsapp.com",
+        limit=16 * MB, note="It plays in the chat; a larger file would be sent as a document.",
+    ),
+    "discord": Destination(
+        "Discord", "support.discord.com, File Attachments FAQ",
+        limit=10 * MB, note="Without Nitro.",
+    ),
+    "discord-sticker": Destination(
+        "Discord, as a sticker", "support.discord.com, Tips for Sticker Creators FAQ",
+        suffix=".apng", format="sticker", limit=500_000, side=320, longest=5, length=2, rates=(0, 60), sticker=True,
+        note="If your program does not offer the file, change its ending to .png.",
+    ),
+    "instagram": Destination(
+        "Instagram, as a reel", "developers.facebook.com, Instagram Platform, Media",
+        format="vertical", limit=300 * MB, side=1920, shortest=3, longest=900, rates=(23, 60),
+    ),
+    "tiktok": Destination(
+        "TikTok", "developers.tiktok.com, Content Posting API, Media Transfer Guide",
+        format="vertical", side=4096, least_side=360, rates=(23, 60),
+    ),
+    "youtube": Destination(
+        "YouTube, as a short", "support.google.com/youtube, Shorts",
+        format="vertical", longest=180, note="A short of over a minute with music that somebody claims is blocked.",
+    ),
+    "x": Destination(
+        "X", "developer.x.com, Media best practices",
+        limit=512 * MB, longest=140, rates=(0, 60), note="A GIF may have 15 MB.",
+    ),
+    "imessage-sticker": Destination(
+        "iMessage, as a sticker", "developer.apple.com, Messages framework, MSSticker",
+        suffix=".apng", format="sticker", limit=499_999, side=300, length=2, sticker=True,
+        note="300 pixels are Apple's small size: larger ones leave room for few frames.",
+    ),
+    "email": Destination(
+        "e-mail", "our own figure: many servers refuse messages over 10 MB, and mail makes a file 37 % larger",
+        limit=7 * MB,
+    ),
+}  # fmt: skip
+"""Every destination by its name: the one place that has their limits."""
+
+
+def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
+    """Add what a destination asks for to the options of a meme; what is among them already stays.
+
+    Args:
+        words: Options of `make_meme`.
+        suffix: The ending of the file, if the user chose it: of a kind that can't be transparent nothing is cut out.
+    """
+    from memegen.media.encoders import TRANSPARENT
+
+    place = DESTINATIONS.get(words.get("destination", "anywhere"))
+    asked = place.words if place else {}
+    if suffix and suffix.lower() not in TRANSPARENT:
+        asked.pop("cutout", None)
+    return {**asked, **words}
+
+
+def _seconds(length: float) -> str:
+    return f"{length / 60:g} min" if length >= 180 else f"{length:g} s"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / MB:.4g} MB" if size >= MB else f"{size // 1000:g} kB"
