@@ -15,6 +15,7 @@ from memegen.base.errors import InputError, MemegenError, OutputError
 from memegen.base.files import expanded, is_address, plain_stem, reason_of, whole_file
 from memegen.base.options import takes_options
 from memegen.base.progress import Progress
+from memegen.media.destinations import destination_of, fill_in
 from memegen.media.encoders import SUFFIXES
 from memegen.media.images import is_picture
 from memegen.meme import OPTIONS, Songs, make_meme, resolve_songs
@@ -102,7 +103,7 @@ def make_batch(
     template: Songs,
     folder: str | Path,
     *,
-    suffix: str = ".mp4",
+    suffix: str | None = None,
     resume: bool = False,
     engine: str | Path | Animator = "mesh",
     progress: Progress | None = None,
@@ -114,7 +115,7 @@ def make_batch(
         photos: Files, folders of them, and web addresses.
         template: As in `make_meme`; it is downloaded, and the engine loaded, once, before the first photo.
         folder: Where the clips go, each under its photo's name; made if it is missing.
-        suffix: The kind of file; see `write_video`.
+        suffix: The kind of file; see `write_video`. None: what the destination takes, else .mp4.
         resume: Keep clips that are there already. A clip appears only when it is whole, so none is half made.
         engine: As in `make_meme`.
         progress: As in `make_meme`.
@@ -127,6 +128,8 @@ def make_batch(
         MemegenError: There are no photos, the template or the engine can't be had or used, the folder can't be made, or
             there is no such kind of file.
     """
+    words = fill_in(options, suffix or "")
+    suffix = suffix or destination_of(words).suffix
     check_suffix(suffix)
     files = find_photos(photos)
     songs = resolve_songs(template, progress)
@@ -136,7 +139,7 @@ def make_batch(
     except OSError as error:
         raise OutputError(f"The folder {folder} can't be made ({reason_of(error)}): choose another.") from error
     if isinstance(engine, str | Path):
-        chosen = engine_options(options)
+        chosen = engine_options(words)
         engine = load_animator(engine, progress=progress, **chosen)
         options = {word: value for word, value in options.items() if word not in chosen}
     clip = songs if isinstance(template, Mapping) else songs[0]

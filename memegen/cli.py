@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "daisy-bell"
 SINGS = "a name from `memegen templates`, or any video file or web address"
-KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
+KINDS = ".mp4, .mov, .webm, .gif, .webp, .apng, or .png for a still"
 MISUSED = 2  # the exit code of other programs for a command that they do not understand
 INTERRUPTED = 130  # the exit code that shells use after Ctrl-C
 
@@ -47,14 +47,24 @@ SWITCHES: dict[str, tuple[str, Any, str]] = {
     "crop": ("--no-crop", "none", "take the middle squares of photo and clip"),
     "relative": ("--absolute", False, "take the driver's own shape and place, not its movement"),
     "best_frame": ("--first-frame", False, "count movement from the first frame, not from the best"),
+    "cutout": ("--no-cutout", False, "keep what is behind the head, also in a sticker"),
     "precision": ("--exact", "float32", "compute in float32 throughout; slower"),
 }
+FLAGS = {"destination": "for"}  # options that the command spells differently
 ONLY_SWITCHES = ("relative", "best_frame", "precision")
 METAVARS = {
     **dict.fromkeys(("top", "bottom", "label"), "TEXT"),
     **dict.fromkeys(("audio", "subtitles"), "FILE"),
     **dict.fromkeys(("expression", "motion"), "GAIN"),
-    **{"face": "N", "bars": "COLOUR", "intro": "TITLE", "max_size": "SIZE", "offset": "MS", "crop": "L,T,R,B"},
+    **{
+        "destination": "PLACE",
+        "face": "N",
+        "bars": "COLOUR",
+        "intro": "TITLE",
+        "max_size": "SIZE",
+        "offset": "MS",
+        "crop": "L,T,R,B",
+    },
 }
 HELP = {  # where the flag does not take what the option takes in Python, or has more to say
     "face": "which face sings: a number, counted from 0 at the left, or all; the largest when left out. "
@@ -139,7 +149,7 @@ def _flag(name: str, value: object) -> str:
 
 
 def _dashed(name: str) -> str:
-    return name.replace("_", "-")
+    return FLAGS.get(name, name).replace("_", "-")
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -191,7 +201,7 @@ def _add_make(commands: Any) -> None:
     make = commands.add_parser("make", help="make a photo sing", usage=usage, description=about)
     make.add_argument("photo", metavar="PHOTO", help="a picture with a face: a file or a web address")
     make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: {DEFAULT}")
-    out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4 when left out"
+    out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4, or what --for takes, when left out"
     make.add_argument("-o", "--out", metavar="OUT", type=Path, help=out)
     _add_options(make)
     make.set_defaults(run=_make)
@@ -204,7 +214,7 @@ def _add_batch(commands: Any) -> None:
     batch.add_argument("photos", metavar="PHOTO", nargs="+", help="files, folders of photos, and web addresses")
     batch.add_argument("template", metavar="TEMPLATE", help=f"the last word: {SINGS}")
     batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
-    batch.add_argument("--kind", metavar="ENDING", default="mp4", help=f"{KINDS}; default: %(default)s")
+    batch.add_argument("--kind", metavar="ENDING", help=f"{KINDS}; default: what --for takes, else mp4")
     batch.add_argument("--resume", action="store_true", help="keep the clips that are there already")
     table = "where to write the table of results; report.csv in DIR when left out"
     batch.add_argument("--report", metavar="CSV", type=Path, help=table)
@@ -256,7 +266,8 @@ def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) ->
     for one in options_of(kind):
         place = group.add_mutually_exclusive_group()
         if one.name not in ONLY_SWITCHES:
-            place.add_argument(f"--{_dashed(one.name)}", default=argparse.SUPPRESS, help=_help(one), **_reading(one))
+            flag = f"--{_dashed(one.name)}"
+            place.add_argument(flag, dest=one.name, default=argparse.SUPPRESS, help=_help(one), **_reading(one))
         if one.name in SWITCHES:
             flag, value, words = SWITCHES[one.name]
             place.add_argument(
@@ -274,7 +285,7 @@ def _help(one: Option) -> str:
 def _reading(one: Option) -> dict[str, Any]:
     """Return how argparse reads an option: a switch, one of several words, a number or a text."""
     if one.choices:
-        return {"choices": list(one.choices)}
+        return {"choices": list(one.choices), **({"metavar": "PLACE"} if one.name == "destination" else {})}
     if one.default is False and one.name != "subtitles":
         return {"action": "store_true"}
     read = {"loudness": _number_or_off, "crop": _box}.get(one.name, _number if one.is_number else str)
@@ -306,13 +317,14 @@ def _box(text: str) -> FaceBox:
 
 
 def _make(options: argparse.Namespace) -> None:
+    from memegen.media.destinations import destination_of
     from memegen.media.video import check_output
 
     _check_order(options, [options.photo])
     song = _duet(options) or options.template
     name = plain_stem(options.template) if isinstance(song, str) else "duet"
-    out = options.out or Path(f"{plain_stem(options.photo)}-{name}.mp4")
     words = _words(options)
+    out = options.out or Path(f"{plain_stem(options.photo)}-{name}{destination_of(words).suffix}")
     if not is_address(options.photo):
         check_file(options.photo, kind="photo")
     check_output(out, inputs=[options.photo, *_check_songs(song)])
@@ -329,6 +341,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mapping[str, Any]) -> None:
     """Make the clip and print where it is."""
     from memegen.base.progress import ProgressBars
+    from memegen.media.destinations import destination_of
     from memegen.meme import make_meme
 
     begun = time.monotonic()
@@ -337,6 +350,9 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
     sound = "with sound" if meme.has_audio else "without sound"
     took = time.monotonic() - begun
     sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
+    place = destination_of(words)
+    if place.source:
+        sys.stdout.write(f"{place.title} takes: {place.limits}. {place.note}".rstrip() + "\n")
 
 
 def _batch(options: argparse.Namespace) -> bool:
@@ -376,8 +392,10 @@ def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | di
 
     _check_order(options, options.photos)
     song = _duet(options) or options.template
-    how = {"suffix": f".{options.kind.lstrip('.')}", "resume": options.resume, **_words(options)}
-    check_suffix(how["suffix"])
+    suffix = f".{options.kind.lstrip('.')}" if options.kind else None
+    how = {"suffix": suffix, "resume": options.resume, **_words(options)}
+    if suffix:
+        check_suffix(suffix)
     if options.report and not options.report.parent.is_dir():
         raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
     for photo in options.photos:

@@ -22,7 +22,7 @@ from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
 from memegen.look.cutout import cut_out
 from memegen.look.options import Look
-from memegen.media.destinations import DESTINATIONS, fill_in
+from memegen.media.destinations import destination_of, fill_in
 from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
 from memegen.media.images import read_image
 from memegen.media.options import Cut, Sound
@@ -41,6 +41,7 @@ Songs = Song | Mapping[int, Song]
 """One song, or a duet: a song for the number of each face."""
 
 LARGEST = 8192  # pixels; no side of a clip is longer
+EVEN = 12  # frames: a clip that is cut for a destination has a multiple of these, so that half or a third fit as well
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def make_meme(
     """
     words = fill_in(options, Path(out or "").suffix)
     cut, _, look, sound, _ = sort_options(words, *OPTIONS)
-    place = DESTINATIONS[cut.destination]
+    place = destination_of(words)
     picture = read_image(photo)
     roles = _open_songs(template, cut, progress, room=min(place.length, place.longest - look.lead))
     with ExitStack() as stack:
@@ -175,7 +176,9 @@ def _open_span(clip: Template, cut: Cut, room: float) -> Video:
         duration = clip.end - begin
     driving = open_video(clip.local_path, start=begin, duration=duration)
     if cut.duration is None and driving.duration > room:
-        driving = replace(driving, duration=float(math.floor(room * driving.fps) / driving.fps))
+        count = math.floor(room * driving.fps)
+        count -= count % EVEN if count > 2 * EVEN else 0
+        driving = replace(driving, duration=float(count / driving.fps))
     return driving if clip.crop is None else driving.cropped(clip.crop)
 
 

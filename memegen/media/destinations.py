@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from memegen.base.arrays import Image
+from memegen.base.errors import InputError
+from memegen.base.options import did_you_mean
 
 if TYPE_CHECKING:
     from memegen.media.video import Video
@@ -80,8 +82,8 @@ class Destination:
         long, short, size = max(clip.width, clip.height), min(clip.width, clip.height), clip.path.stat().st_size
         wrong = [
             (size > self.limit, f"at most {_bytes(self.limit)}, the clip has {_bytes(size)}"),
-            (clip.duration > self.longest, f"at most {_seconds(self.longest)}, the clip has {clip.duration:.1f} s"),
-            (clip.duration < self.shortest, f"at least {_seconds(self.shortest)}, the clip has {clip.duration:.1f} s"),
+            (clip.duration > self.longest, f"at most {_seconds(self.longest)}, the clip has {clip.duration:.2f} s"),
+            (clip.duration < self.shortest, f"at least {_seconds(self.shortest)}, the clip has {clip.duration:.2f} s"),
             (not low <= clip.fps <= high, f"{low:g} to {high:g} frames a second, the clip has {float(clip.fps):g}"),
             (
                 self.sticker and (long, short) != (self.side, self.side),
@@ -159,6 +161,19 @@ DESTINATIONS = {
     ),
 }  # fmt: skip
 """Every destination by its name: the one place that has their limits."""
+_KNOWN = f"Choose one of {', '.join(DESTINATIONS)}."
+
+
+def destination_of(words: Mapping[str, Any]) -> Destination:
+    """Return the destination among the options of `make_meme`.
+
+    Raises:
+        InputError: There is no such place; the message lists them.
+    """
+    name = words.get("destination", "anywhere")
+    if name not in DESTINATIONS:
+        raise InputError(f"There is no destination {name!r}. {did_you_mean(str(name), DESTINATIONS)}{_KNOWN}")
+    return DESTINATIONS[name]
 
 
 def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
@@ -167,11 +182,13 @@ def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
     Args:
         words: Options of `make_meme`.
         suffix: The ending of the file, if the user chose it: of a kind that can't be transparent nothing is cut out.
+
+    Raises:
+        InputError: There is no such destination.
     """
     from memegen.media.encoders import TRANSPARENT
 
-    place = DESTINATIONS.get(words.get("destination", "anywhere"))
-    asked = place.words if place else {}
+    asked = destination_of(words).words
     if suffix and suffix.lower() not in TRANSPARENT:
         asked.pop("cutout", None)
     return {**asked, **words}
