@@ -24,6 +24,7 @@ from memegen.look.cutout import cut_out
 from memegen.look.options import Look
 from memegen.media.destinations import destination_of, fill_in
 from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
+from memegen.media.fitting import broken_limits, paced
 from memegen.media.images import read_image
 from memegen.media.options import Cut, Sound
 from memegen.media.video import Video, check_output, open_video, write_video
@@ -92,7 +93,7 @@ def make_meme(
         frames = animator.animate(picture, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)
         frames = _dressed(frames, look, picture, roles, final_size(path, *(place.side or LARGEST,) * 2))
-        frames, fps = place.paced(frames, roles.lead.fps)
+        frames, fps = paced(frames, roles.lead.fps, place)
         meme = write_video(
             path,
             embed(frames, roles.template.mark),
@@ -104,7 +105,7 @@ def make_meme(
             **_marking(animator, roles.template),
         )
         weakref.finalize(meme, stack.pop_all().close)
-    for limit in place.broken(meme):
+    for limit in broken_limits(meme, place):
         _log.warning("%s takes %s.", place.title, limit)
     return meme
 

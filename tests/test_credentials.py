@@ -33,7 +33,7 @@ from memegen.provenance.credentials import Signer, find_signer, read_credentials
 from memegen.provenance.metadata import Marks, read_metadata
 
 MARKS = Marks("mesh", "daisy-bell", "Sung by a program")
-SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".png")
+SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".apng", ".png")
 PROVENANCE = Path(credentials.__file__).parent
 
 

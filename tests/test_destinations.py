@@ -18,6 +18,7 @@ from memegen.look.cutout import cut_out
 from memegen.look.options import FORMATS
 from memegen.media.destinations import DESTINATIONS, Destination, destination_of, fill_in
 from memegen.media.encoders import SUFFIXES
+from memegen.media.fitting import broken_limits, paced
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme
 from memegen.provenance.inspection import inspect
@@ -59,7 +60,7 @@ def test_every_row_of_the_table_is_complete() -> None:
         if place.sticker:
             assert place.side
             assert place.limit < 1e6
-    assert DESTINATIONS["anywhere"].words == {"format": "original"}
+    assert DESTINATIONS["anywhere"].words == {}
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -69,7 +70,7 @@ def test_what_is_made_for_a_place_keeps_its_limits(
     place, out = DESTINATIONS[name], tmp_path / f"out{DESTINATIONS[name].suffix}"
     make_meme(small_photo, short, out=out, destination=name)
     clip = open_video(out)
-    # Read back with other means than those that `broken` has.
+    # Read back with other means than those that `broken_limits` has.
     assert out.stat().st_size <= place.limit
     assert clip.duration <= place.longest
     assert place.rates[0] <= clip.fps <= place.rates[1]
@@ -86,7 +87,7 @@ def test_what_is_made_for_a_place_keeps_its_limits(
     elif place.format == "vertical":
         assert (clip.width, clip.height) == (1080, 1920)
     missing = [f"at least {place.shortest:g} s, the clip has 0.48 s"] if place.shortest else []
-    assert place.broken(clip) == missing
+    assert broken_limits(clip, place) == missing
     assert [record.getMessage() for record in caplog.records] == [f"{place.title} takes {words}." for words in missing]
 
 
@@ -117,10 +118,10 @@ def test_the_users_own_choices_win(short: Path, small_photo: Path, tmp_path: Pat
 
 def test_a_song_is_cut_to_what_a_place_takes(tmp_path: Path, small_photo: Path) -> None:
     words = {"destination": "telegram-sticker", "engine": Still(), "cutout": False}
-    clip = make_meme(small_photo, out=tmp_path / "one.apng", **words)
+    clip = make_meme(small_photo, out=tmp_path / "one.webp", **words)
     assert 2.8 < clip.duration <= 3
-    longer = make_meme(small_photo, out=tmp_path / "two.apng", duration=3.2, **words)
-    assert DESTINATIONS["telegram-sticker"].broken(longer) == ["at most 3 s, the clip has 3.20 s"]
+    longer = make_meme(small_photo, out=tmp_path / "two.webp", duration=3.2, **words)
+    assert broken_limits(longer, DESTINATIONS["telegram-sticker"]) == ["at most 3 s, the clip has 3.20 s"]
 
 
 class Still:
@@ -138,7 +139,7 @@ class Still:
 )
 def test_frames_come_at_a_rate_that_a_place_takes(fps: int, rates: tuple[float, float], rate: int, count: int) -> None:
     place = Destination("a place", rates=rates)
-    frames, now = place.paced((np.full((2, 2, 3), n, np.uint8) for n in range(60)), Fraction(fps))
+    frames, now = paced((np.full((2, 2, 3), n, np.uint8) for n in range(60)), Fraction(fps), place)
     shown = [int(frame[0, 0, 0]) for frame in frames]
     assert (now, len(shown)) == (rate, count)
     assert shown[-1] in (58, 59)
@@ -155,7 +156,7 @@ def test_frames_come_at_a_rate_that_a_place_takes(fps: int, rates: tuple[float, 
 def test_a_clip_that_breaks_a_limit_is_told(place: str, said: list[str], tmp_path: Path) -> None:
     path = make_clip(tmp_path / "in.mp4", fps="10", seconds=5.0, sound=make_clicks(tmp_path / "c.wav", seconds=5.0))
     path.write_bytes(path.read_bytes() + bytes(5_000_000 - path.stat().st_size))
-    broken = DESTINATIONS[place].broken(open_video(path))
+    broken = broken_limits(open_video(path), DESTINATIONS[place])
     assert set(said) <= set(broken)
     assert ("no sound, the clip has some" in broken) == (place == "telegram-sticker")
 

@@ -653,6 +653,20 @@ def test_what_comes_after_is_folded_and_plain_at_first(tmp_path: Path) -> None:
     assert choice.summary == ""
 
 
+def test_a_destination_sets_what_can_be_seen_and_changed(tmp_path: Path) -> None:
+    choice = OptionsChoice(0.0, tmp_path, lambda: None)
+    choice.destination.value = "telegram-sticker"
+    assert choice.suffix == ".webm"
+    sticker = {"format": "sticker", "framing": "face", "cutout": True, "mute": True}
+    assert choice.chosen == {**sticker, "destination": "telegram-sticker"}
+    assert "Picture: shape sticker" in choice.summary
+    choice._controls["format"].value, choice._kind.value = "original", ".gif"
+    assert choice.chosen["format"] == "original"  # the user's, although it is the default
+    assert "cutout" not in choice.chosen  # a GIF can't be transparent
+    choice.destination.value = "anywhere"
+    assert (choice.chosen, choice.suffix, choice.summary) == ({}, ".mp4", "")
+
+
 def test_make_meme_knows_every_word_of_the_form(tmp_path: Path) -> None:
     known = {*inspect.signature(make_meme).parameters}
     choice = OptionsChoice(3.0, tmp_path, lambda: None)

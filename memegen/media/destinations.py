@@ -1,20 +1,14 @@
-"""Where clips are posted, and what each place takes: one table of limits, and how a clip is fitted to a row of it."""
+"""Where clips are posted, and what each place takes: one table of limits, which set the options of a meme."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from memegen.base.arrays import Image
 from memegen.base.errors import InputError
 from memegen.base.options import did_you_mean
-
-if TYPE_CHECKING:
-    from memegen.media.video import Video
 
 MB = 1_000_000
 
@@ -57,8 +51,9 @@ class Destination:
     def words(self) -> dict[str, Any]:
         """The options of `make_meme` that it sets."""
         sticker = {"framing": "face", "cutout": True, "mute": True} if self.sticker else {}
+        shape = {} if self.format == "original" else {"format": self.format}
         size = {} if self.limit == math.inf else {"max_size": int(self.limit)}
-        return {"format": self.format, **size, **sticker}
+        return {**shape, **size, **sticker}
 
     @property
     def limits(self) -> str:
@@ -68,46 +63,13 @@ class Destination:
         rates = f"{low:g} to {high:g} frames a second" if low else f"at most {high:g} frames a second"
         said = [
             (self.side, wide),
-            (self.longest < math.inf, f"at most {_seconds(self.longest)}"),
-            (self.shortest, f"at least {_seconds(self.shortest)}"),
+            (self.longest < math.inf, f"at most {in_seconds(self.longest)}"),
+            (self.shortest, f"at least {in_seconds(self.shortest)}"),
             (high < math.inf, rates),
-            (self.limit < math.inf, f"at most {_bytes(self.limit)}"),
+            (self.limit < math.inf, f"at most {in_bytes(self.limit)}"),
             (self.sticker, "no sound"),
         ]
         return ", ".join([self.suffix, *(words for holds, words in said if holds)])
-
-    def broken(self, clip: Video) -> list[str]:
-        """Return which limits a finished clip does not keep, in words: the user chose so, or the song is too short."""
-        low, high = self.rates
-        long, short, size = max(clip.width, clip.height), min(clip.width, clip.height), clip.path.stat().st_size
-        wrong = [
-            (size > self.limit, f"at most {_bytes(self.limit)}, the clip has {_bytes(size)}"),
-            (clip.duration > self.longest, f"at most {_seconds(self.longest)}, the clip has {clip.duration:.2f} s"),
-            (clip.duration < self.shortest, f"at least {_seconds(self.shortest)}, the clip has {clip.duration:.2f} s"),
-            (not low <= clip.fps <= high, f"{low:g} to {high:g} frames a second, the clip has {float(clip.fps):g}"),
-            (
-                self.sticker and (long, short) != (self.side, self.side),
-                f"{self.side} × {self.side} pixels, the clip has {clip.width} × {clip.height}",
-            ),
-            (
-                not self.sticker and (long > (self.side or long) or short < self.least_side),
-                f"sides of {self.least_side} to {self.side} pixels, the clip has {clip.width} × {clip.height}",
-            ),
-            (self.sticker and clip.has_audio, "no sound, the clip has some"),
-        ]
-        return [words for is_so, words in wrong if is_so]
-
-    def paced(self, frames: Iterable[Image], fps: Fraction) -> tuple[Iterator[Image], Fraction]:
-        """Leave out or repeat frames evenly until their rate is one that it takes.
-
-        Returns:
-            The frames, and their new rate.
-        """
-        low, high = self.rates
-        every, times = max(1, math.ceil(fps / high)), max(1, math.ceil(low / fps))
-        kept = itertools.islice(frames, 0, None, every)
-        repeated = (frame for frame in kept for _ in range(times))
-        return (kept if times == 1 else repeated), fps * times / every
 
 
 DESTINATIONS = {
@@ -194,9 +156,11 @@ def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
     return {**asked, **words}
 
 
-def _seconds(length: float) -> str:
+def in_seconds(length: float) -> str:
+    """Write a length in seconds, or in minutes where that is shorter."""
     return f"{length / 60:g} min" if length >= 180 else f"{length:g} s"
 
 
-def _bytes(size: float) -> str:
+def in_bytes(size: float) -> str:
+    """Write a number of bytes, rounded down to kilobytes or to four digits of megabytes."""
     return f"{size / MB:.4g} MB" if size >= MB else f"{size // 1000:g} kB"

@@ -17,6 +17,7 @@ from memegen.base.arrays import Image
 from memegen.base.errors import InputError, MemegenError
 from memegen.base.files import plain_name
 from memegen.media.destinations import DESTINATIONS
+from memegen.media.fitting import broken_limits
 from memegen.media.images import read_image
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme, resolve_songs
@@ -281,7 +282,7 @@ class MemeForm:
         silent = "" if meme.has_audio or meme.path.suffix not in (".mp4", ".webm") else ", without sound"
         size = f"{meme.duration:.1f} s, {meme.width} × {meme.height}{silent}"
         place = DESTINATIONS[order.recipe.words.get("destination", "anywhere")]
-        broken = "".join(f" {place.title} takes {limit}." for limit in place.broken(meme))
+        broken = "".join(f" {place.title} takes {limit}." for limit in broken_limits(meme, place))
         self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.{broken}")
         if self._engine.value == "mesh" and classic_works() and is_here("vox"):
             self._result.offer_classic(meme.frame_count, gpu=has_gpu())
