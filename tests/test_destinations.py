@@ -113,6 +113,7 @@ def test_the_users_own_choices_win(short: Path, small_photo: Path, tmp_path: Pat
     assert fill_in(words) == words
     asked = fill_in({"destination": "discord-sticker", "cutout": False, "mute": False})
     assert (asked["cutout"], asked["mute"], asked["format"]) == (False, False, "sticker")
+    assert fill_in({"destination": "x"}, ".GIF")["max_size"] == 15_000_000
     assert "cutout" not in fill_in({"destination": "discord-sticker"}, ".gif")
 
 
@@ -236,3 +237,11 @@ def test_a_cut_out_keeps_the_person_and_a_border(small_portrait: np.ndarray) -> 
     edge = (cut[..., 3] > 0) & (cut[..., 3] < 255)
     assert cut[edge][:, :3].min() > 150  # white
     assert math.isclose((cut[:10, :10, 3]).max(), 0)
+
+
+def test_the_page_of_destinations_says_what_the_table_says() -> None:
+    page = (Path(__file__).parents[1] / "docs/destinations.md").read_text(encoding="utf-8")
+    for name, place in DESTINATIONS.items():
+        if place.source:
+            assert f"| `{name}` | {place.title} | {place.limits} | {place.source} |" in page
+            assert not place.note or f"- `{name}`: {place.note}" in page

@@ -23,6 +23,7 @@ class Destination:
         suffix: The kind of file that is made for it; its codecs are H.264 and AAC in .mp4, VP9 in .webm.
         format: The shape of the picture, see `Look`.
         limit: Most bytes that it takes, or that play without a detour.
+        gif_limit: The same for a GIF, where it differs.
         side: Exact width and height of a sticker in pixels; of other clips the longest side.
         least_side: The shortest side that it takes, in pixels.
         longest: Most seconds that it takes.
@@ -38,6 +39,7 @@ class Destination:
     suffix: str = ".mp4"
     format: str = "original"
     limit: float = math.inf
+    gif_limit: float = math.inf
     side: int | None = None
     least_side: int = 1
     longest: float = math.inf
@@ -49,11 +51,14 @@ class Destination:
 
     @property
     def words(self) -> dict[str, Any]:
-        """The options of `make_meme` that it sets."""
+        """The options of `make_meme` that it sets, apart from the size of the file."""
         sticker = {"framing": "face", "cutout": True, "mute": True} if self.sticker else {}
         shape = {} if self.format == "original" else {"format": self.format}
-        size = {} if self.limit == math.inf else {"max_size": int(self.limit)}
-        return {**shape, **size, **sticker}
+        return {**shape, **sticker}
+
+    def limit_of(self, suffix: str) -> float:
+        """Return the most bytes of a kind of file."""
+        return min(self.limit, self.gif_limit if suffix.lower() == ".gif" else math.inf)
 
     @property
     def limits(self) -> str:
@@ -62,6 +67,7 @@ class Destination:
         wide = f"{self.side} × {self.side}" if self.sticker else f"sides of at most {self.side} pixels"
         rates = f"{low:g} to {high:g} frames a second" if low else f"at most {high:g} frames a second"
         said = [
+            (self.format == "vertical", "1080 × 1920"),
             (self.side, wide),
             (self.longest < math.inf, f"at most {in_seconds(self.longest)}"),
             (self.shortest, f"at least {in_seconds(self.shortest)}"),
@@ -110,7 +116,7 @@ DESTINATIONS = {
     ),
     "x": Destination(
         "X", "developer.x.com, Media best practices",
-        limit=512 * MB, longest=140, rates=(0, 60), note="A GIF may have 15 MB.",
+        limit=512 * MB, gif_limit=15 * MB, longest=140, rates=(0, 60), note="A GIF may have 15 MB.",
     ),
     "imessage-sticker": Destination(
         "iMessage, as a sticker", "developer.apple.com, Messages framework, MSSticker",
@@ -150,7 +156,10 @@ def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
     """
     from memegen.media.encoders import TRANSPARENT
 
-    asked = destination_of(words).words
+    place = destination_of(words)
+    asked, limit = place.words, place.limit_of(suffix)
+    if limit < math.inf:
+        asked["max_size"] = int(limit)
     if suffix and suffix.lower() not in TRANSPARENT:
         asked.pop("cutout", None)
     return {**asked, **words}

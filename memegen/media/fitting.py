@@ -26,13 +26,13 @@ def paced(frames: Iterable[Image], fps: Fraction, place: Destination) -> tuple[I
 
 
 def broken_limits(clip: Video, place: Destination) -> list[str]:
-    """Return which limits of a place a finished clip breaks, in words: because of the user's choices or a short song."""
+    """Return which limits of a place a finished clip breaks, in words: by the user's choice or a short song."""
     slowest, fastest = place.rates
     size, length, sides = clip.path.stat().st_size, f"the clip has {clip.duration:.2f} s", {clip.width, clip.height}
     found = f"the clip has {clip.width} × {clip.height}"
-    largest = place.side or max(sides)
+    largest, limit = place.side or max(sides), place.limit_of(clip.path.suffix)
     checks = [
-        (size <= place.limit, f"at most {in_bytes(place.limit)}, the clip has {in_bytes(size)}"),
+        (size <= limit, f"at most {in_bytes(limit)}, the clip has {in_bytes(size)}"),
         (clip.duration <= place.longest, f"at most {in_seconds(place.longest)}, {length}"),
         (clip.duration >= place.shortest, f"at least {in_seconds(place.shortest)}, {length}"),
         (

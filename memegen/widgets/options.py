@@ -80,11 +80,10 @@ class OptionsChoice:
     def chosen(self) -> dict[str, Any]:
         """Options for `make_meme`: those that differ from their defaults, and those that a destination sets.
 
-        The latter are in sight here, so they are the user's; only the size is left to the destination.
+        The latter are in sight here, so they are the user's.
         """
         given = {name: widget.value for name, widget in self._controls.items()}
-        set_here = self.place.words.keys() - {"max_size"}
-        words = {name: value for name, value in given.items() if value != self._plain[name] or name in set_here}
+        words = {name: value for name, value in given.items() if value != self._plain[name] or name in self.place.words}
         if self.place.source:
             words["destination"] = self.destination.value
         if self.suffix not in TRANSPARENT:
