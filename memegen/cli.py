@@ -352,7 +352,7 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
     sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
     place = destination_of(words)
     if place.source:
-        sys.stdout.write(f"{place.title} takes: {place.limits}. {place.note}".rstrip() + "\n")
+        sys.stdout.write(f"{place.title}: {place.limits}. {place.note}".rstrip() + "\n")
 
 
 def _batch(options: argparse.Namespace) -> bool:

@@ -106,7 +106,7 @@ def make_meme(
         )
         weakref.finalize(meme, stack.pop_all().close)
     for limit in broken_limits(meme, place):
-        _log.warning("%s takes %s.", place.title, limit)
+        _log.warning("%s: %s.", place.title, limit)
     return meme
 
 

@@ -88,7 +88,7 @@ def test_what_is_made_for_a_place_keeps_its_limits(
         assert (clip.width, clip.height) == (1080, 1920)
     missing = [f"at least {place.shortest:g} s, the clip has 0.48 s"] if place.shortest else []
     assert broken_limits(clip, place) == missing
-    assert [record.getMessage() for record in caplog.records] == [f"{place.title} takes {words}." for words in missing]
+    assert [record.getMessage() for record in caplog.records] == [f"{place.title}: {words}." for words in missing]
 
 
 def assert_cut_out(seen: np.ndarray, *, hard: bool) -> None:
@@ -179,7 +179,7 @@ def test_the_command_names_the_limits(
     assert main(["make", str(small_photo), str(short), "--for", "discord-sticker"]) == 0
     said = capsys.readouterr().out
     assert "320 x 320" in said
-    assert "takes: .apng, 320 × 320, at most 5 s, at most 60 frames a second, at most 500 kB, no sound." in said
+    assert "a sticker: .apng, 320 × 320, at most 5 s, at most 60 frames a second, at most 500 kB, no sound." in said
     assert [path.name for path in tmp_path.iterdir()] == ["me-short.apng"]
     assert main(["batch", str(small_photo), str(short), "-o", "clips", "--for", "discord-sticker"]) == 0
     assert (tmp_path / "clips/me.apng").is_file()

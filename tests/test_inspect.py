@@ -134,7 +134,7 @@ def test_not_signed(made: dict[str, bytes], tmp_path: Path, mark: list[Any], mon
     assert inspect(path).verdict == "Made with memegen. It is not signed."
     monkeypatch.setattr(credentials, "find_spec", lambda _: None)
     assert inspect(path).verdict == "Made with memegen. Its signature, if it has one, was not checked."
-    assert any("memegen[signing]" in line for line in inspect(path).lines())
+    assert any("memegen-sings[signing]" in line for line in inspect(path).lines())
 
 
 def test_a_comment_alone_is_a_hint(made: dict[str, bytes], tmp_path: Path) -> None:

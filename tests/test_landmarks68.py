@@ -276,7 +276,7 @@ def test_a_download_is_kept(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("face_alignment") is None,
-    reason='face-alignment is not installed: pip install "memegen[landmarks]"',
+    reason='face-alignment is not installed: pip install "memegen-sings[landmarks]"',
 )
 
 

@@ -869,7 +869,7 @@ def test_looks_that_cannot_work_are_not_offered(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(module, "classic_works", checkpoint.classic_works)
     shown(page)
     assert [words for words, _ in page.find("Look").options] == ["Fast: keeps your whole photo"]
-    assert "The classic looks need torch: pip install 'memegen[fomm]'." in page.text
+    assert "The classic looks need torch: pip install 'memegen-sings[fomm]'." in page.text
 
 
 # A whole class
@@ -1251,7 +1251,7 @@ def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UnavailableError) as missing:
         check_installed()
-    sentence = "Checkpoints need torch: pip install 'memegen[fomm]'. Or choose the look “Fast”."
+    sentence = "Checkpoints need torch: pip install 'memegen-sings[fomm]'. Or choose the look “Fast”."
     assert sentence in html.unescape(jobs.alert(missing.value))
     monkeypatch.setattr("memegen.fomm.checkpoint.check_installed", lambda: None)
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)

@@ -164,7 +164,7 @@ def _register_heif(name: str) -> None:
         import pillow_heif
     except ImportError as error:
         raise UnavailableError(
-            f'{name} is a HEIC photo: run pip install "memegen[heif]", or save it as JPEG first.'
+            f'{name} is a HEIC photo: run pip install "memegen-sings[heif]", or save it as JPEG first.'
         ) from error
     pillow_heif.register_heif_opener()
 

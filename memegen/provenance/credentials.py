@@ -32,7 +32,7 @@ _OFFLINE = {"ocsp_fetch": False, "remote_manifest_fetch": False}
 _FILES = ("chain.pem", "key.pem")  # where the parts of a signer are kept
 _STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # marks the box of manifests, in every file format
 _SEARCHED = 2**28  # first bytes of an unreadable file that are searched for it
-_INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
+_INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen-sings[signing]".'
 _UNFIT = (
     "The file can't be signed with this certificate ({}): it must come first in its chain, belong to the key, be valid "
     "today, and allow digital signatures and e-mail protection; leave it out to use a local one."

@@ -117,8 +117,9 @@ class MemeForm:
             elements.row(self._photo.panel, quick, style="meme-pair"),
             self._class.panel,
             elements.heading("3 · Make it yours"),
-            elements.row(self._options.destination, *self._options.span, self._engine),
+            elements.row(self._options.destination),
             self._limits,
+            elements.row(*self._options.span, self._engine),
             *([] if classic_works() else [elements.note(MISSING)]),
             self._checkpoint.status.panel,
             self._options.panel,
@@ -207,7 +208,7 @@ class MemeForm:
             self._work.status.forget()
         chosen = self._options.summary
         place = self._options.place
-        takes = f"{place.title} takes: {place.limits}. {place.note}"
+        takes = f"{place.title}: {place.limits}. {place.note}"
         self._limits.value = elements.small(takes if place.source else "")
         self._summary.value = elements.small(f"You also chose: {chosen}." if chosen else "")
         self._preview_again()
@@ -282,7 +283,7 @@ class MemeForm:
         silent = "" if meme.has_audio or meme.path.suffix not in (".mp4", ".webm") else ", without sound"
         size = f"{meme.duration:.1f} s, {meme.width} × {meme.height}{silent}"
         place = DESTINATIONS[order.recipe.words.get("destination", "anywhere")]
-        broken = "".join(f" {place.title} takes {limit}." for limit in broken_limits(meme, place))
+        broken = "".join(f" {place.title}: {limit}." for limit in broken_limits(meme, place))
         self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.{broken}")
         if self._engine.value == "mesh" and classic_works() and is_here("vox"):
             self._result.offer_classic(meme.frame_count, gpu=has_gpu())

@@ -66,6 +66,7 @@ class OptionsChoice:
         self._start = elements.control(ipywidgets.BoundedFloatText, "Start at second", min=0.0, max=36_000.0, step=0.5)
         self.span = [self._length, self._start]
         self.destination = _control(declared["destination"])
+        self.destination.add_class("meme-wide")
         self.destination.observe(self._fit, "value")
         self._files = {name: FileChoice(*FILES[name], folder, CHECKS[name], changed) for name in FILES}
         plain = [name for names in PAGES.values() for name in names if name != "audio"]
