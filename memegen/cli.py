@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +22,8 @@ from memegen.base.options import Option, did_you_mean, options_of, sort_options
 from memegen.base.version import __version__
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
@@ -216,6 +218,11 @@ def _add_batch(commands: Any) -> None:
     batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
     batch.add_argument("--kind", metavar="ENDING", help=f"{KINDS}; default: what --for takes, else mp4")
     batch.add_argument("--resume", action="store_true", help="keep the clips that are there already")
+    where = batch.add_mutually_exclusive_group()
+    workers = "make several at a time, in so many processes"
+    where.add_argument("--workers", metavar="N", type=int, choices=range(1, 129), help=workers)
+    cluster = "make them on a Dask cluster: its scheduler's address, such as tcp://scheduler:8786"
+    where.add_argument("--cluster", metavar="ADDRESS", help=cluster)
     table = "where to write the table of results; report.csv in DIR when left out"
     batch.add_argument("--report", metavar="CSV", type=Path, help=table)
     _add_options(batch)
@@ -369,8 +376,11 @@ def _batch(options: argparse.Namespace) -> bool:
     _ask_permission(options)
     outcomes: list[Outcome] = []
     try:
-        with ProgressBars(drawn=sys.stderr.isatty()) as bars:
-            for one in make_batch(photos, song, options.out, progress=bars, **how):
+        with ExitStack() as stack:
+            bars = stack.enter_context(ProgressBars(drawn=sys.stderr.isatty()))
+            how["executor"] = stack.enter_context(_executor(options))
+            made = make_batch(photos, song, options.out, progress=bars, **how)
+            for one in stack.enter_context(closing(made)):
                 bars.close()
                 result = _sentence(one.error) if one.error else f"{one.clip} ({one.seconds:.1f} s)"
                 sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
@@ -384,6 +394,16 @@ def _batch(options: argparse.Namespace) -> bool:
     sys.stdout.write(f"{len(outcomes) - len(failed)} of {len(outcomes)} photos sing; the table is in {report}.\n")
     sys.stdout.writelines(f"Failed: {one.photo}: {_sentence(one.error)}\n" for one in failed if one.error)
     return bool(failed)
+
+
+def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
+    """Return what --workers or --cluster names."""
+    from memegen.base.processes import Processes
+    from memegen.batch import cluster
+
+    if options.cluster:
+        return cluster(options.cluster)
+    return Processes(options.workers) if options.workers else nullcontext()
 
 
 def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | dict[int, str], dict[str, Any]]:

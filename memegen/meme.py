@@ -18,6 +18,7 @@ from memegen.base.errors import InputError, UnavailableError
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting
+from memegen.face.watching import kept_file, watch
 from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
 from memegen.look.cutout import cut_out
@@ -83,7 +84,7 @@ def make_meme(
     cut, _, look, sound, _ = sort_options(words, *OPTIONS)
     place = destination_of(words)
     picture = read_image(photo)
-    roles = _open_songs(template, cut, progress, room=min(place.length, place.longest - look.lead))
+    roles = _open_songs(template, cut, progress, _room(words, look))
     with ExitStack() as stack:
         inputs = [photo, cut.audio, *(clip.path for clip in roles.clips.values())]
         path = _output(out, stack, inputs=inputs, suffix=place.suffix)
@@ -108,6 +109,23 @@ def make_meme(
     for limit in broken_limits(meme, place):
         _log.warning("%s: %s.", place.title, limit)
     return meme
+
+
+def follow_singers(songs: Songs, options: Mapping[str, Any], progress: Progress | None = None) -> list[Path]:
+    """Follow the faces of the songs' clips ahead, as `make_meme` with these options will need them.
+
+    Returns:
+        The files that keep the tracks; none for a bundled track.
+
+    Raises:
+        MemegenError: A song or option can't be used.
+    """
+    words = fill_in(options)
+    cut, _, look, *_ = sort_options(words, *OPTIONS)
+    clips = _open_songs(songs, cut, progress, _room(words, look)).clips.values()
+    for clip in clips:
+        watch(clip, progress)
+    return [file for file in map(kept_file, clips) if file.is_file()]
 
 
 class _Marking(TypedDict):
@@ -162,6 +180,12 @@ def resolve_songs(songs: Songs, progress: Progress | None = None) -> dict[int, T
     if not parts:
         raise InputError("The duet is empty: give at least one face its clip.")
     return {number: resolve_driving(song, progress=progress) for number, song in parts.items()}
+
+
+def _room(words: Mapping[str, Any], look: Look) -> float:
+    """Return how many seconds of a song are used where the user does not say."""
+    place = destination_of(words)
+    return min(place.length, place.longest - look.lead)
 
 
 def _open_songs(songs: Songs, cut: Cut, progress: Progress | None, room: float) -> _Roles:

@@ -1,0 +1,65 @@
+"""Worker processes behind the interface of `concurrent.futures`, which go on when one of them is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+ATTEMPTS = 5  # how often a task is begun; one that kills its process every time is given up then
+
+
+class Processes(Executor):
+    """Runs tasks in processes of this machine.
+
+    When a process is killed, for example because memory is short, the standard pool gives up all tasks. This one starts
+    new processes and begins the unfinished tasks again.
+
+    Args:
+        count: How many processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.RLock()
+        self._pool = self._started()
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
+        """Run `work(*args, **words)` in one of the processes; what is not a module's function can't be sent there."""
+        whole: Future[Any] = Future()
+        self._begin(whole, partial(work, *args, **words), 1)
+        return whole
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes; those that work finish their task first."""
+        with self._lock:
+            self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _started(self) -> ProcessPoolExecutor:
+        # Forking would copy locks that other threads hold; Ctrl-C is for the process that gives the work.
+        fresh = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._count, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+    def _begin(self, whole: Future[Any], work: Callable[[], Any], attempt: int) -> None:
+        with self._lock:
+            try:
+                part = self._pool.submit(work)
+            except BrokenExecutor:
+                self._pool = self._started()
+                part = self._pool.submit(work)
+        part.add_done_callback(partial(self._end, whole, work, attempt))
+        whole.add_done_callback(lambda whole: part.cancel() if whole.cancelled() else None)
+
+    def _end(self, whole: Future[Any], work: Callable[[], Any], attempt: int, part: Future[Any]) -> None:
+        if whole.cancelled() or part.cancelled():
+            whole.cancel()
+        elif isinstance(part.exception(), BrokenExecutor) and attempt < ATTEMPTS:
+            self._begin(whole, work, attempt + 1)
+        elif error := part.exception():
+            whole.set_exception(error)
+        else:
+            whole.set_result(part.result())
