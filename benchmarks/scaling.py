@@ -2,10 +2,10 @@
 
 scaling.py [--photos N] [--seconds S] [--small N] [--rounds N]
 
-Photos of 512 x 512 pixels, made of the bundled portrait, sing seconds of the bundled template: here, then in one and two
-worker processes, then on a Dask scheduler with two workers of one thread, all on this machine. The rounds are taken in
-turn, and the median counts. Then photos of 64 pixels go through the scheduler, and the memory of this process is read.
-Needs `memegen-sings[cluster]`.
+Photos of 512 x 512 pixels, made of the bundled portrait, sing seconds of the bundled template: here, then in one and
+two worker processes, then on a Dask scheduler with two workers of one thread, all on this machine. The rounds are taken
+in turn, and the median counts. Then photos of 64 pixels go through the scheduler, and the memory of this process is
+read. Needs `memegen-sings[cluster]`.
 """
 
 from __future__ import annotations
@@ -73,12 +73,10 @@ def small(folder: Path, out: Path, address: str, count: int) -> None:
             worked += one.seconds
             memory.append(resident())
     took = time.monotonic() - begun
-    fifth = len(memory) // 5
-    print(
-        f"{count} photos of 64 pixels: {took:.0f} s, {1000 * (took - worked / 2) / count:.0f} ms a photo beside the work "
-        f"of two workers; memory {statistics.median(memory[fifth : 2 * fifth]):.0f} MB in the second fifth, "
-        f"{statistics.median(memory[-fifth:]):.0f} MB in the last, {max(memory):.0f} MB at most"
-    )
+    part, beside = len(memory) // 5, 1000 * (took - worked / 2) / count
+    print(f"{count} photos of 64 pixels: {took:.0f} s; {beside:.0f} ms a photo beside the work of the two workers")
+    early, late = (statistics.median(some) for some in (memory[part : 2 * part], memory[-part:]))
+    print(f"memory: {early:.0f} MB in the second fifth, {late:.0f} MB in the last, {max(memory):.0f} MB at most")
 
 
 def main() -> None:
