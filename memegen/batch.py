@@ -184,7 +184,7 @@ def _made_here(
 ) -> Generator[Outcome, None, None]:
     """Make clips one after another in this process."""
     if isinstance(engine, str | Path):
-        chosen = engine_options(fill_in(options))
+        chosen = engine_options(fill_in(options, duet=isinstance(songs, Mapping)))
         engine = load_animator(engine, progress=progress, **chosen)
         options = {word: value for word, value in options.items() if word not in chosen}
     for photo, out in orders:
@@ -354,7 +354,7 @@ def _opened(plan: Plan, folder: Path) -> _Workshop:
         for number, song in plan.songs.items()
     }
     words = {word: folder / value if isinstance(value, Path) else value for word, value in plan.options.items()}
-    chosen = engine_options(fill_in(words))
+    chosen = engine_options(fill_in(words, duet=plan.duet))
     engine = load_animator(plan.engine, **chosen)
     rest = {word: value for word, value in words.items() if word not in chosen}
     return _Workshop(songs if plan.duet else songs[0], rest, engine)

@@ -80,7 +80,7 @@ def make_meme(
     Raises:
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
-    words = fill_in(options, Path(out or "").suffix)
+    words = fill_in(options, Path(out or "").suffix, duet=isinstance(template, Mapping))
     cut, _, look, sound, _ = sort_options(words, *OPTIONS)
     place = destination_of(words)
     picture = read_image(photo)

@@ -113,6 +113,8 @@ def test_the_users_own_choices_win(short: Path, small_photo: Path, tmp_path: Pat
     assert fill_in(words) == words
     asked = fill_in({"destination": "discord-sticker", "cutout": False, "mute": False})
     assert (asked["cutout"], asked["mute"], asked["format"]) == (False, False, "sticker")
+    assert "framing" not in fill_in({"destination": "telegram-sticker", "face": "all"})  # one square would cut heads
+    assert "framing" not in fill_in({"destination": "telegram-sticker"}, duet=True)
     assert fill_in({"destination": "x"}, ".GIF")["max_size"] == 15_000_000
     assert "cutout" not in fill_in({"destination": "discord-sticker"}, ".gif")
 

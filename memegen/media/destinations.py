@@ -144,12 +144,13 @@ def destination_of(words: Mapping[str, Any]) -> Destination:
     return DESTINATIONS[name]
 
 
-def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
+def fill_in(words: Mapping[str, Any], suffix: str = "", *, duet: bool = False) -> dict[str, Any]:
     """Add what a destination asks for to the options of a meme; what is among them already stays.
 
     Args:
         words: Options of `make_meme`.
         suffix: The ending of the file, if the user chose it: of a kind that can't be transparent nothing is cut out.
+        duet: Whether several faces sing: then the whole photo is shown, as a square around one would cut others.
 
     Raises:
         InputError: There is no such destination.
@@ -162,6 +163,8 @@ def fill_in(words: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
         asked["max_size"] = int(limit)
     if suffix and suffix.lower() not in TRANSPARENT:
         asked.pop("cutout", None)
+    if duet or words.get("face") == "all":
+        asked.pop("framing", None)
     return {**asked, **words}
 
 

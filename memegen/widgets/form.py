@@ -182,6 +182,8 @@ class MemeForm:
         recipe = self._recipe()
         face = {} if self._photo.face is None else {"face": self._photo.face}
         song = self._photo.duet or recipe.song
+        if "destination" in recipe.words and (self._photo.duet or self._photo.face == "all"):
+            recipe.words.pop("framing", None)  # a sticker of several: one square would cut heads
         return _Order(name=photo.name, pixels=photo.pixels, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:
