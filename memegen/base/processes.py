@@ -25,7 +25,7 @@ class Processes(Executor):
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._pool = self._started()
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
@@ -36,8 +36,7 @@ class Processes(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; those that work finish their task first."""
-        with self._lock:
-            self._pool.shutdown(wait, cancel_futures=cancel_futures)
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
     def _started(self) -> ProcessPoolExecutor:
         # Forking would copy locks that other threads hold; Ctrl-C is for the process that gives the work.
@@ -45,20 +44,26 @@ class Processes(Executor):
         return ProcessPoolExecutor(self._count, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
     def _begin(self, whole: Future[Any], work: Callable[[], Any], attempt: int) -> None:
-        with self._lock:
-            try:
-                part = self._pool.submit(work)
-            except BrokenExecutor:
-                self._pool = self._started()
-                part = self._pool.submit(work)
-        part.add_done_callback(partial(self._end, whole, work, attempt))
-        whole.add_done_callback(lambda whole: part.cancel() if whole.cancelled() else None)
+        pool = self._pool
+        try:
+            # Without our lock: a pool that breaks holds its own while it tells its futures.
+            part = pool.submit(work)
+        except BrokenExecutor:
+            with self._lock:
+                self._pool = self._started() if self._pool is pool else self._pool
+            self._begin(whole, work, attempt)
+        except RuntimeError as error:  # it was shut down meanwhile
+            whole.set_exception(error)
+        else:
+            part.add_done_callback(partial(self._end, whole, work, attempt))
+            whole.add_done_callback(lambda whole: part.cancel() if whole.cancelled() else None)
 
     def _end(self, whole: Future[Any], work: Callable[[], Any], attempt: int, part: Future[Any]) -> None:
         if whole.cancelled() or part.cancelled():
             whole.cancel()
         elif isinstance(part.exception(), BrokenExecutor) and attempt < ATTEMPTS:
-            self._begin(whole, work, attempt + 1)
+            # In a thread of its own, as the broken pool's thread waits for the end of this function.
+            threading.Thread(target=self._begin, args=(whole, work, attempt + 1), daemon=True).start()
         elif error := part.exception():
             whole.set_exception(error)
         else:
