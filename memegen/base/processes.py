@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import multiprocessing
 import signal
 import threading
@@ -10,6 +11,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from functools import partial
 from typing import Any
 
+PATIENCE = 5  # seconds that a process has to end, once its work is done
 ATTEMPTS = 5  # how often a task is begun; one that kills its process every time is given up then
 
 
@@ -26,17 +28,26 @@ class Processes(Executor):
     def __init__(self, count: int) -> None:
         self._count = count
         self._lock = threading.Lock()
+        self._unfinished: set[Future[Any]] = set()
         self._pool = self._started()
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **words: Any) -> Future[Any]:
         """Run `work(*args, **words)` in one of the processes; what is not a module's function can't be sent there."""
         whole: Future[Any] = Future()
+        self._unfinished.add(whole)
+        whole.add_done_callback(self._unfinished.discard)
         self._begin(whole, partial(work, *args, **words), 1)
         return whole
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; those that work finish their task first."""
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+        processes = list((self._pool._processes or {}).values())
+        if wait and not cancel_futures:
+            concurrent.futures.wait(list(self._unfinished))
+        self._pool.shutdown(wait=False, cancel_futures=cancel_futures)
+        for process in processes if wait else ():
+            process.join(PATIENCE)
+            process.kill()  # now and then one that has nothing left to do does not end by itself
 
     def _started(self) -> ProcessPoolExecutor:
         # Forking would copy locks that other threads hold; Ctrl-C is for the process that gives the work.
