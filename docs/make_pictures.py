@@ -17,7 +17,7 @@ GALLERY: dict[str, dict[str, Any]] = {
     "vertical": {"top": "when the tests", "bottom": "pass at last", "subtitles": True, "format": "vertical"},
     "side-by-side": {"side_by_side": True, "subtitles": True, "format": "horizontal"},
     "everybody": {"face": "all"},
-    "sticker": {"format": "sticker", "framing": "face", "bottom": "歌って 😂"},
+    "sticker": {"format": "sticker", "framing": "face", "cutout": True, "bottom": "歌って 😂"},
 }
 
 

@@ -22,7 +22,8 @@ from memegen.base.version import __version__ as __version__
 if TYPE_CHECKING:
     from memegen.animator import Animator, load_animator
     from memegen.base.errors import DownloadError, InputError, MemegenError, NoFaceError, OutputError, UnavailableError
-    from memegen.batch import make_batch
+    from memegen.base.processes import Processes
+    from memegen.batch import cluster, make_batch
     from memegen.face.cropping import FaceBox, crop_face
     from memegen.face.detection import detect_faces, face_mesh
     from memegen.face.tracking import crop_video, track_face
@@ -43,7 +44,8 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     **dict.fromkeys(["detect_faces", "face_mesh"], "face.detection"),
     **dict.fromkeys(["crop_video", "track_face"], "face.tracking"),
     "inspect": "provenance.inspection",
-    "make_batch": "batch",
+    "Processes": "base.processes",
+    **dict.fromkeys(["cluster", "make_batch"], "batch"),
     "read_image": "media.images",
     "make_meme": "meme",
     "MemeForm": "widgets",
@@ -62,10 +64,12 @@ __all__ = [
     "MemegenError",
     "NoFaceError",
     "OutputError",
+    "Processes",
     "Sound",
     "Template",
     "UnavailableError",
     "Video",
+    "cluster",
     "crop_face",
     "crop_video",
     "detect_faces",

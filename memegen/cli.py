@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,12 +22,14 @@ from memegen.base.options import Option, did_you_mean, options_of, sort_options
 from memegen.base.version import __version__
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from memegen.face.cropping import FaceBox
 
 DEFAULT = "daisy-bell"
 SONGS = (".mp3", ".wav", ".m4a", ".ogg", ".opus", ".flac")
 SINGS = "a name from `memegen templates`, any video or sound file, or a web address"
-KINDS = ".mp4, .mov, .gif, .webp, or .png for a still"
+KINDS = ".mp4, .mov, .webm, .gif, .webp, .apng, or .png for a still"
 MISUSED = 2  # the exit code of other programs for a command that they do not understand
 INTERRUPTED = 130  # the exit code that shells use after Ctrl-C
 
@@ -48,14 +50,17 @@ SWITCHES: dict[str, tuple[str, Any, str]] = {
     "crop": ("--no-crop", "none", "take the middle squares of photo and clip"),
     "relative": ("--absolute", False, "take the driver's own shape and place, not its movement"),
     "best_frame": ("--first-frame", False, "count movement from the first frame, not from the best"),
+    "cutout": ("--no-cutout", False, "keep what is behind the head, also in a sticker"),
     "precision": ("--exact", "float32", "compute in float32 throughout; slower"),
 }
+FLAGS = {"destination": "for"}  # options that the command spells differently
 ONLY_SWITCHES = ("relative", "best_frame", "precision")
 METAVARS = {
     **dict.fromkeys(("top", "bottom", "label", "words"), "TEXT"),
     **dict.fromkeys(("audio", "subtitles"), "FILE"),
     **dict.fromkeys(("expression", "motion"), "GAIN"),
     **{
+        "destination": "PLACE",
         "face": "N",
         "bars": "COLOUR",
         "intro": "TITLE",
@@ -148,7 +153,7 @@ def _flag(name: str, value: object) -> str:
 
 
 def _dashed(name: str) -> str:
-    return name.replace("_", "-")
+    return FLAGS.get(name, name).replace("_", "-")
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -200,7 +205,7 @@ def _add_make(commands: Any) -> None:
     make = commands.add_parser("make", help="make a photo sing", usage=usage, description=about)
     make.add_argument("photo", metavar="PHOTO", help="a picture or a video with a face: a file or a web address")
     make.add_argument("template", metavar="TEMPLATE", nargs="?", default=DEFAULT, help=f"{SINGS}; default: {DEFAULT}")
-    out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4 when left out"
+    out = f"the file to write: {KINDS}; PHOTO-TEMPLATE.mp4, or what --for takes, when left out"
     make.add_argument("-o", "--out", metavar="OUT", type=Path, help=out)
     make.add_argument(
         "--tune", metavar="NAME", help="another way to give TEMPLATE, as in --tune daisy-bell --words TEXT"
@@ -218,8 +223,13 @@ def _add_batch(commands: Any) -> None:
     )
     batch.add_argument("template", metavar="TEMPLATE", help=f"the last word: {SINGS}")
     batch.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="the folder for the clips")
-    batch.add_argument("--kind", metavar="ENDING", default="mp4", help=f"{KINDS}; default: %(default)s")
+    batch.add_argument("--kind", metavar="ENDING", help=f"{KINDS}; default: what --for takes, else mp4")
     batch.add_argument("--resume", action="store_true", help="keep the clips that are there already")
+    where = batch.add_mutually_exclusive_group()
+    workers = "make several at a time, in so many processes"
+    where.add_argument("--workers", metavar="N", type=int, choices=range(1, 129), help=workers)
+    cluster = "make them on a Dask cluster: its scheduler's address, such as tcp://scheduler:8786"
+    where.add_argument("--cluster", metavar="ADDRESS", help=cluster)
     table = "where to write the table of results; report.csv in DIR when left out"
     batch.add_argument("--report", metavar="CSV", type=Path, help=table)
     _add_options(batch)
@@ -272,7 +282,8 @@ def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) ->
     for one in options_of(kind):
         place = group.add_mutually_exclusive_group()
         if one.name not in ONLY_SWITCHES:
-            place.add_argument(f"--{_dashed(one.name)}", default=argparse.SUPPRESS, help=_help(one), **_reading(one))
+            flag = f"--{_dashed(one.name)}"
+            place.add_argument(flag, dest=one.name, default=argparse.SUPPRESS, help=_help(one), **_reading(one))
         if one.name in SWITCHES:
             flag, value, words = SWITCHES[one.name]
             place.add_argument(
@@ -290,7 +301,7 @@ def _help(one: Option) -> str:
 def _reading(one: Option) -> dict[str, Any]:
     """Return how argparse reads an option: a switch, one of several words, a number or a text."""
     if one.choices:
-        return {"choices": list(one.choices)}
+        return {"choices": list(one.choices), **({"metavar": "PLACE"} if one.name == "destination" else {})}
     if one.default is False and one.name != "subtitles":
         return {"action": "store_true"}
     read = {"loudness": _number_or_off, "crop": _box}.get(one.name, _number if one.is_number else str)
@@ -322,14 +333,15 @@ def _box(text: str) -> FaceBox:
 
 
 def _make(options: argparse.Namespace) -> None:
+    from memegen.media.destinations import destination_of
     from memegen.media.video import check_output
 
     options.template = options.tune or options.template
     _check_order(options, [options.photo])
     song = _duet(options) or options.template
     name = plain_stem(options.template) if isinstance(song, str) else "duet"
-    out = options.out or Path(f"{plain_stem(options.photo)}-{name}.mp4")
     words = _words(options)
+    out = options.out or Path(f"{plain_stem(options.photo)}-{name}{destination_of(words).suffix}")
     if not is_address(options.photo):
         check_file(options.photo, kind="photo")
     check_output(out, inputs=[options.photo, *_check_songs(song, words)])
@@ -346,6 +358,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mapping[str, Any]) -> None:
     """Make the clip and print where it is."""
     from memegen.base.progress import ProgressBars
+    from memegen.media.destinations import destination_of
     from memegen.meme import make_meme
 
     begun = time.monotonic()
@@ -354,6 +367,9 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
     sound = "with sound" if meme.has_audio else "without sound"
     took = time.monotonic() - begun
     sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
+    place = destination_of(words)
+    if place.source:
+        sys.stdout.write(f"{place.title}: {place.limits}. {place.note}".rstrip() + "\n")
 
 
 def _batch(options: argparse.Namespace) -> bool:
@@ -370,8 +386,11 @@ def _batch(options: argparse.Namespace) -> bool:
     _ask_permission(options)
     outcomes: list[Outcome] = []
     try:
-        with ProgressBars(drawn=sys.stderr.isatty()) as bars:
-            for one in make_batch(photos, song, options.out, progress=bars, **how):
+        with ExitStack() as stack:
+            bars = stack.enter_context(ProgressBars(drawn=sys.stderr.isatty()))
+            how["executor"] = stack.enter_context(_executor(options))
+            made = make_batch(photos, song, options.out, progress=bars, **how)
+            for one in stack.enter_context(closing(made)):
                 bars.close()
                 result = _sentence(one.error) if one.error else f"{one.clip} ({one.seconds:.1f} s)"
                 sys.stdout.write(f"{one.status:<7}{one.photo}: {result}\n")
@@ -387,14 +406,26 @@ def _batch(options: argparse.Namespace) -> bool:
     return bool(failed)
 
 
+def _executor(options: argparse.Namespace) -> AbstractContextManager[Executor | None]:
+    """Return what --workers or --cluster names."""
+    from memegen.base.processes import Processes
+    from memegen.batch import cluster
+
+    if options.cluster:
+        return cluster(options.cluster)
+    return Processes(options.workers) if options.workers else nullcontext()
+
+
 def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | dict[int, str], dict[str, Any]]:
     """Check a batch, and return its photos, its song or duet, and the keywords for `make_batch`."""
     from memegen.batch import check_suffix, find_photos
 
     _check_order(options, options.photos)
     song = _duet(options) or options.template
-    how = {"suffix": f".{options.kind.lstrip('.')}", "resume": options.resume, **_words(options)}
-    check_suffix(how["suffix"])
+    suffix = f".{options.kind.lstrip('.')}" if options.kind else None
+    how = {"suffix": suffix, "resume": options.resume, **_words(options)}
+    if suffix:
+        check_suffix(suffix)
     if options.report and not options.report.parent.is_dir():
         raise OutputError(f"There is no folder {options.report.parent} for the report: create it, or choose another.")
     for photo in options.photos:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
-from urllib.parse import urlsplit
 
 from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, UnavailableError
-from memegen.base.files import expanded, is_address
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting
+from memegen.face.watching import kept_file, watch
 from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
+from memegen.look.cutout import cut_out
 from memegen.look.options import Look
-from memegen.media.encoders import check_limit, final_size, parse_size
-from memegen.media.images import is_movie, read_image
+from memegen.media.destinations import destination_of, fill_in
+from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
+from memegen.media.fitting import broken_limits, paced
 from memegen.media.options import BELOW, BOTH, TARGET, Cut, Sound
 from memegen.media.sound import SoundSpan, is_sound_only
+from memegen.media.subjects import open_subject, still_of
 from memegen.media.video import Video, check_output, open_video, span_of, write_video
 from memegen.provenance.credentials import available, find_signer, seal
 from memegen.provenance.metadata import Marks
@@ -43,7 +47,9 @@ Songs = Song | Mapping[int, Song]
 
 TARGETS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"}  # endings of addresses of videos
 LARGEST = 8192  # pixels; no side of a clip is longer
+EVEN = 12  # frames: a clip that is cut for a destination has a multiple of these, so that half or a third fit as well
 
+_log = logging.getLogger(__name__)
 
 OPTIONS = (Cut, Singing, Acting, Look, Sound, FommOptions)
 """Every option of a meme; the command line and the form read these declarations too."""
@@ -67,8 +73,8 @@ def make_meme(
         template: The song: a template's name, or the path or address of any video, whose picture drives the photo, or
             of any sound file, which a drawn singer performs. For a duet, which face
             sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
-        out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary .mp4 that lives
-            as long as the result: `save` it.
+        out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary file, an .mp4
+            unless the destination takes another kind, that lives as long as the result: `save` it.
         engine: A name or file for `load_animator`; then it is loaded with `face`, `framing`, `expression`, `motion` and
             the options of checkpoints. Or an engine that is loaded already, which has its own.
         progress: Called as `progress(stage, done, total)`, see `Progress`.
@@ -80,28 +86,54 @@ def make_meme(
     Raises:
         MemegenError: Something can't be used or done; the message says what, and what to do next.
     """
-    cut, singing, _, look, sound, _ = sort_options(options, *OPTIONS)
+    duet = isinstance(template, Mapping)
+    words = fill_in(options, Path(out or "").suffix, duet=duet)
+    cut, singing, _, look, sound, _ = sort_options(words, *OPTIONS)
+    place = destination_of(words)
     subject = open_subject(photo, progress)
     found = resolve_songs(template, progress, singing=singing)
-    roles = _open_songs(found, cut, subject, progress, duet=isinstance(template, Mapping))
+    roles = _open_songs(found, cut, subject, progress, duet=duet, room=_room(words, look))
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files])
+        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files], suffix=place.suffix)
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
-        animator = _animator(engine, progress, engine_options(options))
+        check_transparent(path, look.cutout)
+        animator = _animator(engine, progress, engine_options(words if isinstance(engine, str | Path) else options))
         frames = animator.animate(subject, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)
-        frames = _dressed(frames, look, still_of(subject), roles, final_size(path, LARGEST, LARGEST))
+        frames = _dressed(frames, look, still_of(subject), roles, final_size(path, *(place.side or LARGEST,) * 2))
+        frames, fps = paced(frames, roles.lead.fps, place)
         meme = write_video(
             path,
             embed(frames, roles.template.mark),
-            fps=roles.lead.fps,
+            fps=fps,
             audio=None if cut.mute else _heard(cut.audio, roles, subject),
             sound=replace(sound, offset=sound.offset + 1000 * look.lead),
             max_size=cut.max_size,
+            keep_size=look.format == "sticker",
             **_marking(animator, roles.template, subject),
         )
         weakref.finalize(meme, stack.pop_all().close)
+    for limit in broken_limits(meme, place):
+        _log.warning("%s: %s.", place.title, limit)
     return meme
+
+
+def follow_singers(songs: Songs, options: Mapping[str, Any], progress: Progress | None = None) -> list[Path]:
+    """Follow the faces of the songs' clips ahead, as `make_meme` with these options will need them.
+
+    Returns:
+        The files that keep the tracks; none for a bundled track.
+
+    Raises:
+        MemegenError: A song or option can't be used.
+    """
+    words = fill_in(options)
+    cut, singing, _, look, *_ = sort_options(words, *OPTIONS)
+    found = resolve_songs(songs, progress, singing=singing)
+    clips = [open_song(song, cut, progress, room=_room(words, look)) for song in found.values()]
+    for clip in clips:
+        watch(clip, progress)
+    return [file for file in map(kept_file, clips) if file.is_file()]
 
 
 class _Marking(TypedDict):
@@ -163,33 +195,6 @@ def resolve_songs(
     return {number: resolve_driving(song, singing=singing, progress=progress) for number, song in parts.items()}
 
 
-def open_subject(photo: PhotoSource | Video, progress: Progress | None = None) -> Image | Video:
-    """Read the photo that is to sing, or open the target video.
-
-    Args:
-        photo: As in `make_meme`.
-        progress: Told how far a download is.
-
-    Raises:
-        InputError: It is neither, or can't be read.
-        DownloadError: It could not be downloaded.
-    """
-    if isinstance(photo, str | Path):
-        if is_address(photo) and Path(urlsplit(str(photo)).path).suffix.lower() in TARGETS:
-            return open_video(resolve_driving(photo, progress=progress).local_path)
-        if not is_address(photo) and is_movie(expanded(photo)):
-            return open_video(photo)
-    return photo if isinstance(photo, Video) else read_image(photo)
-
-
-def still_of(subject: Image | Video) -> Image:
-    """Return the photo, or the first frame of a target video: uint8 RGB (H, W, 3)."""
-    if not isinstance(subject, Video):
-        return subject
-    with closing(subject.frames()) as frames:
-        return next(frames)
-
-
 def _file_of(photo: object) -> object:
     return photo.path if isinstance(photo, Video) else photo
 
@@ -207,23 +212,36 @@ def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> s
     return [*songs, own._replace(gain=BELOW)]
 
 
+def _room(words: Mapping[str, Any], look: Look) -> float:
+    """Return how many seconds of a song are used where the user does not say."""
+    place = destination_of(words)
+    return min(place.length, place.longest - look.lead)
+
+
 def _open_songs(
-    found: Mapping[int, Template], cut: Cut, subject: Image | Video, progress: Progress | None, *, duet: bool
+    found: Mapping[int, Template],
+    cut: Cut,
+    subject: Image | Video,
+    progress: Progress | None,
+    *,
+    duet: bool,
+    room: float,
 ) -> _Roles:
     """Open the songs that were found; a target video sets their rate."""
-    clips = {number: open_song(song, cut, progress) for number, song in found.items()}
+    clips = {number: open_song(song, cut, progress, room=room) for number, song in found.items()}
     if isinstance(subject, Video):
         clips = {number: replace(clip, fps=subject.fps) for number, clip in clips.items()}
     return _Roles(next(iter(found.values())), clips, duet, [song.local_path for song in found.values()])
 
 
-def open_song(clip: Template, cut: Cut, progress: Progress | None = None) -> Video:
+def open_song(clip: Template, cut: Cut, progress: Progress | None = None, *, room: float = math.inf) -> Video:
     """Open the part of a song that is used: of its clip, or of one in which the drawn singer performs its sound.
 
     Args:
         clip: The song, with its file on this machine.
         cut: Which part, and whether its sound is to be performed although it has a picture.
         progress: Told how far the singer is.
+        room: At most so many seconds are used where the user does not say how many.
 
     Raises:
         InputError: The file can't be read, or the part is not in it.
@@ -231,11 +249,16 @@ def open_song(clip: Template, cut: Cut, progress: Progress | None = None) -> Vid
     begin, duration = clip.start if cut.start is None else cut.start, cut.duration
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
-    if cut.from_sound or (clip.own and is_sound_only(clip.local_path)):
-        mimed = mimed_clip(clip.local_path, until=None if duration is None else begin + duration, progress=progress)
-        return open_video(mimed, start=begin, duration=duration)
-    driving = open_video(clip.local_path, start=begin, duration=duration)
-    return driving if clip.crop is None else driving.cropped(clip.crop)
+    path, crop = clip.local_path, clip.crop
+    if cut.from_sound or (clip.own and is_sound_only(path)):
+        path = mimed_clip(path, until=None if duration is None else begin + duration, progress=progress)
+        crop = None
+    driving = open_video(path, start=begin, duration=duration)
+    if cut.duration is None and driving.duration > room:
+        count = math.floor(room * driving.fps)
+        count -= count % EVEN if count > 2 * EVEN else 0
+        driving = replace(driving, duration=float(count / driving.fps))
+    return driving if crop is None else driving.cropped(crop)
 
 
 def _animator(engine: str | Path | Animator, progress: Progress | None, chosen: Mapping[str, Any]) -> Animator:
@@ -255,6 +278,7 @@ def _dressed(
 ) -> Iterator[Image]:
     """Put the frames into their look."""
     driving, lyrics = roles.lead, roles.template.lyrics
+    frames = cut_out(frames) if look.cutout else frames
     return compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
 
 
@@ -271,9 +295,9 @@ def _marking(engine: Animator, song: Template, subject: Image | Video) -> _Marki
     return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
 
 
-def _output(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object]) -> Path:
+def _output(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object], suffix: str) -> Path:
     """Return where to write, checked; a temporary file, which the stack removes, when None."""
     if out is None:
         folder = tempfile.TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)
-        out = Path(stack.enter_context(folder), "meme.mp4")
+        out = Path(stack.enter_context(folder), f"meme{suffix}")
     return check_output(out, inputs=[file for file in inputs if isinstance(file, str | Path)])

@@ -395,7 +395,7 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         ("make me.png --out", "-o/--out needs a value. See memegen make --help."),
         (
             "make me.png --f 1",
-            "--f can mean --face, --framing, --from-sound, --format, --fade-in, --fade-out, --first-frame: write it",
+            "--f can mean --face, --framing, --for, --from-sound, --format, --fade-in, --fade-out, --first-frame: write",
         ),
         ("make me.png --format oval", "--format can't be 'oval': choose one of "),
         ("make me.png --no-label --label x", "--no-label and --label can't be used together: leave one out. See"),
@@ -501,7 +501,10 @@ def test_what_an_engine_can_not_do_and_engines_that_are_none(mistake: Callable[.
         (["--loudness", "3"], "The loudness is 3"),
         (["--audio", "gone.mp3"], "There is no sound file at gone.mp3"),
         (["--audio", "me.png"], "me.png has no sound that can be read"),
-        (["-o", "out.avi"], "out.avi has an unknown ending: use one of .mp4, .mov, .m4v, .gif, .webp, .png."),
+        (
+            ["-o", "out.avi"],
+            "out.avi has an unknown ending: use one of .mp4, .mov, .m4v, .webm, .gif, .webp, .apng, .png.",
+        ),
         (["-o", "out"], "out has an unknown ending"),
         (["-o", "gone/out.mp4"], "There is no folder"),
         (["-o", "me.png"], "me.png is also an input and would be overwritten: choose another name."),

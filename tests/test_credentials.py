@@ -33,7 +33,7 @@ from memegen.provenance.credentials import Signer, find_signer, read_credentials
 from memegen.provenance.metadata import Marks, read_metadata
 
 MARKS = Marks("mesh", "daisy-bell", "Sung by a program")
-SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".png")
+SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".apng", ".png")
 PROVENANCE = Path(credentials.__file__).parent
 
 
@@ -343,7 +343,7 @@ def test_without_c2pa_the_metadata_are_written_all_the_same(still: Path, monkeyp
     seal(still, MARKS)
     assert read_metadata(still).tool == MARKS.tool
     for call in (lambda: sign(still, MARKS), lambda: read_credentials(still)):
-        with pytest.raises(UnavailableError, match=r"memegen\[signing\]"):
+        with pytest.raises(UnavailableError, match=r"memegen-sings\[signing\]"):
             call()
     monkeypatch.undo()
     assert read_credentials(still) is None

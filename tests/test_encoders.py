@@ -16,7 +16,7 @@ from media import RATE, clicks, describe, ffmpeg, make_clicks, make_clip, noise,
 from PIL import Image
 
 from memegen.base.errors import InputError, OutputError
-from memegen.media.encoders import LADDERS, MOVIE_LADDER, Step, final_size, parse_size, thinning
+from memegen.media.encoders import LADDERS, MOVIE_LADDER, STICKER_LADDERS, Step, final_size, parse_size, thinning
 from memegen.media.video import Video, open_video, write_video
 from memegen.provenance.credentials import seal
 from memegen.provenance.metadata import Marks
@@ -78,6 +78,7 @@ def test_a_movie_is_read_again_as_written(tmp_path: Path, song: Path, suffix: st
     [
         (".gif", "25", 2), (".gif", "30000/1001", 2), (".gif", "24000/1001", 2), (".gif", "60", 4), (".gif", "10", 1),
         (".webp", "25", 1), (".webp", "30000/1001", 1), (".webp", "60000/1001", 2),
+        (".apng", "25", 2), (".apng", "30000/1001", 2), (".apng", "10", 1),
     ],
 )  # fmt: skip
 def test_an_animation_is_read_again_as_written(tmp_path: Path, suffix: str, fps: str, kept: int) -> None:
@@ -95,7 +96,7 @@ def test_an_animation_is_read_again_as_written(tmp_path: Path, suffix: str, fps:
         assert shown[:-1] == pytest.approx(wanted[:-1], abs=0.04 if clip is result else kept / 40 + 0.04)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp", ".png"])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp", ".apng", ".png"])
 def test_colours_are_kept(tmp_path: Path, suffix: str) -> None:
     result = write_video(tmp_path / f"out{suffix}", growing(3, width=128, height=96), fps=25)
     frame = next(open_video(result.path).frames()) if suffix != ".png" else np.array(Image.open(result.path))
@@ -113,6 +114,8 @@ def test_colours_are_kept(tmp_path: Path, suffix: str) -> None:
         ("a.gif", (300, 201), (300, 201)),
         ("a.webp", (512, 512), (512, 512)),
         ("a.webp", (1440, 1080), (720, 540)),
+        ("a.apng", (512, 600), (410, 480)),
+        ("a.webm", (513, 601), (512, 600)),
         ("a.png", (1081, 607), (1081, 607)),
     ],
 )
@@ -123,7 +126,9 @@ def test_the_final_size_is_known_before(
     width, height = size
     result = write_video(tmp_path / name, [np.zeros((height, width, 3), np.uint8)] * 2, fps=25)
     assert (result.width, result.height) == final
-    with Image.open(result.path) if result.path.suffix in (".gif", ".webp", ".png") else _first(result) as image:
+    with (
+        Image.open(result.path) if result.path.suffix in (".gif", ".webp", ".apng", ".png") else _first(result) as image
+    ):
         assert image.size == final
 
 
@@ -315,7 +320,7 @@ def test_a_movie_shrinks_when_bits_are_few(tmp_path: Path, song: Path) -> None:
     assert result.width * 128 == pytest.approx(result.height * 192, rel=0.1)
 
 
-@pytest.mark.parametrize(("suffix", "size"), [(".gif", 60_000), (".webp", 60_000), (".png", 12_000)])
+@pytest.mark.parametrize(("suffix", "size"), [(".gif", 60_000), (".webp", 60_000), (".apng", 30_000), (".png", 12_000)])
 def test_animations_and_stills_are_as_small_as_asked(tmp_path: Path, suffix: str, size: int) -> None:
     free = write_video(tmp_path / f"free{suffix}", noise(24, width=96), fps=25)
     assert free.path.stat().st_size > size
@@ -338,7 +343,28 @@ def test_a_sticker_is_one_without_being_told(tmp_path: Path) -> None:
     assert other.path.stat().st_size > 500_000
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp", ".png"])
+@pytest.mark.parametrize(("suffix", "side", "size"), [(".webm", 256, 100_000), (".apng", 128, 60_000)])
+def test_a_sticker_keeps_its_width_and_height(tmp_path: Path, suffix: str, side: int, size: int) -> None:
+    frames = [frame // 4 + 96 for frame in noise(8, width=side, height=side)]
+    written = write_video(tmp_path / f"out{suffix}", frames, fps=10, max_size=size, keep_size=True)
+    assert written.path.stat().st_size <= size
+    again = open_video(written.path)
+    assert (again.width, again.height) == (side, side)
+    free = write_video(tmp_path / f"free{suffix}", frames, fps=10)
+    assert free.path.stat().st_size > size
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".webp"])
+def test_opacity_is_kept(tmp_path: Path, suffix: str) -> None:
+    """Black, half of it and none: what is transparent is read on white."""
+    clear = np.zeros((64, 64, 4), np.uint8)
+    clear[24:40, :, 3], clear[48:, :, 3] = 128, 255
+    path = write_video(tmp_path / f"out{suffix}", [clear, np.roll(clear, 1, 0), clear], fps=10).path
+    frame = next(open_video(path).frames())
+    assert [int(frame[row, 32, 1]) for row in (8, 32, 58)] == pytest.approx([255, 127, 0], abs=4)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp", ".apng", ".png"])
 def test_what_cannot_fit_says_how_small_it_can_be(tmp_path: Path, song: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
     out.write_bytes(b"earlier")
@@ -356,7 +382,7 @@ def test_what_cannot_fit_says_how_small_it_can_be(tmp_path: Path, song: Path, su
     assert out.stat().st_size <= int(found[1]) * 1000
 
 
-@pytest.mark.parametrize("ladder", [*LADDERS.values(), MOVIE_LADDER])
+@pytest.mark.parametrize("ladder", [*LADDERS.values(), *STICKER_LADDERS.values(), MOVIE_LADDER])
 def test_every_step_of_a_ladder_is_smaller_than_the_one_before(ladder: list[Step]) -> None:
     costs = [step.cost for step in ladder]
     assert costs[0] == 1.0
@@ -478,7 +504,7 @@ def test_webp_frames_that_last_no_time_are_shown_as_in_browsers(tmp_path: Path) 
     assert [bar(frame) for frame in clip.frames()] == pytest.approx([bar(frame) for frame in growing(6)], abs=0.03)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".webp", ".png"])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp", ".apng", ".png"])
 def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "50%03discount %d"
     folder.mkdir()

@@ -195,7 +195,7 @@ def test_without_torch_nothing_is_fetched_and_the_way_on_is_told(
 ) -> None:
     register(monkeypatch, server.url + "/vox", body=b"")
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UnavailableError, match=r"memegen\[fomm\]") as caught:
+    with pytest.raises(UnavailableError, match=r"memegen-sings\[fomm\]") as caught:
         load_networks("vox")
     assert caught.value.remedy == {"engine": "mesh"}
     assert server.requests == []

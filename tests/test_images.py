@@ -302,7 +302,7 @@ def test_unreadable_and_oversized_files(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_heic_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(UnavailableError, match=r'pip install "memegen\[heif\]"'):
+    with pytest.raises(UnavailableError, match=r'pip install "memegen-sings\[heif\]"'):
         read_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 100)
 
 

@@ -134,7 +134,7 @@ def test_not_signed(made: dict[str, bytes], tmp_path: Path, mark: list[Any], mon
     assert inspect(path).verdict == "Made with memegen. It is not signed."
     monkeypatch.setattr(credentials, "find_spec", lambda _: None)
     assert inspect(path).verdict == "Made with memegen. Its signature, if it has one, was not checked."
-    assert any("memegen[signing]" in line for line in inspect(path).lines())
+    assert any("memegen-sings[signing]" in line for line in inspect(path).lines())
 
 
 def test_a_comment_alone_is_a_hint(made: dict[str, bytes], tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ def test_a_phones_photo_is_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyP
     head = struct.pack(">I4s4s4x", 16, b"ftyp", b"heic")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr(Image, "OPEN", {kind: found for kind, found in Image.OPEN.items() if kind != "HEIF"})
-    with pytest.raises(InputError, match=r'is a HEIC photo: run pip install "memegen\[heif\]"'):
+    with pytest.raises(InputError, match=r'is a HEIC photo: run pip install "memegen-sings\[heif\]"'):
         inspect(put(tmp_path, head + bytes(99), "a.heic"))
 
 
@@ -500,7 +500,7 @@ def test_without_the_packages_for_signatures_the_lesson_goes_on(monkeypatch: pyt
     monkeypatch.setattr(inspection, "detect", watermark.detect)
     chat, real, meme = (inspect(path) for path in LESSON_CLIPS)
     for report in (chat, real, meme):
-        assert any(re.search(r"unchecked: .*memegen\[signing\]", line) for line in report.lines())
+        assert any(re.search(r"unchecked: .*memegen-sings\[signing\]", line) for line in report.lines())
     assert chat.verdict.startswith("Made with memegen and saved again since")
     assert meme.verdict == "Made with memegen. Its signature, if it has one, was not checked."
     assert real.verdict == "No marks were found, but not everything could be checked; see below."

@@ -206,7 +206,7 @@ def test_a_track_of_68_points_can_be_cropped(package: SimpleNamespace) -> None:
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "face_alignment", None)
     landmarks68._aligner.cache_clear()
-    with pytest.raises(UnavailableError, match=r'not available .*run pip install "memegen\[landmarks\]"') as caught:
+    with pytest.raises(UnavailableError, match=r'run pip install "memegen-sings\[landmarks\]"') as caught:
         align_face(picture(LARGE))
     assert caught.value.remedy == {"landmarks": "mesh"}
 
@@ -276,7 +276,7 @@ def test_a_download_is_kept(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("face_alignment") is None,
-    reason='face-alignment is not installed: pip install "memegen[landmarks]"',
+    reason='face-alignment is not installed: pip install "memegen-sings[landmarks]"',
 )
 
 

@@ -17,7 +17,7 @@ from memegen.provenance import metadata
 from memegen.provenance.metadata import MAX_PACKET, SOURCE_TYPES, Found, Marks, read_metadata, write_metadata
 
 MARKS = Marks("mesh", "daisy-bell", 'Sung by "Ada" & <Bob>;\n歌 = ♪ \\ #1')
-SUFFIXES = (".mp4", ".mov", ".m4v", ".gif", ".webp", ".png")
+SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".gif", ".webp", ".apng", ".png")
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 
@@ -86,10 +86,11 @@ def test_marks_are_read_again_and_change_nothing_else(plain: dict[str, Path], tm
     assert found.comment == (None if suffix == ".webp" else MARKS.sentence)  # WebP has none
     assert found.problem is None
     assert np.array_equal(pictures(path), pictures(plain[suffix]))
-    if suffix in (".mp4", ".mov", ".m4v"):
+    if suffix in (".mp4", ".mov", ".m4v", ".webm"):
         assert np.array_equal(samples_of(path), samples_of(plain[suffix]))
+    if suffix in (".mp4", ".mov", ".m4v"):
         assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat")
-    else:
+    elif suffix != ".webm":
         with Image.open(path) as image:
             image.load()
     assert "Video:" in describe(path)
@@ -133,8 +134,8 @@ def test_letters_that_xml_cant_hold_are_left_out(plain: dict[str, Path], tmp_pat
 
 
 def test_what_cant_carry_marks_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"a\.webm can't carry the marks: write one of \.mp4"):
-        write_metadata(tmp_path / "a.webm", MARKS)
+    with pytest.raises(OutputError, match=r"a\.mkv can't carry the marks: write one of \.mp4"):
+        write_metadata(tmp_path / "a.mkv", MARKS)
     with pytest.raises(OutputError, match="write to another folder"):
         write_metadata(tmp_path / "nowhere" / "a.mp4", MARKS)
 

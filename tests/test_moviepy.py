@@ -108,5 +108,5 @@ def test_phone_clips_stay_upright(tmp_path: Path) -> None:
 
 def test_without_moviepy_the_way_to_get_it_is_named(clip: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moviepy.video.VideoClip", None)
-    with pytest.raises(UnavailableError, match=r'pip install "memegen\[moviepy\]"'):
+    with pytest.raises(UnavailableError, match=r'pip install "memegen-sings\[moviepy\]"'):
         clip.to_moviepy()

@@ -161,24 +161,80 @@ def test_kept_without_outputs(path: Path) -> None:
 def test_one_set_up_cell_and_it_comes_first(path: Path, stamp: ModuleType) -> None:
     [cell] = tagged(read(path), "set-up")
     assert cell is not None
-    assert cell.source == stamp.set_up(stamp.address())
+    assert cell.source == stamp.set_up(stamp.recorded())
     first = next(cell for cell in read(path).cells if cell.cell_type == "code")
     assert first.id == cell.id
 
 
 def test_everything_is_stamped(stamp: ModuleType) -> None:
-    for path, text in stamp.pages().items():
+    for path, text in stamp.pages(stamp.recorded()).items():
         assert path.read_text("utf-8") == text, f"{path.name} is out of date: run `make notebooks`"
-        assert stamp.address().removeprefix("https://") in text, f"{path.name} has no badges"
 
 
-def test_another_address_is_stamped_everywhere(stamp: ModuleType) -> None:
-    text = stamp.stamped(PATHS[0].read_text("utf-8"), "https://github.com/ada/memes", PATHS[0].name)
-    assert "your--name" not in text
-    assert "git+https://github.com/ada/memes" in text
-    assert f"https://colab.research.google.com/github/ada/memes/blob/main/notebooks/{PATHS[0].name}" in text
-    assert f"kernels/welcome?src=https://github.com/ada/memes/blob/main/notebooks/{PATHS[0].name}" in text
-    assert f"https://mybinder.org/v2/gh/ada/memes/main?urlpath=lab/tree/notebooks/{PATHS[0].name}" in text
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone with the files of this checkout as they are, without a remote."""
+    folder = tmp_path_factory.mktemp("clone") / "memes"
+    (folder / "notebooks").mkdir(parents=True)
+    for path in (ROOT / "README.md", ROOT / "pyproject.toml", NOTEBOOKS / "stamp.py", *PATHS):
+        (folder / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+    git(folder, "init", "-q", "-b", "main")
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    subprocess.run(["git", "-C", str(folder), *author, *words], check=True, capture_output=True)
+
+
+def stamp_again(folder: Path) -> tuple[str, str, str]:
+    """Stamp a clone; return its README, its first notebook and its pyproject.toml."""
+    subprocess.run([sys.executable, "notebooks/stamp.py"], cwd=folder, check=True, capture_output=True)
+    names = ("README.md", f"notebooks/{FIRST.name}", "pyproject.toml")
+    readme, notebook, about = ((folder / name).read_text("utf-8") for name in names)
+    return readme, notebook, about
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "https://github.com/ada/memes.git", "git@github.com:ada/memes.git", "ssh://git@github.com/ada/memes",
+        "https://ada:secret@github.com/ada/memes/", "ssh://git@github.com:22/ada/memes.git",
+    ],
+)  # fmt: skip
+def test_a_fresh_clone_gets_the_badges_of_its_remote(copy: Path, remote: str) -> None:
+    git(copy, "remote", "add", "origin", remote)
+    try:
+        readme, notebook, about = stamp_again(copy)
+    finally:
+        git(copy, "remote", "remove", "origin")
+    for page in (readme, notebook):
+        assert f"https://colab.research.google.com/github/ada/memes/blob/main/notebooks/{FIRST.name})" in page
+        assert f"kernels/welcome?src=https://github.com/ada/memes/blob/main/notebooks/{FIRST.name})" in page
+        assert f"https://mybinder.org/v2/gh/ada/memes/main?urlpath=lab/tree/notebooks/{FIRST.name})" in page
+        assert "secret" not in page
+    assert 'memegen-sings[notebook,signing] @ git+https://github.com/ada/memes\\"' in notebook
+    assert 'Repository = "https://github.com/ada/memes"\n' in about
+    assert stamp_again(copy) == (readme, notebook, about)  # what was recorded stays where git knows no address
+
+
+def test_a_tagged_version_is_installed_from_its_wheel(copy: Path) -> None:
+    git(copy, "remote", "add", "origin", "https://github.com/eve/memes")
+    git(copy, "commit", "--allow-empty", "-q", "-m", "Release")
+    git(copy, "tag", "v0.1.0")
+    _, notebook, about = stamp_again(copy)
+    git(copy, "remote", "remove", "origin")
+    git(copy, "tag", "-d", "v0.1.0")
+    wheel = "https://github.com/eve/memes/releases/download/v0.1.0/memegen_sings-0.1.0-py3-none-any.whl"
+    assert f"memegen-sings[notebook,signing] @ {wheel}" in notebook
+    assert f'Download = "{wheel}"\n' in about
+
+
+def test_without_an_address_there_are_no_dead_badges(stamp: ModuleType) -> None:
+    for path, text in stamp.pages(stamp.Source()).items():
+        assert "mybinder.org" not in text, path.name
+        assert "your--name" not in text, path.name
+    assert "Open this notebook in its folder of a copy" in stamp.set_up(stamp.Source())
 
 
 def test_outputs_and_widgets_are_stripped(stamp: ModuleType) -> None:
@@ -186,7 +242,7 @@ def test_outputs_and_widgets_are_stripped(stamp: ModuleType) -> None:
     notebook.metadata["widgets"] = {"state": {}}
     notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="x")]
     notebook.cells[2].execution_count = 3
-    again = stamp.stamped(nbformat.writes(notebook), stamp.address(), PATHS[0].name)
+    again = stamp.stamped(nbformat.writes(notebook), stamp.recorded(), PATHS[0].name)
     assert again == PATHS[0].read_text("utf-8")
 
 
@@ -214,22 +270,24 @@ def run_set_up(source: str, folder: Path, *, missing: bool) -> str:
 
 
 def test_set_up_is_one_line_of_pip(stamp: ModuleType) -> None:
-    assert len(stamp.set_up(stamp.address()).splitlines()) == 5
-    assert stamp.set_up(stamp.address()).count("%pip") == 1
+    for source in (stamp.Source(), stamp.Source("https://github.com/ada/memes")):
+        assert len(stamp.set_up(source).splitlines()) <= 6
+        assert stamp.set_up(source).count("%pip") == 1
 
 
 def test_set_up_does_nothing_where_memegen_is(stamp: ModuleType, tmp_path: Path) -> None:
-    assert run_set_up(stamp.set_up(stamp.address()), tmp_path, missing=False) == ""
+    assert run_set_up(stamp.set_up(stamp.recorded()), tmp_path, missing=False) == ""
 
 
 def test_set_up_installs_from_the_address(stamp: ModuleType, tmp_path: Path) -> None:
-    said = run_set_up(stamp.set_up("https://github.com/ada/memes"), tmp_path, missing=True)
-    assert shlex.split(said) == ["install", "-q", "memegen[notebook,signing] @ git+https://github.com/ada/memes"]
+    said = run_set_up(stamp.set_up(stamp.Source("https://github.com/ada/memes")), tmp_path, missing=True)
+    assert shlex.split(said) == ["install", "-q", "memegen-sings[notebook,signing] @ git+https://github.com/ada/memes"]
 
 
 def test_set_up_installs_from_the_checkout_while_there_is_no_address(stamp: ModuleType, tmp_path: Path) -> None:
-    said = shlex.split(run_set_up(stamp.set_up(stamp.PLACEHOLDER), tmp_path, missing=True))
-    assert said == ["install", "-q", "..[notebook,signing]"]
+    words, said = run_set_up(stamp.set_up(stamp.Source()), tmp_path, missing=True).splitlines()
+    assert words.startswith("Open this notebook in its folder")
+    assert shlex.split(said) == ["install", "-q", "..[notebook,signing]"]
     assert (NOTEBOOKS / ".." / "pyproject.toml").is_file()
 
 

@@ -80,7 +80,7 @@ def test_the_command_line_offers_every_option(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["make", "--help"])
     told = capsys.readouterr().out
-    spelled = {"relative": "--absolute", "best_frame": "--first-frame", "precision": "--exact"}
+    spelled = {"destination": "--for", "relative": "--absolute", "best_frame": "--first-frame", "precision": "--exact"}
     for one in (one for kind in OPTIONS for one in options_of(kind)):
         assert spelled.get(one.name, f"--{one.name.replace('_', '-')}") in told, one.name
 

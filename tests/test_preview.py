@@ -382,7 +382,7 @@ def test_without_matplotlib_the_way_on_is_told(
     monkeypatch: pytest.MonkeyPatch, singer: Video, singer_track: FaceTrack
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(UnavailableError, match=r"memegen\[notebook\]"):
+    with pytest.raises(UnavailableError, match=r"memegen-sings\[notebook\]"):
         preview.plot_motion(singer_track.landmarks, singer)
 
 

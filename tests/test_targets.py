@@ -24,8 +24,9 @@ from memegen.face.tracking import track_face
 from memegen.media import playing
 from memegen.media.images import is_movie
 from memegen.media.playing import play
+from memegen.media.subjects import open_subject
 from memegen.media.video import Video, open_video, write_video
-from memegen.meme import make_meme, open_subject
+from memegen.meme import make_meme
 from memegen.mesh.motion import openings, shares
 from memegen.mesh.rest import find_rest
 

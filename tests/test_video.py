@@ -394,7 +394,7 @@ def test_awkward_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sounding
 def test_refused_outputs(tmp_path: Path, silent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder.mp4").mkdir()
     cases = {
-        "out.avi": r"unknown ending: use one of \.mp4, \.mov, \.m4v, \.gif, \.webp, \.png",
+        "out.avi": r"unknown ending: use one of \.mp4, \.mov, \.m4v, \.webm, \.gif, \.webp, \.apng, \.png",
         "out": "unknown ending",
         "missing/out.mp4": "There is no folder",
         "folder.mp4": "is a folder",

@@ -685,6 +685,20 @@ def test_what_comes_after_is_folded_and_plain_at_first(tmp_path: Path) -> None:
     assert choice.summary == ""
 
 
+def test_a_destination_sets_what_can_be_seen_and_changed(tmp_path: Path) -> None:
+    choice = OptionsChoice(0.0, tmp_path, lambda: None)
+    choice.destination.value = "telegram-sticker"
+    assert choice.suffix == ".webm"
+    sticker = {"format": "sticker", "framing": "face", "cutout": True, "mute": True}
+    assert choice.chosen == {**sticker, "destination": "telegram-sticker"}
+    assert "Picture: shape sticker" in choice.summary
+    choice._controls["format"].value, choice._kind.value = "original", ".gif"
+    assert choice.chosen["format"] == "original"  # the user's, although it is the default
+    assert "cutout" not in choice.chosen  # a GIF can't be transparent
+    choice.destination.value = "anywhere"
+    assert (choice.chosen, choice.suffix, choice.summary) == ({}, ".mp4", "")
+
+
 def test_make_meme_knows_every_word_of_the_form(tmp_path: Path) -> None:
     known = {*inspect.signature(make_meme).parameters}
     choice = OptionsChoice(3.0, tmp_path, lambda: None)
@@ -887,7 +901,7 @@ def test_looks_that_cannot_work_are_not_offered(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(module, "classic_works", checkpoint.classic_works)
     shown(page)
     assert [words for words, _ in page.find("Look").options] == ["Fast: keeps your whole photo"]
-    assert "The classic looks need torch: pip install 'memegen[fomm]'." in page.text
+    assert "The classic looks need torch: pip install 'memegen-sings[fomm]'." in page.text
 
 
 # A whole class
@@ -1269,7 +1283,7 @@ def test_errors_speak_of_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UnavailableError) as missing:
         check_installed()
-    sentence = "Checkpoints need torch: pip install 'memegen[fomm]'. Or choose the look “Fast”."
+    sentence = "Checkpoints need torch: pip install 'memegen-sings[fomm]'. Or choose the look “Fast”."
     assert sentence in html.unescape(jobs.alert(missing.value))
     monkeypatch.setattr("memegen.fomm.checkpoint.check_installed", lambda: None)
     monkeypatch.setattr("memegen.fomm.checkpoint.fetch", _no_network)

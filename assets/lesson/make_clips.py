@@ -26,7 +26,7 @@ SIDE = 360  # pixels of the copy
 def main() -> None:
     """Write the clips and print what `inspect` says of them."""
     if not available():
-        raise SystemExit("c.mp4 has to be signed: pip install 'memegen[signing]'")
+        raise SystemExit("c.mp4 has to be signed: pip install 'memegen-sings[signing]'")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEMEGEN_CONFIG"] = folder
         # A little less than the song asks for, so that the first look is not enough.

@@ -149,7 +149,7 @@ def obtain_weights(progress: Progress | None = None) -> Path:
         import torch
     except ImportError as error:
         raise UnavailableError(
-            f'face-alignment is not available ({error}): run pip install "memegen[landmarks]".',
+            f'face-alignment is not available ({error}): run pip install "memegen-sings[landmarks]".',
             remedy={"landmarks": "mesh"},
         ) from error
     folder = Path(torch.hub.get_dir(), "checkpoints")

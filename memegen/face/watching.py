@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.base.arrays import Image
-from memegen.base.downloads import asset, cache_dir
+from memegen.base.downloads import asset, cache_file
 from memegen.base.errors import OutputError
 from memegen.base.files import whole_file
 from memegen.base.progress import Progress, counted
@@ -77,10 +77,10 @@ def recall(clip: Video, how: str, *, names: tuple[str, ...], make: Callable[[], 
         make: Finds the arrays.
     """
     try:
-        folder = cache_dir() / "analyses"
+        file = kept_file(clip, how)
     except OutputError:  # a user without a home folder
         return make()
-    file = folder / f"{_digest(span_key(clip), how)}.npz"
+    folder = file.parent
     found = _load(file, *names)
     if found is None:
         found = make()
@@ -91,6 +91,15 @@ def recall(clip: Video, how: str, *, names: tuple[str, ...], make: Callable[[], 
             for old in sorted(folder.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
                 old.unlink()
     return found
+
+
+def kept_file(clip: Video, how: str = track_face.__name__) -> Path:
+    """Return where what was found in a clip is kept: its track, unless `how` is another. It may not exist.
+
+    Raises:
+        OutputError: The user has no home folder.
+    """
+    return cache_file("analyses", f"{_digest(span_key(clip), how)}.npz")
 
 
 def span_key(clip: Video) -> str:

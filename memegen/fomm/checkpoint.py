@@ -189,7 +189,7 @@ def check_installed() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise UnavailableError(
-            f"Checkpoints need {error.name or error}: pip install 'memegen[fomm]'.", remedy={"engine": "mesh"}
+            f"Checkpoints need {error.name or error}: pip install 'memegen-sings[fomm]'.", remedy={"engine": "mesh"}
         ) from error
 
 

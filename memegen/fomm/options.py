@@ -43,7 +43,7 @@ class FommOptions:
     landmarks: Detector = option(
         "mesh",
         "Landmarks",
-        "What finds the face; face-alignment (memegen[landmarks]) is for hard poses, and slow without a GPU.",
+        "What finds the face; face-alignment (memegen-sings[landmarks]) is for hard poses, and slow without a GPU.",
         choices=DETECTORS,
     )
     device: Device = option("auto", "Device", "Where the networks run.", choices=DEVICES)

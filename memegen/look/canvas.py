@@ -30,7 +30,8 @@ class Canvas:
     """A frame to be filled.
 
     Attributes:
-        background: uint8 RGB (H, W, 3), both sides even: what shows beside the pictures.
+        background: uint8 RGB (H, W, 3), both sides even: what shows beside the pictures. Or RGBA (H, W, 4): then the
+            filled frames are RGBA, too.
         meme: Left, top, right and bottom of the meme, in pixels.
         driver: The same for the driving clip, or None.
     """
@@ -48,13 +49,14 @@ class Canvas:
         """Return a new frame with the pictures in it.
 
         Args:
-            frame: The meme, uint8 RGB (H, W, 3) of any size.
+            frame: The meme, uint8 RGB (H, W, 3) of any size, or RGBA (H, W, 4) if the background is.
             driver: The driving clip's picture.
         """
         whole = np.empty_like(self.background) if self.meme == (0, 0, *self.size) else self.background.copy()
         for picture, box in ((frame, self.meme), (driver, self.driver)):
             if picture is not None and box is not None:
                 left, top, right, bottom = box
+                picture = opaque(picture) if whole.shape[2] > picture.shape[2] else picture
                 _put(picture, whole[top:bottom, left:right])
         return whole
 
@@ -78,7 +80,14 @@ def beside(meme: Size, driver: Size) -> Size:
     return meme[0] + round(height * GAP) + round(driver[0] * height / driver[1]), height
 
 
-def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver: Size | None = None) -> Canvas:
+def opaque(picture: Image) -> Image:
+    """Return an RGB picture as RGBA (H, W, 4) without transparent parts."""
+    return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+
+
+def lay_out(
+    size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver: Size | None = None, clear: bool = False
+) -> Canvas:
     """Put a meme, or a driver and a meme, in the middle of a frame, as large as they fit.
 
     Args:
@@ -87,6 +96,7 @@ def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver:
         photo: uint8 RGB (H, W, 3), what blurred bars are made of.
         bars: "blur", or a colour in CSS notation: "black", "#ff8800".
         driver: Width and height of the driving clip, which goes on the left.
+        clear: Whether what shows beside them is transparent instead.
 
     Raises:
         InputError: There is no such colour.
@@ -94,7 +104,7 @@ def lay_out(size: Size, meme: Size, photo: Image, *, bars: str = "blur", driver:
     whole = beside(meme, driver) if driver else meme
     scale = min(size[0] / whole[0], size[1] / whole[1])
     left, top, right, bottom = _centred(size, whole, scale)
-    background = _background(size, photo, bars)
+    background = np.zeros((size[1], size[0], 4), np.uint8) if clear else _background(size, photo, bars)
     if not driver:
         return Canvas(background, (left, top, right, bottom))
     split = left + round(driver[0] * meme[1] / driver[1] * scale)

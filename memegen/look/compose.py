@@ -7,11 +7,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
@@ -56,7 +58,7 @@ def compose(
     """Put frames into a look, one by one.
 
     Args:
-        frames: uint8 RGB (H, W, 3), all of one size; they are not changed.
+        frames: uint8 RGB (H, W, 3), all of one size; they are not changed. RGBA (H, W, 4) stay so, without bars.
         look: What to put them into.
         photo: uint8 RGB (H, W, 3), for blurred bars and the still at the beginning.
         fps: Frames a second.
@@ -111,16 +113,18 @@ def _composed(
         return
     meme = (first.shape[1], first.shape[0])
     frames = itertools.chain([first], frames)
-    if look == Look(label=False) and (size_limit is None or (meme[0] <= size_limit[0] and meme[1] <= size_limit[1])):
+    fits = size_limit is None or (meme[0] <= size_limit[0] and meme[1] <= size_limit[1])
+    if replace(look, cutout=False) == Look(label=False) and fits:
         yield from frames
         return
     shown = driving if look.side_by_side else None
     driver = (shown.width, shown.height) if shown else None
     size = canvas_size(look.format, beside(meme, driver) if driver else meme, size_limit)
-    canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver)
+    clear = first.shape[2] == 4
+    canvas = lay_out(size, meme, photo, bars=look.bars, driver=driver, clear=clear)
     texts = _Texts(look, lines, size, eyes=_eyes(first, canvas.meme) if look != Look() else ())
     if look.lead:
-        still = lay_out(size, (photo.shape[1], photo.shape[0]), photo, bars=look.bars).fill(photo)
+        still = lay_out(size, (photo.shape[1], photo.shape[0]), photo, bars=look.bars, clear=clear).fill(photo)
         texts.write_title(still)
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
     pictures = shown.frames(max_side=max(canvas.size)) if shown else None
@@ -164,7 +168,8 @@ def _eyes(frame: Image, place: Box) -> list[Box]:
     """Return where the eyes of the larger faces in a frame are, once it is laid out at a place of a canvas."""
     (left, top, right, bottom), (height, width) = place, frame.shape[:2]
     across, down = (right - left) / width, (bottom - top) / height
-    faces = [face for face in detect_faces(frame) if face.height * down >= _SMALL_FACE * (bottom - top)]
+    found = detect_faces(np.ascontiguousarray(frame[..., :3]))
+    faces = [face for face in found if face.height * down >= _SMALL_FACE * (bottom - top)]
     upper, lower = _EYES
     return [
         (

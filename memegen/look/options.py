@@ -49,6 +49,9 @@ class Look:
     bars: str = option("blur", "Bars beside the photo", "What fills the bars beside the picture: blur, or a colour.")
     side_by_side: bool = option(False, "Show the singer beside the meme", "Show the driving clip to the left as well.")
     intro: str = option("", "Title, shown first for a second", "Begin with a second of the still photo and this title.")
+    cutout: bool = option(
+        False, "Cut the head out", "Cut the people out: the rest becomes transparent, in .webm, .webp, .apng and .png."
+    )
     label: bool | str = option(
         True, "Other words for the label", "Say in the picture that it was made with AI; a text replaces the words."
     )

@@ -54,7 +54,7 @@ def clip_of(
         from moviepy.audio.AudioClip import AudioClip
         from moviepy.video.VideoClip import VideoClip
     except ImportError as error:
-        raise UnavailableError('moviepy is not installed: run pip install "memegen[moviepy]".') from error
+        raise UnavailableError('moviepy is not installed: run pip install "memegen-sings[moviepy]".') from error
     clip = VideoClip(_Player(open_at, fps, count), duration=float(count / fps))
     clip.fps = float(fps)
     if track is None:

@@ -6,10 +6,11 @@ import itertools
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,11 @@ from memegen.media.gif import after_gif_header
 Finish = Callable[[Path], object]
 
 MOVIES = (".mp4", ".mov", ".m4v")
-SUFFIXES = (*MOVIES, ".gif", ".webp", ".png")
-LONGEST_SIDE = {".gif": 480, ".webp": 720}  # pixels; other files keep the size of the frames
-MOST_FPS = {".gif": 15, ".webp": 30}  # frames are left out evenly until the rate fits
+SOUNDING = (*MOVIES, ".webm")  # can have sound
+SUFFIXES = (*SOUNDING, ".gif", ".webp", ".apng", ".png")
+TRANSPARENT = (".webm", ".webp", ".apng", ".png")  # can be transparent
+LONGEST_SIDE = {".gif": 480, ".webp": 720, ".apng": 480}  # pixels; other files keep the size of the frames
+MOST_FPS = {".gif": 15, ".webp": 30, ".apng": 15}  # frames are left out evenly until the rate fits
 STICKER = (512, 512)  # a WebP of this size is a sticker
 STICKER_BYTES = 499_999  # messengers take less than 500 kB
 THUMBNAIL_AT = 1.0  # seconds; by then the first word is sung
@@ -37,6 +40,10 @@ _TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=
 _H264 = (
     "-c:v", "libx264", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
     "-flags", "+cgop",
+)  # fmt: skip
+_VP9 = (
+    "-c:v", "libvpx-vp9", "-b:v", "0", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1", "-colorspace", "bt709",
+    "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
 )  # fmt: skip
 _EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
 _TO_MOVIE = ("-vf", f"{_EVEN},scale={_TO_YUV},format=yuv420p,{_TAGS}", "-preset", "veryfast", "-crf", "17")
@@ -53,17 +60,19 @@ _LEAST_SOUND = 24  # kbit/s, in mono
 _LEAST_BYTES, _LEAST_RATE = 2000, 1000  # a clip, and each second of it, at the very least: half of the smallest seen
 _AIM, _FULL = 0.95, 0.88  # of the limit: where to aim, and what is near enough
 _USUAL_SLOPE = 0.95  # of the logarithm of a picture's size over that of its cost, until two files have shown it
-_BYTES_A_PIXEL = {".gif": 0.2, ".webp": 0.06}  # of each frame at the best quality, for a singing head
+# Of each frame at the best quality, for a singing head
+_BYTES_A_PIXEL = {".gif": 0.2, ".webp": 0.06, ".webm": 0.03, ".apng": 0.25}
 
 
 class Recording(NamedTuple):
-    """A file of moving pictures: its size in pixels, rate and number of frames."""
+    """A file of moving pictures: its size in pixels, rate and number of frames, and whether parts are transparent."""
 
     path: Path
     width: int
     height: int
     fps: Fraction
     frame_count: int
+    clear: bool = False
 
     @property
     def length(self) -> float:
@@ -98,6 +107,7 @@ class Parcel:
         comment: Text for the comment of a movie or a GIF.
         finish: Called with each complete file; it may change it in place.
         limit: Most bytes of the file after that.
+        keep_size: Whether its width and height are fixed, as those of stickers are.
         sizes: Bytes of the files made so far.
     """
 
@@ -107,6 +117,7 @@ class Parcel:
     comment: str | None = None
     finish: Finish | None = None
     limit: float = math.inf
+    keep_size: bool = False
     sizes: list[int] = field(default_factory=list)
 
     @property
@@ -117,7 +128,7 @@ class Parcel:
     def at(self, step: Step, picture: Recording) -> Recording:
         """Return what a picture becomes at a step, in a file that is still to be made."""
         width, height = _scaled(picture.width, picture.height, step.scale)
-        if self.suffix in MOVIES:  # H.264 in 4:2:0 has even sides
+        if self.suffix in SOUNDING:  # pictures in 4:2:0 have even sides
             width, height = (max(2, side - side % 2) for side in (width, height))
         path = self.folder / f"whole-{len(self.sizes)}{self.suffix}"
         return Recording(path, width, height, picture.fps / step.every, -(-picture.frame_count // step.every))
@@ -169,10 +180,20 @@ def check_limit(path: Path, limit: float, length: float) -> None:
         )
 
 
+def check_transparent(path: Path, clear: bool) -> None:
+    """Refuse a file for transparent frames that can't be transparent.
+
+    Raises:
+        InputError: It can't.
+    """
+    if clear and path.suffix.lower() not in TRANSPARENT:
+        raise InputError(f"{path.name} can't be transparent: write one of {', '.join(TRANSPARENT)}.")
+
+
 def final_size(path: str | Path, width: int, height: int) -> tuple[int, int]:
     """Return the width and height in pixels of a file to which frames of some size are written."""
     suffix = Path(path).suffix.lower()
-    if suffix in MOVIES:
+    if suffix in SOUNDING:
         return width - width % 2, height - height % 2
     return _scaled(width, height, min(1.0, LONGEST_SIDE.get(suffix, math.inf) / max(width, height)))
 
@@ -201,13 +222,13 @@ def record(frames: Iterable[Image], *, fps: Fraction, name: Path, folder: Path) 
     For a thumbnail, no frame after the one that is shown is asked for.
 
     Args:
-        frames: uint8 RGB arrays (H, W, 3), all of one size.
+        frames: uint8 RGB (H, W, 3) or, for a kind of file that can be transparent, RGBA (H, W, 4), all of one size.
         fps: Frames a second.
         name: The file to write, for its kind and for messages.
         folder: Where to put the picture.
 
     Raises:
-        InputError: There are no frames, or they differ in size or kind.
+        InputError: There are no frames, they differ in size or kind, or the file can't be transparent and they are.
         OutputError: The disk is full, or ffmpeg fails.
     """
     iterator = iter(frames)
@@ -215,6 +236,7 @@ def record(frames: Iterable[Image], *, fps: Fraction, name: Path, folder: Path) 
         first = next(iterator, None)
         if first is None:
             raise InputError(f"There are no frames to write to {name}: the clip they come from is empty.")
+        check_transparent(name, first.shape[2:] == (4,))
         every = thinning(name, fps)
         alike = _checked(itertools.chain([first], iterator), first)
         if name.suffix.lower() == ".png":
@@ -233,10 +255,7 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
     Raises:
         OutputError: It can't be written, or not that small; the message says how small is possible.
     """
-    sticker = parcel.suffix == ".webp" and (picture.width, picture.height) == STICKER
-    if sticker:
-        parcel.limit = min(parcel.limit, STICKER_BYTES)
-    ladder = LADDERS.get("sticker" if sticker else parcel.suffix, MOVIE_LADDER)
+    ladder = _steps(picture, parcel)
     guess = _BYTES_A_PIXEL.get(parcel.suffix, 0) * picture.width * picture.height * picture.frame_count
     wanted, slope = parcel.limit / guess if guess else math.inf, _USUAL_SLOPE
     best, before, low, high = None, (0.0, 0.0), -1, len(ladder)
@@ -269,13 +288,22 @@ def pack(picture: Recording, parcel: Parcel) -> Recording:
     return best
 
 
+def _steps(picture: Recording, parcel: Parcel) -> list[Step]:
+    """Return the ladder for a file; a WebP sticker gets its limit, too."""
+    if parcel.suffix == ".webp" and (picture.width, picture.height) == STICKER:
+        parcel.limit, parcel.keep_size = min(parcel.limit, STICKER_BYTES), True
+    if parcel.keep_size and parcel.suffix in STICKER_LADDERS:
+        return STICKER_LADDERS[parcel.suffix]
+    return LADDERS.get(parcel.suffix, MOVIE_LADDER)
+
+
 # Frames in
 
 
 def _checked(frames: Iterable[Image], first: Image) -> Iterator[Image]:
-    """Pass frames on; refuse one that is not RGB or not the size of the first."""
+    """Pass frames on; refuse one that is not RGB or RGBA or not the size of the first."""
     for index, frame in enumerate(frames):
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or min(frame.shape[:2]) < 2:
+        if frame.ndim != 3 or frame.shape[2] not in (3, 4) or frame.dtype != np.uint8 or min(frame.shape[:2]) < 2:
             raise InputError(f"Frame {index} is {frame.dtype} {frame.shape}: give uint8 RGB, (height, width, 3).")
         if frame.shape != first.shape:
             now, then = (f"{f.shape[1]} x {f.shape[0]}" for f in (frame, first))
@@ -284,16 +312,23 @@ def _checked(frames: Iterable[Image], first: Image) -> Iterator[Image]:
 
 
 def _stream(frames: Iterator[Image], first: Image, *, fps: Fraction, name: Path, folder: Path) -> Recording:
-    """Encode frames as H.264: for movies as they will be, for other kinds finer and already in their size."""
+    """Encode frames as H.264: for movies as they will be, for other kinds finer and already in their size.
+
+    Transparent frames become FFV1, which keeps every bit.
+    """
     checked = next(frames)  # raises for a first frame without height and width
-    height, width = first.shape[:2]
-    size = final_size(name, width, height)
-    path, encoding = folder / "picture.mp4", _TO_MOVIE
-    if name.suffix.lower() not in MOVIES:
+    height, width, channels = first.shape
+    size, clear = final_size(name, width, height), channels == 4
+    path, encoding = folder / "picture.mp4", [*_TO_MOVIE, *_H264]
+    if clear:
+        path = folder / "picture.mkv"
+        encoding = ["-vf", f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd,format=bgra", "-c:v", "ffv1"]
+    elif name.suffix.lower() not in MOVIES:
         filters = f"scale={size[0]}:{size[1]}:{_SHRINK_TO_YUV},format=yuv444p,{_TAGS}"
-        encoding = ("-vf", filters, "-preset", "ultrafast", "-crf", "8")
-    arriving = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
-    with Ffmpeg(*arriving, *encoding, *_H264, str(path)) as ffmpeg:
+        encoding = ["-vf", filters, "-preset", "ultrafast", "-crf", "8", *_H264]
+    kind = "rgba" if clear else "rgb24"
+    arriving = ["-f", "rawvideo", "-pix_fmt", kind, "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
+    with Ffmpeg(*arriving, *encoding, str(path)) as ffmpeg:
         count = 0
         for frame in itertools.chain([checked], frames):
             with writing(name):  # but not around the frames, whose errors are their own
@@ -301,7 +336,7 @@ def _stream(frames: Iterator[Image], first: Image, *, fps: Fraction, name: Path,
             count += 1
         with writing(name):
             ffmpeg.finish()
-    return Recording(path, *size, fps, count)
+    return Recording(path, *size, fps, count, clear)
 
 
 def _thumbnail(frames: Iterator[Image], *, fps: Fraction, path: Path, name: Path) -> Recording:
@@ -325,19 +360,42 @@ def _write_png(path: Path, picture: Image, *, name: Path) -> None:
 def _make_movie(picture: Recording, parcel: Parcel, step: Step) -> Recording:
     """Join picture and sound; below the first step the picture is encoded again and the sound gets fewer bits."""
     made = parcel.at(step, picture)
-    video, audio, sound = ["-c:v", "copy"], [], _sound_rate(parcel, step, picture)
+    video, sound = ["-c:v", "copy"], _sound_rate(parcel, step, picture)
     if step.cost < 1:
         size = f"scale={made.width}:{made.height}:{_SHRINK_TO_YUV}"
         filters = f"{_keeping(step, made.fps)}{size},format=yuv420p,{_TAGS}"
         video = ["-vf", filters, "-preset", "fast", "-crf", str(step.quality), "-r", str(made.fps), *_H264]
-    inputs = ["-i", str(picture.path)]
-    if parcel.track:
-        inputs += ["-i", str(parcel.track), "-map", "0:v", "-map", "1:a"]
-        mono = ("-ac", "1") if sound == _LEAST_SOUND else ()
-        audio = ["-c:a", "aac", "-b:a", f"{sound}k", *mono, "-af", "apad", "-t", f"{made.length:.6f}", *_FROM_ZERO]
-    comment = ("-metadata", f"comment={parcel.comment}") if parcel.comment else ()
-    make(*inputs, *video, *audio, *comment, *_PLAIN, str(made.path), name=parcel.name)
+    inputs, audio = _with_sound(picture, parcel, made, sound)
+    audio += [*_FROM_ZERO] if parcel.track else []
+    make(*inputs, *video, *audio, *_comment(parcel), *_PLAIN, str(made.path), name=parcel.name)
     return made
+
+
+def _make_webm(picture: Recording, parcel: Parcel, step: Step) -> Recording:
+    """Encode a WebM: VP9, transparent where the picture is, and Opus."""
+    made = parcel.at(step, picture)
+    # VP9 keeps opacity in a second picture, which has no place for frames that are never shown.
+    pixels, alone = ("yuva420p", ("-auto-alt-ref", "0")) if picture.clear else ("yuv420p", ())
+    filters = f"{_keeping(step, made.fps)}scale={made.width}:{made.height}:{_SHRINK_TO_YUV},format={pixels},{_TAGS}"
+    inputs, audio = _with_sound(picture, parcel, made, _sound_rate(parcel, step, picture))
+    coding = ("-vf", filters, *_VP9, *alone, "-crf", str(step.quality), "-r", str(made.fps))
+    make(*inputs, *coding, *audio, *_comment(parcel), str(made.path), name=parcel.name)
+    return made
+
+
+def _with_sound(picture: Recording, parcel: Parcel, made: Recording, rate: int) -> tuple[list[str], list[str]]:
+    """Return ffmpeg's arguments for picture and sound: the inputs, and how the sound is encoded, in kbit/s."""
+    inputs = ["-i", str(picture.path)]
+    if not parcel.track:
+        return inputs, []
+    inputs += ["-i", str(parcel.track), "-map", "0:v", "-map", "1:a"]
+    mono = ("-ac", "1") if rate == _LEAST_SOUND else ()
+    codec = "aac" if parcel.suffix in MOVIES else "libopus"
+    return inputs, ["-c:a", codec, "-b:a", f"{rate}k", *mono, "-af", "apad", "-t", f"{made.length:.6f}"]
+
+
+def _comment(parcel: Parcel) -> tuple[str, ...]:
+    return ("-metadata", f"comment={parcel.comment}") if parcel.comment else ()
 
 
 def _sound_rate(parcel: Parcel, step: Step, picture: Recording) -> int:
@@ -345,7 +403,7 @@ def _sound_rate(parcel: Parcel, step: Step, picture: Recording) -> int:
     if not parcel.track or step.cost == 1:
         return _SOUND_RATES[0] if parcel.track else 0
     affordable = _SOUND_SHARE * parcel.limit / 125 / picture.length
-    rates = _SOUND_RATES if step.quality <= _USUAL_CRF else ()
+    rates = _SOUND_RATES if step.quality <= (_USUAL_VP9 if parcel.suffix == ".webm" else _USUAL_CRF) else ()
     return next((rate for rate in rates if rate <= affordable), _LEAST_SOUND)
 
 
@@ -355,19 +413,35 @@ def _sound_bytes(parcel: Parcel, step: Step, picture: Recording) -> float:
 
 def _make_gif(picture: Recording, parcel: Parcel, step: Step) -> Recording:
     """Encode a GIF with its own palette and ordered dithering, which does not flicker where the picture is still."""
-    made, palette = parcel.at(step, picture), parcel.folder / "palette.png"
-    small = _small(step, made, "gbrp")
-    source = ("-i", str(picture.path))
-    chosen = f"{small},palettegen=max_colors={step.quality}:stats_mode=diff"
-    make(*source, "-vf", chosen, "-frames:v", "1", "-update", "1", str(palette), name=parcel.name)
-    used = f"[0:v]{small}[s];[s][1:v]paletteuse=dither=bayer:bayer_scale=3:diff_mode=rectangle"
+    made = parcel.at(step, picture)
     last = round(100 * made.length) - round(100 * (made.frame_count - 1) / made.fps)  # hundredths of a second
     ending = ("-loop", "0", "-final_delay", str(last), str(made.path))
-    make(*source, "-i", str(palette), "-filter_complex", used, *ending, name=parcel.name)
+    _in_few_colours(picture, parcel, step, _small(step, made, "gbrp"), "bayer:bayer_scale=3", ending)
     if parcel.comment:
         with writing(parcel.name):
             _comment_gif(made.path, parcel.comment)
     return made
+
+
+def _make_apng(picture: Recording, parcel: Parcel, step: Step) -> Recording:
+    """Encode an animated PNG that repeats for ever, with its own palette; a pixel is transparent or it is not."""
+    made = parcel.at(step, picture)
+    packing = ("-pred", "none", "-compression_level", "9")
+    ending = (*packing, "-plays", "0", "-final_delay", str(1 / made.fps), "-f", "apng", str(made.path))
+    # Neither dithering nor prediction: PNG packs even areas of a few colours better without.
+    _in_few_colours(picture, parcel, step, _small(step, made, "bgra"), "none", ending)
+    return made
+
+
+def _in_few_colours(
+    picture: Recording, parcel: Parcel, step: Step, small: str, dither: str, ending: Sequence[str]
+) -> None:
+    """Encode a picture with a palette made for it, of as many colours as the step says."""
+    palette, source = parcel.folder / "palette.png", ("-i", str(picture.path))
+    chosen = f"{small},palettegen=max_colors={step.quality}:stats_mode=diff"
+    make(*source, "-vf", chosen, "-frames:v", "1", "-update", "1", str(palette), name=parcel.name)
+    used = f"[0:v]{small}[s];[s][1:v]paletteuse=dither={dither}:diff_mode=rectangle"
+    make(*source, "-i", str(palette), "-filter_complex", used, *ending, name=parcel.name)
 
 
 def _comment_gif(path: Path, comment: str) -> None:
@@ -410,7 +484,13 @@ def _keeping(step: Step, fps: Fraction) -> str:
     return f"select=not(mod(n\\,{step.every})),setpts=N/({fps})/TB," if step.every > 1 else ""
 
 
-_MAKERS = {".gif": _make_gif, ".webp": _make_webp, ".png": _make_png}
+_MAKERS = {
+    ".webm": _make_webm,
+    ".gif": _make_gif,
+    ".webp": _make_webp,
+    ".apng": _make_apng,
+    ".png": _make_png,
+}
 
 
 def _ladder(weight: Callable[[int], float], *rows: tuple[float, int, int]) -> list[Step]:
@@ -422,8 +502,9 @@ def _ladder(weight: Callable[[int], float], *rows: tuple[float, int, int]) -> li
 
 
 _COLOURS = {256: 1.0, 128: 0.85, 64: 0.7, 32: 0.55, 16: 0.42}.__getitem__
+_EVEN_COLOURS = {256: 1.0, 128: 0.76, 64: 0.62, 48: 0.55, 32: 0.47, 24: 0.42, 16: 0.38}.__getitem__  # not dithered
 _PERCENT = {80: 1.0, 65: 0.75, 50: 0.62, 35: 0.5, 25: 0.42, 15: 0.33, 8: 0.26, 0: 0.18}.__getitem__
-_USUAL_CRF = 34  # above, a smaller picture looks better
+_USUAL_CRF, _USUAL_VP9 = 34, 48  # above, a smaller picture looks better
 # Rate factors of H.264: six more halve the file. The first step is the picture as it was recorded.
 MOVIE_LADDER = _ladder(
     lambda crf: math.pow(2, (17 - crf) / 6),
@@ -435,7 +516,14 @@ MOVIE_LADDER = _ladder(
     *((0.25, 2, crf) for crf in range(28, 35)),
     *((0.25, 3, crf) for crf in range(31, 46)),
 )
+_HALVING = 9  # VP9: by how much its rate factor grows while the file shrinks to a half
+_vp9 = partial(_ladder, lambda crf: math.pow(2, (22 - crf) / _HALVING))
 LADDERS = {
+    ".webm": _vp9(
+        *((1, 1, crf) for crf in range(22, 50, 3)), (0.75, 1, 46), (0.75, 1, 49), (0.5, 1, 43), (0.5, 1, 46),
+        (0.5, 1, 49), (0.5, 2, 46), (0.5, 2, 49), (0.375, 2, 46), (0.375, 2, 50), (0.25, 2, 47), (0.25, 2, 51),
+        (0.25, 3, 54), (0.25, 3, 58), (0.25, 3, 63),
+    ),
     ".gif": _ladder(
         _COLOURS, (1, 1, 256), (1, 1, 128), (0.85, 1, 128), (0.85, 2, 128), (0.7, 2, 128), (0.6, 2, 64), (0.5, 2, 64),
         (0.5, 3, 64), (0.4, 3, 32), (0.3, 3, 32), (0.25, 4, 16), (0.2, 6, 16),
@@ -444,11 +532,22 @@ LADDERS = {
         _PERCENT, (1, 1, 80), (1, 1, 65), (1, 1, 50), (1, 2, 50), (0.8, 2, 50), (0.8, 2, 35), (0.65, 2, 35),
         (0.5, 2, 35), (0.5, 3, 25), (0.4, 3, 25), (0.3, 4, 15), (0.2, 6, 8),
     ),
-    "sticker": _ladder(
-        _PERCENT, (1, 1, 80), (1, 1, 65), (1, 1, 50), (1, 2, 50), (1, 2, 35), (1, 2, 25), (1, 2, 15), (1, 3, 15),
-        (1, 3, 8), (1, 4, 8), (1, 5, 0), (1, 8, 0),
+    ".apng": _ladder(
+        _EVEN_COLOURS, (1, 1, 256), (1, 1, 128), (1, 1, 64), (0.85, 1, 64), (0.7, 1, 64), (0.6, 1, 64), (0.6, 1, 32),
+        (0.5, 1, 32), (0.5, 2, 32), (0.4, 2, 32), (0.3, 3, 32), (0.25, 4, 16), (0.2, 6, 16),
     ),
     ".png": _ladder(
         lambda _: 1.0, (1, 1, 0), (0.75, 1, 0), (0.5, 1, 0), (0.35, 1, 0), (0.25, 1, 0), (0.125, 1, 0)
+    ),
+}  # fmt: skip
+STICKER_LADDERS = {  # all in one size
+    ".webm": _vp9(*((1, 1, crf) for crf in range(22, 62, 3)), (1, 2, 58), (1, 2, 63), (1, 3, 63), (1, 4, 63)),
+    ".webp": _ladder(
+        _PERCENT, (1, 1, 80), (1, 1, 65), (1, 1, 50), (1, 2, 50), (1, 2, 35), (1, 2, 25), (1, 2, 15), (1, 3, 15),
+        (1, 3, 8), (1, 4, 8), (1, 5, 0), (1, 8, 0),
+    ),
+    ".apng": _ladder(
+        _EVEN_COLOURS, *((1, 1, colours) for colours in (256, 128, 64, 48, 32, 24, 16)),
+        *((1, every, colours) for every in (2, 3, 4, 6, 8, 12) for colours in (24, 16)),
     ),
 }  # fmt: skip

@@ -95,9 +95,9 @@ def is_picture(file: Path) -> bool:
     return False
 
 
-def is_movie(file: Path) -> bool:
-    """Return whether a file begins like a video, whatever its name; animated pictures count as photos."""
-    with suppress(OSError), file.open("rb") as stream:
+def is_movie(file: Path | bytes) -> bool:
+    """Return whether a file, or its content, begins like a video; animated pictures count as photos."""
+    with suppress(OSError), io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as stream:
         head = stream.read(256)
         return _MOVIES.match(head) is not None and not file_brands(head[:64]) & (_HEIF_BRANDS | AVIF_BRANDS)
     return False
@@ -176,7 +176,7 @@ def _register_heif(name: str) -> None:
         import pillow_heif
     except ImportError as error:
         raise UnavailableError(
-            f'{name} is a HEIC photo: run pip install "memegen[heif]", or save it as JPEG first.'
+            f'{name} is a HEIC photo: run pip install "memegen-sings[heif]", or save it as JPEG first.'
         ) from error
     pillow_heif.register_heif_opener()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memegen.base.options import check_options, option
+from memegen.media.destinations import DESTINATIONS
 
 TARGET, BOTH = "target", "both"  # words for `Cut.audio`
 BELOW = -15.0  # dB: a target's own sound below the song's
@@ -14,12 +15,17 @@ LOUDNESS = -14.0  # LUFS: the level at which large platforms play
 
 @dataclass(frozen=True)
 class Cut:
-    """Which part of the song is used, whose sound is heard, and how large the file may be.
+    """For which place the clip is, which part of the song is used, whose sound is heard, and how large the file may be.
 
     Raises:
         InputError: A value can't be used.
     """
 
+    destination: str = option(
+        "anywhere", "Where will you post it?",
+        "Where you will post it: sets kind of file, shape, length and size, apart from what you choose yourself.",
+        choices={name: place.title for name, place in DESTINATIONS.items()},
+    )  # fmt: skip
     start: float | None = option(
         None, "Start", "Where to begin in the driving clip; the template's own start when left out.",
         low=0.0, unit="seconds",

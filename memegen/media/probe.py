@@ -148,7 +148,7 @@ def _decoding(stream: str, metadata: str) -> Decoding:
     matrix, primaries, transfer = tags.split("/") if tags else (single or "unknown",) * 3
     codec = stream.split()[0].rstrip(",")
     # ffmpeg's own decoders of VP8 and VP9 leave out the alpha channel of WebM.
-    hidden = codec in ("vp8", "vp9") and re.search(r"alpha_mode\s*: 1", metadata) is not None
+    hidden = codec in ("vp8", "vp9") and re.search(r"(?i)alpha_mode\s*: 1", metadata) is not None
     decoder = ("-c:v", "libvpx-vp9" if codec == "vp9" else "libvpx") if hidden else ()
     untagged = matrix in ("unknown", "reserved") and kind.startswith("yuv") and rows >= _HIGH_DEFINITION
     # Its decoder takes VP8 as BT.601, whatever the file says.

@@ -25,7 +25,7 @@ from memegen.base.files import check_file, expanded, reason_of, whole_file
 from memegen.base.html import data_address
 from memegen.media.animations import is_animation, on_background, read_animation
 from memegen.media.editing import clip_of, pictures_of, write_sound
-from memegen.media.encoders import MOVIES, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
+from memegen.media.encoders import MOVIES, SOUNDING, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
 from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, reading
 from memegen.media.options import Sound
 from memegen.media.probe import PLAIN, Decoding, look, rate, rational, scan, settle, usual_size
@@ -220,6 +220,7 @@ class Video:
         if self.path.stat().st_size > INLINE_BYTES:
             return f"<p>{name} is too large to play here; it is at {html.escape(str(self.path))}.</p>"
         kind = mimetypes.guess_type(self.path.name)[0] or "video/mp4"
+        kind = "image/apng" if self.path.suffix.lower() == ".apng" else kind
         kind = "video/mp4" if self.path.suffix.lower() in MOVIES else kind
         title = html.escape(label, quote=True) or name
         source = data_address(self.path, kind)
@@ -297,18 +298,20 @@ def write_video(
     audio: Audio | Sequence[Audio] | None = None,
     sound: Sound | None = None,
     max_size: str | int | None = None,
+    keep_size: bool = False,
     comment: str | None = None,
     finish: Finish | None = None,
 ) -> Video:
     """Encode frames as they come; the file appears only when it is complete.
 
-    The ending decides the kind: .mp4, .mov and .m4v hold H.264 and AAC, which every player knows; .gif and .webp move
-    without sound, at most 480 and 720 pixels long and at 15 and 30 frames a second; a .webp of 512 x 512 is a sticker
-    of less than 500 kB; .png is a still of what is seen after a second, and no frame after it is asked for.
+    The ending decides the kind: .mp4, .mov and .m4v hold H.264 and AAC, which every player knows, .webm VP9 and Opus;
+    .gif, .webp and .apng move without sound, at most 480, 720 and 480 pixels long and at 15, 30 and 15 frames a second;
+    a .webp of 512 x 512 is a sticker of less than 500 kB; .png is a still of what is seen after a second, and no frame
+    after it is asked for. Frames may have transparent parts in .webm, .webp, .apng and .png.
 
     Args:
         path: The file to write.
-        frames: uint8 RGB arrays (H, W, 3), all of one size; a movie loses an odd last row or column.
+        frames: uint8 RGB (H, W, 3) or RGBA (H, W, 4), all of one size; a movie loses an odd last row or column.
         fps: Frames a second; 29.97 and similar rates become the exact rate: 30000/1001.
         audio: Where the sound comes from: the span of a Video, or a sound or video file from its beginning; several
             are heard together. It is cut to the length of the picture, or followed by silence. A Video without sound
@@ -316,6 +319,7 @@ def write_video(
         sound: What is done to it; nothing when None.
         max_size: The most that the file may take: "10MB", "500 kB", "8MiB", or an int of bytes. Quality, size, frame
             rate and colours go down until it fits.
+        keep_size: Whether a .webm, .webp or .apng keeps its width and height whatever the limit, as stickers must.
         comment: Text for the comment that a movie or a GIF carries.
         finish: Called with the path of the complete file before it gets its name, to change it in place; again with a
             new file where one turns out too large. The limit holds for the changed file.
@@ -331,12 +335,12 @@ def write_video(
     if rate <= 0:
         raise InputError(f"A clip can't have {fps} frames a second: use a number such as 25.")
     spans = [span for one in several if (span := span_of(one))]
-    spans = spans if file.suffix.lower() in MOVIES else []
+    spans = spans if file.suffix.lower() in SOUNDING else []
     with whole_file(file, guard=writing) as part, _heard(spans, sound, part.parent, file) as heard:
         folder = part.parent
         picture = record(frames, fps=rate, name=file, folder=folder)
         track = heard(picture.length)
-        parcel = Parcel(file, folder, track=track, comment=comment, finish=finish, limit=limit)
+        parcel = Parcel(file, folder, track, comment=comment, finish=finish, limit=limit, keep_size=keep_size)
         whole = pack(picture, parcel)
         whole.path.replace(part)
     return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)

@@ -133,7 +133,7 @@ def new_figure(height: float, **layout: Any) -> Figure:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
-        raise UnavailableError("Figures need matplotlib: pip install 'memegen[notebook]'.") from error
+        raise UnavailableError("Figures need matplotlib: pip install 'memegen-sings[notebook]'.") from error
     return Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(**layout))
 
 

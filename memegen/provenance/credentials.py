@@ -23,6 +23,7 @@ from memegen.provenance.metadata import Marks, has_countless_boxes, write_metada
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".jpg": "image/jpeg"}
 MEDIA_TYPES |= {f".{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp")}
+MEDIA_TYPES |= {".apng": "image/png"}
 LOCAL_SIGNER = "memegen local signer"
 MAX_CHECKED = 2**31  # bytes of the largest file whose signature is checked: all of it has to be read
 YEARS = 10  # that a local certificate is valid
@@ -31,7 +32,7 @@ _OFFLINE = {"ocsp_fetch": False, "remote_manifest_fetch": False}
 _FILES = ("chain.pem", "key.pem")  # where the parts of a signer are kept
 _STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # marks the box of manifests, in every file format
 _SEARCHED = 2**28  # first bytes of an unreadable file that are searched for it
-_INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen[signing]".'
+_INSTALL = 'Content Credentials need c2pa-python: run pip install "memegen-sings[signing]".'
 _UNFIT = (
     "The file can't be signed with this certificate ({}): it must come first in its chain, belong to the key, be valid "
     "today, and allow digital signatures and e-mail protection; leave it out to use a local one."
@@ -52,13 +53,13 @@ def available() -> bool:
 
 
 def seal(path: Path, marks: Marks) -> None:
-    """Write the marks into a finished file, in place, and sign it if that is possible.
+    """Write the marks into a finished file, in place, and sign it if that is possible: C2PA has no place in WebM.
 
     Raises:
         MemegenError: The file or its signature can't be written.
     """
     write_metadata(path, marks)
-    if available():
+    if available() and path.suffix.lower() in MEDIA_TYPES:
         try:
             sign(path, marks)
         except UnavailableError as error:

@@ -25,8 +25,8 @@ from PIL.PngImagePlugin import PngInfo, putchunk
 
 from memegen.base.errors import OutputError
 from memegen.base.version import __version__
-from memegen.media.encoders import MOVIES
-from memegen.media.ffmpeg import reading, run
+from memegen.media.encoders import MOVIES, SUFFIXES
+from memegen.media.ffmpeg import make, reading, run
 from memegen.media.gif import after_gif_header
 from memegen.media.images import DAMAGE
 
@@ -53,7 +53,9 @@ _FORMATS = ("AVIF", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # Pill
 _PNG_PIXELS = 2**26  # a larger PNG is not decoded to find text behind its picture
 _BOXES = 10_000  # most boxes of a movie that are read
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"edts", b"dinf", b"mvex", b"moof", b"traf"}
-_COMMENT = re.compile(r"^(?:com\.apple\.quicktime\.)?comment=((?:\\[\s\S]|[^\\\n])*)", re.MULTILINE | re.IGNORECASE)
+_TAG = r"^(?:com\.apple\.quicktime\.)?{}=((?:\\[\s\S]|[^\\\n])*)"
+_MATROSKA = b"\x1a\x45\xdf\xa3"  # first bytes of a WebM, which keeps the packet in a tag of this name:
+_MATROSKA_TAG = "XMP"
 _UNPRINTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML can't hold
 
 
@@ -122,16 +124,19 @@ def write_metadata(path: Path, marks: Marks) -> None:
     """Add the marks to a finished file, in place; picture and sound stay as they are.
 
     Args:
-        path: A movie, GIF, WebP or PNG that has no XMP yet.
+        path: A movie, WebM, GIF, WebP or PNG, animated or not, that has no XMP yet.
         marks: What to say.
 
     Raises:
         OutputError: The file can't be written.
     """
     packet, suffix = _packet(marks), path.suffix.lower()
-    writers = {".gif": _in_gif, ".webp": _in_webp, ".png": _in_png}
+    writers = {".gif": _in_gif, ".webp": _in_webp, ".png": _in_png, ".apng": _in_png}
+    if suffix == ".webm":
+        _tag_webm(path, packet)
+        return
     if suffix not in (*MOVIES, *writers):
-        raise OutputError(f"{path.name} can't carry the marks: write one of {', '.join((*MOVIES, *writers))}.")
+        raise OutputError(f"{path.name} can't carry the marks: write one of {', '.join(SUFFIXES)}.")
     try:
         if suffix in MOVIES:
             with path.open("ab") as file:
@@ -153,7 +158,7 @@ def read_metadata(path: Path) -> Found:
     if is_huge_picture(path):
         return Found(problem=f"pictures over {MAX_PICTURE >> 20} MB are not read")
     try:
-        packet, comment = _image_packet(path) or (_movie_packet(path), _movie_comment(path))
+        packet, comment = _image_packet(path) or (_movie_packet(path), _movie_tag(path, "comment", MAX_COMMENT))
         return Found(comment=comment) if packet is None else _parsed(packet, comment)
     except (UnicodeDecodeError, ElementTree.ParseError, RecursionError, MemoryError) as error:
         _log.debug("The XMP of %s can't be read: %s", path.name, error)
@@ -191,6 +196,14 @@ def _packet(marks: Marks) -> bytes:
         f"Iptc4xmpExt:DigitalSourceType={quoteattr(marks.source_type)}>{parts}</rdf:Description>"
         '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
+
+
+def _tag_webm(path: Path, packet: bytes) -> None:
+    """Copy a WebM with the packet in a tag; every picture and sound stays as it is."""
+    tagged = path.with_name(f"tagged-{path.name}")
+    every = ("-map", "0", "-c", "copy", "-metadata", f"{_MATROSKA_TAG}={packet.decode()}")
+    make(*reading(path), *every, str(tagged), name=path)
+    tagged.replace(path)
 
 
 def _in_gif(data: bytes, packet: bytes, _: str) -> bytes:
@@ -269,8 +282,14 @@ def _gif_packet(path: Path) -> bytes | None:
 
 
 def _movie_packet(path: Path) -> bytes | None:
-    """Return the packet of an MP4 or QuickTime file: from a box of its own, or from QuickTime's user data."""
+    """Return the packet of an MP4 or QuickTime file: from a box of its own, or from QuickTime's user data.
+
+    That of a WebM is in a tag.
+    """
     with path.open("rb") as file:
+        if file.read(4) == _MATROSKA:
+            packet = _movie_tag(path, _MATROSKA_TAG, MAX_PACKET + 1)
+            return packet.encode() if packet else None
         for place, size, kind in islice(_boxes(file, (b"moov", b"udta")), _BOXES):
             file.seek(place)
             if kind == b"uuid" and size > 16 and file.read(16) == _UUID:
@@ -302,11 +321,12 @@ def _boxes(file: BinaryIO, containers: Container[bytes]) -> Iterator[tuple[int, 
             spans.append((start + header, start + size))
 
 
-def _movie_comment(path: Path) -> str | None:
-    """Return the comment tag of a movie."""
+def _movie_tag(path: Path, name: str, most: int) -> str | None:
+    """Return a tag of a movie, cut to so many letters."""
     told = run(*reading(path), "-f", "ffmetadata", "-").stdout.decode("utf-8", "replace")
-    found = _COMMENT.search(told.partition("\n[")[0])  # tags of the file come before those of its streams
-    return re.sub(r"\\([\s\S])", r"\1", found[1])[:MAX_COMMENT] if found else None
+    # Tags of the file come before those of its streams.
+    found = re.search(_TAG.format(name), told.partition("\n[")[0], re.MULTILINE | re.IGNORECASE)
+    return re.sub(r"\\([\s\S])", r"\1", found[1])[:most] if found else None
 
 
 def _parsed(packet: bytes, comment: str | None) -> Found:

@@ -137,7 +137,8 @@ def embed(frames: Iterable[Image], payload: int) -> Iterator[Image]:
     """Mark a clip, frame by frame.
 
     Args:
-        frames: uint8 RGB (H, W, 3), all of one size; if a side is below SMALLEST, they are passed on unmarked.
+        frames: uint8 RGB (H, W, 3) or RGBA (H, W, 4), all of one size; if a side is below SMALLEST, they are passed on
+            unmarked.
         payload: The number to carry, 0 to 2^32 - 1.
 
     Yields:
@@ -150,9 +151,14 @@ def embed(frames: Iterable[Image], payload: int) -> Iterator[Image]:
     first = next(rest, None)
     if first is None:
         return
-    _check(first, None)
+    _check(first[..., :3], None)
     mark = Watermark(payload, (first.shape[1], first.shape[0]))
-    yield from in_parallel(mark.apply, chain([first], rest))
+
+    def apply(frame: Image) -> Image:
+        colours = mark.apply(frame[..., :3])
+        return np.dstack([colours, frame[..., 3]]) if frame.shape[2:] == (4,) else colours
+
+    yield from in_parallel(apply, chain([first], rest))
 
 
 def detect(frames: Iterable[Image]) -> Detection | None:

@@ -13,7 +13,7 @@ from memegen.widgets.jobs import Job, Status
 
 FAST = "Fast: keeps your whole photo"
 CLASSIC = {"vox": "Classic 2020 look", "vox-adv": "Classic look, sharper"}
-MISSING = "The classic looks need torch: pip install 'memegen[fomm]'."
+MISSING = "The classic looks need torch: pip install 'memegen-sings[fomm]'."
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of GPUs in Linux: Nvidia's, WSL's, AMD's
 CPU_SECONDS = 0.3  # for a frame of a classic look on two CPU cores; see BENCHMARKS.md
 

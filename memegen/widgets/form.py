@@ -16,6 +16,8 @@ from IPython import display as page
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError, MemegenError
 from memegen.base.files import plain_name
+from memegen.media.destinations import DESTINATIONS
+from memegen.media.fitting import broken_limits
 from memegen.media.images import read_image
 from memegen.media.options import Cut
 from memegen.media.video import Video, write_video
@@ -39,7 +41,7 @@ DRIVER_SIDE = 320  # longest side in pixels of the singer below the meme
 ASK = "Tick the box under your photo or video first: everyone in it has to agree."
 DUET = "You are making a duet: choose each face's song in step 2."
 # Options that the preview leaves out; new words would have to be sung first.
-LATER = {"engine", "max_size", "name", "words", "voice", "language"}
+LATER = {"engine", "max_size", "destination", "cutout", "name", "words", "voice", "language"}
 
 
 _put: Callable[[object], object] = page.display
@@ -107,6 +109,7 @@ class MemeForm:
         self._engine.add_class("meme-wide")
         self._engine.observe(self._engine_changed, "value")
         self._preview_status, self._preview, self._summary = Status(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._limits = ipywidgets.HTML()
         quick = elements.column(self._preview, self._preview_status.panel)
         title = [elements.heading("Make a photo sing", 1)] if under_voila() else []
         self._steps = elements.panel(
@@ -117,6 +120,8 @@ class MemeForm:
             elements.row(self._photo.panel, quick, style="meme-pair"),
             self._class.panel,
             elements.heading("3 · Make it yours"),
+            elements.row(self._options.destination),
+            self._limits,
             elements.row(*self._options.span, self._engine),
             *([] if classic_works() else [elements.note(MISSING)]),
             self._checkpoint.status.panel,
@@ -183,6 +188,8 @@ class MemeForm:
         song = self._photo.duet or recipe.song
         for one in song.values() if isinstance(song, dict) else [song]:
             check_driving(one, wished(recipe.words))
+        if "destination" in recipe.words and (self._photo.duet or self._photo.face == "all"):
+            recipe.words.pop("framing", None)  # a sticker of several: one square would cut heads
         return _Order(name=photo.name, subject=photo.subject, song=song, face=face, recipe=recipe)
 
     def _recipe(self) -> Recipe:
@@ -208,6 +215,9 @@ class MemeForm:
         if not self._work.running:
             self._work.status.forget()
         chosen = self._options.summary
+        place = self._options.place
+        takes = f"{place.title}: {place.limits}. {place.note}"
+        self._limits.value = elements.small(takes if place.source else "")
         self._summary.value = elements.small(f"You also chose: {chosen}." if chosen else "")
         self._preview_again()
 
@@ -273,15 +283,18 @@ class MemeForm:
         meme = make_meme(order.subject, song, out=out, progress=tell, **recipe.words, **order.face)
         job.check()
         self._work.status.say("Putting it on the page …")
-        return meme, _driver(clip, recipe.words, folder / "driver.mp4"), clip.title
+        span = {"duration": meme.duration} if "destination" in recipe.words else {}
+        return meme, _driver(clip, recipe.words | span, folder / "driver.mp4"), clip.title
 
     def _show(self, order: _Order, meme: Video, driver: Video, title: str) -> None:
         """Put a finished clip into the page."""
         self.meme = meme
         self._result.show(meme, driver, order.name, title)
-        silent = "" if meme.has_audio or meme.path.suffix != ".mp4" else ", without sound"
+        silent = "" if meme.has_audio or meme.path.suffix not in (".mp4", ".webm") else ", without sound"
         size = f"{meme.duration:.1f} s, {meme.width} × {meme.height}{silent}"
-        self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.")
+        place = DESTINATIONS[order.recipe.words.get("destination", "anywhere")]
+        broken = "".join(f" {place.title}: {limit}." for limit in broken_limits(meme, place))
+        self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.{broken}")
         if self._engine.value == "mesh" and classic_works() and is_here("vox"):
             self._result.offer_classic(meme.frame_count, gpu=has_gpu())
 

@@ -13,6 +13,8 @@ import ipywidgets
 from memegen.base.options import Option, options_of
 from memegen.face.options import REGIONS
 from memegen.look.lyrics import read_lyrics
+from memegen.media.destinations import DESTINATIONS, Destination
+from memegen.media.encoders import TRANSPARENT
 from memegen.media.sound import sound_of
 from memegen.meme import OPTIONS
 from memegen.widgets import elements
@@ -23,7 +25,7 @@ PAGES = {  # the options on each folded page
     "Name and words": ("name", "words", "voice", "language"),
     "Movement": ("expression", "motion", "part", "ending"),
     "Captions": ("top", "bottom", "subtitles", "intro", "label"),
-    "Picture": ("format", "bars", "framing", "side_by_side"),
+    "Picture": ("format", "bars", "framing", "cutout", "side_by_side"),
     "Sound": ("audio", "mute", "from_sound", "offset", "fade_in", "fade_out", "loop", "loudness"),
     "File": ("max_size",),
 }
@@ -37,13 +39,19 @@ OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where an
     "part": {"": "the head in a photo, the face in a video", **REGIONS},
     "bars": {"blur": "the photo, blurred", "#000000": "black", "#ffffff": "white"},
     "loudness": {-14.0: "as loud as platforms play it", None: "as it is"},
-    "max_size": {"": "any size", "10MB": "at most 10 MB (Discord, e-mail)", "5MB": "at most 5 MB"},
+    "max_size": {"": "any size", "10MB": "at most 10 MB", "5MB": "at most 5 MB"},
 }
 FILES = {  # options that take a file: what the button says, and which kinds it offers
     "audio": ("Upload another sound", "audio/*,video/*"),
     "subtitles": ("Upload the words (.lrc or .srt)", ".lrc,.srt,text/plain"),
 }
-KINDS = [("MP4 video", ".mp4"), ("GIF, no sound", ".gif"), ("animated WebP, no sound", ".webp")]
+KINDS = [
+    ("MP4 video", ".mp4"),
+    ("WebM video", ".webm"),
+    ("GIF, no sound", ".gif"),
+    ("animated WebP, no sound", ".webp"),
+    ("animated PNG, no sound", ".apng"),
+]
 LIMITS = {"seconds": (10.0, 0.5), "milliseconds": (60_000.0, 10.0)}  # of a number in a form, and its step; else 0.1
 LENGTHS = (5.0, 10.0, 15.0)
 
@@ -64,23 +72,44 @@ class OptionsChoice:
         self._length = elements.control(ipywidgets.Dropdown, "Length", options=options, value=duration)
         self._start = elements.control(ipywidgets.BoundedFloatText, "Start at second", min=0.0, max=36_000.0, step=0.5)
         self.span = [self._length, self._start]
+        self.destination = _control(declared["destination"])
+        self.destination.add_class("meme-wide")
+        self.destination.observe(self._fit, "value")
         self._files = {name: FileChoice(*FILES[name], folder, CHECKS[name], changed) for name in FILES}
         plain = [name for names in PAGES.values() for name in names if name != "audio"]
         self._controls = {name: _control(declared[name]) for name in plain}
         self._plain = {name: widget.value for name, widget in self._controls.items()}
         self._kind = elements.control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
-        for widget in (self._length, self._start, self._kind, *self._controls.values()):
+        for widget in (self.destination, self._length, self._start, self._kind, *self._controls.values()):
             widget.observe(lambda _: changed(), "value")
         self.panel = elements.folded({title: self._page(title) for title in PAGES})
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Options for `make_meme`: those that differ from their defaults."""
+        """Options for `make_meme`: those that differ from their defaults, and those that a destination sets.
+
+        The latter are in sight here, so they are the user's.
+        """
         given = {name: widget.value for name, widget in self._controls.items()}
-        words = {name: value for name, value in given.items() if value != self._plain[name]}
+        words = {name: value for name, value in given.items() if value != self._plain[name] or name in self.place.words}
+        if self.place.source:
+            words["destination"] = self.destination.value
+        if self.suffix not in TRANSPARENT:
+            words.pop("cutout", None)
         span = {"duration": self._length.value, "start": self._start.value}
         files = {name: choice.file for name, choice in self._files.items()}
         return {**words, **{name: value for name, value in (span | files).items() if value}}
+
+    @property
+    def place(self) -> Destination:
+        """Where the clip will be posted."""
+        return DESTINATIONS[self.destination.value]
+
+    def _fit(self, _: object) -> None:
+        """Show in the folded pages what a destination sets, so that each of it can be changed."""
+        for name in ("format", "framing", "cutout", "mute"):
+            self._controls[name].value = self.place.words.get(name, self._plain[name])
+        self._kind.value = self.place.suffix
 
     @property
     def suffix(self) -> str:
@@ -90,11 +119,14 @@ class OptionsChoice:
     @property
     def summary(self) -> str:
         """What is chosen on the folded pages, such as "Picture: vertical", so that nothing acts unseen."""
-        chosen = self.chosen
+        chosen = {name for name in self.chosen if name in self._files or self._differs(name)}
         said = {title: [self._words(name) for name in names if name in chosen] for title, names in PAGES.items()}
         if self.suffix != KINDS[0][1]:
             said["File"].insert(0, str(self._kind.label))
         return " · ".join(f"{title}: {', '.join(words)}" for title, words in said.items() if words)
+
+    def _differs(self, name: str) -> bool:
+        return name in self._controls and self._controls[name].value != self._plain[name]
 
     def _words(self, name: str) -> str:
         if name in self._files and self._files[name].file:

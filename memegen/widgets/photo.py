@@ -16,8 +16,8 @@ from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, pick_face
 from memegen.face.targets import first_faces
 from memegen.media.images import PhotoSource, read_image
+from memegen.media.subjects import open_subject
 from memegen.media.video import Video
-from memegen.meme import open_subject
 from memegen.preview import draw_faces
 from memegen.widgets import elements
 from memegen.widgets.duet import DuetChoice, Songs

@@ -55,7 +55,7 @@ class Stamp:
         """Lay the picture over a frame, in place; what is outside the frame is cut off.
 
         Args:
-            frame: uint8 RGB (H, W, 3), writable.
+            frame: uint8 RGB (H, W, 3) or RGBA (H, W, 4), writable.
             opacity: From 0, which leaves the frame as it is, to 1.
         """
         left, top, right, bottom = self.box
@@ -68,9 +68,20 @@ class Stamp:
         if opacity < 1:
             paint = cv2.convertScaleAbs(paint, alpha=opacity)
             keep = cv2.convertScaleAbs(keep, alpha=opacity, beta=255 * (1 - opacity))
+        if part.shape[2] == 4:
+            _blend_clear(part, paint, keep)
+            return
         # Porter and Duff's "over" for colours that are already multiplied by their opacity.
         cv2.multiply(part, keep, dst=part, scale=1 / 255)
         cv2.add(part, paint, dst=part)
+
+
+def _blend_clear(part: Image, paint: Image, keep: Image) -> None:
+    """Lay a stamp's picture over a part of an RGBA frame, in place: "over" for colours that are not multiplied yet."""
+    behind = keep[..., :1] / 255 * (part[..., 3:] / 255)
+    alpha = 1 - keep[..., :1] / 255 + behind
+    part[..., :3] = ((paint + part[..., :3] * behind) / np.maximum(alpha, 1 / 255)).round().clip(0, 255)
+    part[..., 3:] = (255 * alpha).round()
 
 
 def draw(block: Block, *, fill: Colour = WHITE, outline: float = OUTLINE, only: Collection[int] | None = None) -> Stamp:
