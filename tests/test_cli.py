@@ -395,7 +395,7 @@ def test_a_name_that_is_no_text(here: Path) -> None:
         ("make me.png --out", "-o/--out needs a value. See memegen make --help."),
         (
             "make me.png --f 1",
-            "--f can mean --face, --framing, --for, --from-sound, --format, --fade-in, --fade-out, --first-frame: write",
+            "--f can mean --face, --framing, --for, --from-sound, --format, --fade-in, --fade-out, --first-frame",
         ),
         ("make me.png --format oval", "--format can't be 'oval': choose one of "),
         ("make me.png --no-label --label x", "--no-label and --label can't be used together: leave one out. See"),
