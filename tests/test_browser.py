@@ -218,7 +218,7 @@ def press(page: Page, words: str) -> None:
     page.get_by_role("button", name=words).click()
 
 
-def upload(page: Page, photo: Path, words: str = "Choose (a|another) photo") -> None:
+def upload(page: Page, photo: Path, words: str = "Upload (your own|another)") -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name=re.compile(words)).first.click()
     chooser.value.set_files(photo)
@@ -345,7 +345,7 @@ def test_a_wrong_file_two_presses_12_megabytes_and_stop(
     wrong = tmp_path / "holiday.jpg"
     wrong.write_text("Dear diary, today I forgot my camera.", "utf-8")
     with page.expect_file_chooser() as chooser:
-        press(page, "Choose a photo or a video")
+        press(page, "Upload your own")
     chooser.value.set_files(wrong)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("holiday.jpg is not a picture", timeout=PATIENCE)

@@ -569,7 +569,7 @@ def test_what_does_not_move_is_left_out_without_a_trace(
     quick = sing(small_portrait, short)
     monkeypatch.setattr("memegen.mesh.warp.UNSEEN", -1.0)  # nothing is trimmed, ...
     monkeypatch.setattr("memegen.mesh.warp.LEAST", -1.0)  # ... every pixel is fetched, ...
-    monkeypatch.setattr("memegen.mesh.animator.AROUND", 100.0)  # ... and all of the driving clip is decoded
+    monkeypatch.setattr("memegen.mesh.moments.AROUND", 100.0)  # ... and all of the driving clip is decoded
     thorough = sing(small_portrait, short)
     for one, other in zip(quick, thorough, strict=True):
         assert difference(one, other) < 0.01

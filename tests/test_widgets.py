@@ -272,7 +272,7 @@ def test_a_photo_of_ones_own_needs_everyones_word(page: Page, maker: Maker, me: 
     form = shown(page)
     consent = page.find("Everyone in this photo agreed to be in a meme")
     assert form._photo._asking.layout.display == "none"
-    send(page.find("Choose a photo or a video"), "Me at <sea>.jpg", me)
+    send(page.find("Upload your own"), "Me at <sea>.jpg", me)
     assert form._photo._asking.layout.display == ""
     assert "One face in Me at <sea>." in page.text
     assert "<sea>" not in form._photo._picture.value
@@ -285,7 +285,7 @@ def test_a_photo_of_ones_own_needs_everyones_word(page: Page, maker: Maker, me: 
     assert maker.made[0]["photo"].shape == (600, 512, 3)
     assert Path(maker.made[0]["out"]).name == "Me_at_sea_-daisy-bell.mp4"
     page.press("Use the sample")
-    send(page.find("Choose a photo or a video"), "Me at <sea>.jpg", me)  # the same file again
+    send(page.find("Upload your own"), "Me at <sea>.jpg", me)  # the same file again
     assert form._photo.photo is not None
     assert form._photo.photo.own
     assert not consent.value
@@ -308,7 +308,7 @@ def test_a_photo_by_its_path_and_the_word_for_it(page: Page, maker: Maker, small
 def test_what_is_no_photo_is_refused_in_one_sentence_and_the_form_goes_on(page: Page, maker: Maker) -> None:
     form = shown(page)
     before = form._photo.photo
-    send(page.find("Choose a photo or a video"), "text.jpg", b"Dear diary, <b>")
+    send(page.find("Upload your own"), "text.jpg", b"Dear diary, <b>")
     [alert] = page.alerts
     assert alert == (
         "The photo text.jpg is not a picture that can be read: use a JPEG, PNG, WebP or HEIC file. "
@@ -322,7 +322,7 @@ def test_what_is_no_photo_is_refused_in_one_sentence_and_the_form_goes_on(page: 
 def test_a_photo_without_a_face_is_refused(page: Page, maker: Maker) -> None:
     form = shown(page)
     nobody = bytes(cv2.imencode(".png", np.full((200, 200, 3), 90, np.uint8))[1])
-    send(page.find("Choose a photo or a video"), "wall.png", nobody)
+    send(page.find("Upload your own"), "wall.png", nobody)
     assert page.alerts[0].startswith("No face was found in wall:")
     assert form._photo.photo is not None
     assert not form._photo.photo.own
@@ -342,7 +342,7 @@ def test_with_several_faces_one_or_all_can_be_chosen(page: Page, maker: Maker, p
     form = shown(page)
     who = page.find("Who sings?")
     assert who.layout.display == "none"
-    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
+    send(page.find("Upload your own"), "pair.jpg", pair)
     assert who.layout.display == ""
     assert "2 faces, numbered from the left" in page.text
     together = ["everyone", "a duet: each face its own song"]
@@ -445,7 +445,7 @@ def test_a_song_without_a_video(page: Page, maker: Maker, tmp_path: Path) -> Non
 
 def test_long_names_keep_the_song(page: Page, maker: Maker, me: bytes) -> None:
     form = shown(page)
-    send(page.find("Choose a photo or a video"), f"{'holiday' * 20}.jpg", me)
+    send(page.find("Upload your own"), f"{'holiday' * 20}.jpg", me)
     page.find("Everyone in this photo agreed to be in a meme").value = True
     press_make(form, page)
     assert form.meme is not None
@@ -483,7 +483,7 @@ def test_words_are_sung_to_a_tune_that_takes_them(page: Page, maker: Maker) -> N
 
 def test_an_error_goes_with_its_cause(page: Page, maker: Maker, me: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     form = shown(page)
-    send(page.find("Choose a photo or a video"), "me.jpg", me)
+    send(page.find("Upload your own"), "me.jpg", me)
     press_make(form, page)
     assert page.alerts == ["Tick the box under your photo or video first: everyone in it has to agree."]
     page.find("Everyone in this photo agreed to be in a meme").value = True
@@ -598,7 +598,7 @@ def test_what_is_ordered_reaches_make_meme(page: Page, maker: Maker) -> None:
 
 def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: bytes, clip: Video) -> None:
     form = shown(page)
-    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
+    send(page.find("Upload your own"), "pair.jpg", pair)
     page.find("Everyone in this photo agreed to be in a meme").value = True
     assert form._photo._duet.panel.layout.display == "none"
     page.find("Who sings?").value = "duet"
@@ -632,7 +632,7 @@ def test_in_a_duet_every_face_has_its_own_song(page: Page, maker: Maker, pair: b
 
 def test_in_a_duet_a_card_says_where_the_songs_are(page: Page, maker: Maker, pair: bytes) -> None:
     shown(page)
-    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
+    send(page.find("Upload your own"), "pair.jpg", pair)
     page.find("Who sings?").value = "duet"
     page.press("✓ Daisy Bell")
     assert "You are making a duet: choose each face's song in step 2." in page.text
@@ -714,7 +714,7 @@ def test_the_preview_is_small_short_and_follows_the_choices(page: Page, maker: M
     assert maker.calls[0]["photo"].shape == (320, 273, 3)
     assert maker.calls[0]["duration"] == 2.0
     assert "Preview: " in page.text
-    send(page.find("Choose a photo or a video"), "pair.jpg", pair)
+    send(page.find("Upload your own"), "pair.jpg", pair)
     assert "Preview: " not in page.text
     assert "Tick the box" in page.text
     assert not page.alerts
@@ -1170,7 +1170,7 @@ def colab(monkeypatch: pytest.MonkeyPatch, me: bytes) -> dict[str, Any]:
 def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, colab: dict[str, Any]) -> None:
     form = shown(page)
     assert not [widget for widget in page.widgets() if isinstance(widget, ipywidgets.FileUpload)]
-    page.press("Choose a photo or a video")
+    page.press("Upload your own")
     assert "One face in me." in page.text
     page.find("Everyone in this photo agreed to be in a meme").value = True
     press_make(form, page)
@@ -1179,7 +1179,7 @@ def test_on_colab_files_go_through_its_own_dialogs(page: Page, maker: Maker, col
     page.press(f"Download {form.meme.path.name}")
     assert colab["downloads"] == [str(form.meme.path)]
     colab["files"] = {}
-    page.press("Choose another one")
+    page.press("Upload another")
     page.press("+ Your own clip or song")
     assert not page.alerts
     del colab["files"]

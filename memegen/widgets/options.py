@@ -22,7 +22,7 @@ from memegen.widgets.jobs import Status
 from memegen.widgets.platforms import Files, keep
 
 PAGES = {  # the options on each folded page
-    "Name and words": ("name", "words", "voice", "language"),
+    "Words": ("name", "words", "voice", "language"),
     "Movement": ("expression", "motion", "part", "ending"),
     "Captions": ("top", "bottom", "subtitles", "intro", "label"),
     "Picture": ("format", "bars", "framing", "cutout", "side_by_side"),
@@ -30,7 +30,7 @@ PAGES = {  # the options on each folded page
     "File": ("max_size",),
 }
 NOTES = {  # below the controls of a page
-    "Name and words": "For the songs of the drawn singer. Happy Birthday and Daisy Bell have a place for a name. "
+    "Words": "For the songs of the drawn singer. Happy Birthday and Daisy Bell have a place for a name. "
     "In the words, / begins a new line.",
 }
 OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where any would do
