@@ -137,6 +137,7 @@ def shut(target: memegen.Video) -> dict[str, float]:
         "most of its own": float(mouth.max()),
         "r own": correlation(ours, mouth),
         "slope": float(np.polyfit(mouth, ours, 1)[0]),
+        "outline": tremble(landmarks, UPPER, every) / tremble(meshes, UPPER, every),
         "lips": tremble(landmarks, LIPS, every) / tremble(meshes, LIPS, every),
     }
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from memegen.base.arrays import Image
 from memegen.media.video import Video
 
-BEHIND = 128 * 2**20  # bytes of frames that are kept in memory while a clip is played backwards
+BEHIND = 64 * 2**20  # bytes of frames that are kept in memory while a clip is played backwards
 
 
 def play(clip: Video, count: int, *, loop: bool) -> Iterator[tuple[int, Image]]:
