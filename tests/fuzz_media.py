@@ -44,6 +44,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from media import ffmpeg, make_clicks, make_clip, noise
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = str(ROOT / "memegen")  # where a finding is, if it is in memegen itself
 KEPT = 3  # files of each finding
 FOREIGN = re.compile(
     # of ffmpeg
@@ -621,7 +622,7 @@ def _result(reader: Reader, path: Path) -> tuple[str, str]:
     except (InputError, UnavailableError) as error:
         return "refused", str(error)
     except BaseException as error:
-        calls = [call for call in traceback.extract_tb(error.__traceback__) if "/memegen/" in call.filename]
+        calls = [call for call in traceback.extract_tb(error.__traceback__) if call.filename.startswith(PACKAGE)]
         place = f" at {Path(calls[-1].filename).name}:{calls[-1].lineno}" if calls else ""
         return f"raised {type(error).__name__}{place}", traceback.format_exc()[-3000:]
     return "read", ""
