@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the engine fomm needs torch: pip install 'memegen[fomm]'")
+pytest.importorskip("torch", reason="the engine fomm needs torch: pip install 'memegen-sings[fomm]'")
 
 from fomm_states import save_golden
 
