@@ -17,7 +17,7 @@ from memegen.animator import Animator, engine_options, load_animator
 from memegen.base.errors import InputError, UnavailableError
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
-from memegen.face.options import Acting
+from memegen.face.options import Acting, Ending
 from memegen.face.watching import kept_file, watch
 from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
@@ -71,8 +71,8 @@ def make_meme(
         photo: A path, an http(s) address, the bytes of a file, an array or a PIL image; see `read_image`. Or a target
             video, as a path, an address or from `open_video`: the face in it sings. It keeps its size and rate.
         template: The song: a template's name, or the path or address of any video, whose picture drives the photo, or
-            of any sound file, which a drawn singer performs. For a duet, which face
-            sings which: `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
+            of any sound file, which a drawn singer performs. For a duet, which face sings which:
+            `{0: "daisy-bell", 1: "clip.mp4"}`; the first gives the frame rate, the words and the credit.
         out: The file to write; its ending decides the kind, see `write_video`. None writes a temporary file, an .mp4
             unless the destination takes another kind, that lives as long as the result: `save` it.
         engine: A name or file for `load_animator`; then it is loaded with `face`, `framing`, `expression`, `motion` and
@@ -88,11 +88,11 @@ def make_meme(
     """
     duet = isinstance(template, Mapping)
     words = fill_in(options, Path(out or "").suffix, duet=duet)
-    cut, singing, _, look, sound, _ = sort_options(words, *OPTIONS)
+    cut, singing, acting, look, sound, _ = sort_options(words, *OPTIONS)
     place = destination_of(words)
     subject = open_subject(photo, progress)
     found = resolve_songs(template, progress, singing=singing)
-    roles = _open_songs(found, cut, subject, progress, duet=duet, room=_room(words, look))
+    roles = _open_songs(found, cut, progress, duet=duet, room=_room(words, look)).timed_for(subject, acting.ending)
     with ExitStack() as stack:
         path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files], suffix=place.suffix)
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
@@ -155,6 +155,18 @@ class _Roles(NamedTuple):
     clips: dict[int, Video]
     duet: bool
     files: Sequence[Path]
+
+    def timed_for(self, subject: Image | Video, ending: Ending) -> _Roles:
+        """Return the songs at the rate of a target video, and no longer than one that ends the clip."""
+        if not isinstance(subject, Video):
+            return self
+        most = subject.duration if ending == "cut" else math.inf
+        return self._replace(
+            clips={
+                number: replace(clip, fps=subject.fps, duration=min(clip.duration, most))
+                for number, clip in self.clips.items()
+            }
+        )
 
     @property
     def lead(self) -> Video:
@@ -219,18 +231,10 @@ def _room(words: Mapping[str, Any], look: Look) -> float:
 
 
 def _open_songs(
-    found: Mapping[int, Template],
-    cut: Cut,
-    subject: Image | Video,
-    progress: Progress | None,
-    *,
-    duet: bool,
-    room: float,
+    found: Mapping[int, Template], cut: Cut, progress: Progress | None, *, duet: bool, room: float
 ) -> _Roles:
-    """Open the songs that were found; a target video sets their rate."""
+    """Open the songs that were found."""
     clips = {number: open_song(song, cut, progress, room=room) for number, song in found.items()}
-    if isinstance(subject, Video):
-        clips = {number: replace(clip, fps=subject.fps) for number, clip in clips.items()}
     return _Roles(next(iter(found.values())), clips, duet, [song.local_path for song in found.values()])
 
 

@@ -327,8 +327,12 @@ def test_the_rate_is_the_targets(sung: list[np.ndarray], singer: Video, tmp_path
     fast = write_video(tmp_path / "fast.mp4", sung[:20], fps=50)
     meme = make_meme(fast, singer.path, duration=0.6)
     assert (meme.fps, meme.frame_count) == (50, 30)
-    cut = make_meme(fast, singer.path, duration=0.6, ending="cut")
+    told: list[tuple[int, int]] = []
+    cut = make_meme(
+        fast, singer.path, duration=0.6, ending="cut", progress=lambda _, done, total: told.append((done, total))
+    )
     assert cut.frame_count == 20
+    assert told[-1] == (20, 20)
 
 
 def loud_times(path: Path) -> np.ndarray:
