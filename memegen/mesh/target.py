@@ -7,7 +7,7 @@ mouth are painted from the target's own frames where it shows them.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -91,6 +91,7 @@ class TargetFace:
         driver: The driver likewise.
         reference: The driver in its usual pose.
         model: (478, 3) landmarks of the frame that eyes and lids are from, pixels.
+        pose: The head's there.
         eyes: The right and the left one; None where no iris is seen.
         lids: The skin of their lids.
         insides: Of its own mouth, from the least open to the most; none if it hardly opens.
@@ -106,6 +107,7 @@ class TargetFace:
     driver: Rest
     reference: Reference
     model: Landmarks
+    pose: Pose
     eyes: tuple[Eye | None, ...]
     lids: tuple[Lid | None, ...]
     open_eyes: tuple[OpenEye, ...]
@@ -126,28 +128,42 @@ def _facing(track: TargetTrack) -> Floats:
     return facing
 
 
+class Driver(NamedTuple):
+    """A driver, as every face that follows it needs it.
+
+    Attributes:
+        performance: What it does.
+        first: Its first moment.
+        rest: Without its expression.
+    """
+
+    performance: Performance
+    first: Moment
+    rest: Rest
+
+
 def cast_target(
     frames: Mapping[int, Image],
+    wanted: Sequence[int],
     track: TargetTrack,
     span: tuple[int, int],
-    performance: Performance,
-    first: Moment,
+    driven: Driver,
     acting: Acting,
 ) -> TargetFace:
     """Make one face of one shot ready.
 
     Args:
-        frames: uint8 RGB by their number in the target: those that `wanted_frames` names.
+        frames: uint8 RGB by their number in the target.
+        wanted: Which of them count, from `wanted_frames`.
         track: Of the face.
         span: The shot's first frame, and the one after its last.
-        performance: What its driver does.
-        first: The driver's first moment.
+        driven: Its driver.
         acting: How much it follows.
     """
-    model, *open_mouths = wanted_frames(track, span)
+    model, *open_mouths = wanted
     frame, landmarks = frames[model], track.landmarks[model]
     rest = find_rest(track.landmarks[slice(*span)])
-    driver = find_rest(performance.landmarks)
+    performance, first, driver = driven
     # Its own teeth can be shown if it opens its mouth nearly as far as it will.
     way = acting.expression * (np.percentile(performance.cues[:, 3], 98) - openings(driver.shape)[0])
     widest = float(max(openings(track.landmarks[number])[0] for number in [model, *open_mouths]))
@@ -161,6 +177,7 @@ def cast_target(
         driver=driver,
         reference=Reference(_usual(performance), driver.shape, np.percentile(performance.lids, 85, axis=0)),
         model=landmarks,
+        pose=fit_pose(landmarks),
         eyes=eyes,
         lids=lids,
         open_eyes=tuple(_open_eye(frame, landmarks, side) for side in sides),
@@ -216,9 +233,9 @@ def _open_eye(frame: Image, landmarks: Landmarks, side: int) -> OpenEye:
 
 def _unblinked(frame: Image, landmarks: Landmarks, pose: Pose, role: TargetFace) -> tuple[Image, Landmarks]:
     """Paint over eyes that are shut more than usual with open ones."""
-    model, picture, opened = fit_pose(role.model), frame, landmarks
+    picture, opened = frame, landmarks
     # A turned head carries what is flat on it by an affine map.
-    turn = pose.scale * pose.rotation[:2, :2] @ np.linalg.inv(model.scale * model.rotation[:2, :2])
+    turn = pose.scale * pose.rotation[:2, :2] @ np.linalg.inv(role.pose.scale * role.pose.rotation[:2, :2])
     now, usual = openings(landmarks)[1:], openings(role.model)[1:]
     for side, (eye, (upper, lower)) in enumerate(zip(role.open_eyes, EYE_LIDS, strict=True)):
         amount = 1 - float(smoothstep((now[side] / max(usual[side], 1e-6) - BLINKING[0]) / np.ptp(BLINKING)))
@@ -394,14 +411,15 @@ def cast_faces(
     """
     tracks, rate = plan.targets.tracks, float(plan.target.fps)
     visible = {one: how_visible(track, plan.spans, rate) * _facing(track) for one, track in tracks.items()}
+    drivers = {clip: Driver(show, first[clip], find_rest(show.landmarks)) for clip, show in performances.items()}
     faces = {}
     for shot, span in enumerate(plan.spans):
-        present = {one: track for one, track in tracks.items() if visible[one][slice(*span)].any()}
-        wanted = {number for track in present.values() for number in wanted_frames(track, span)}
-        frames = _frames_of(plan.target, wanted)
-        for one, track in present.items():
-            clip = plan.clips[one]
-            faces[one, shot] = cast_target(frames, track, span, performances[clip], first[clip], acting)
+        present = [one for one in tracks if visible[one][slice(*span)].any()]
+        wanted = {one: wanted_frames(tracks[one], span) for one in present}
+        frames = _frames_of(plan.target, {number for numbers in wanted.values() for number in numbers})
+        for one in present:
+            driven = drivers[plan.clips[one]]
+            faces[one, shot] = cast_target(frames, wanted[one], tracks[one], span, driven, acting)
     return TargetCast(plan, faces, visible, acting)
 
 
