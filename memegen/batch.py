@@ -31,17 +31,12 @@ from memegen.base.progress import Progress, Stage
 from memegen.base.version import __version__
 from memegen.media.destinations import destination_of, fill_in
 from memegen.media.encoders import SUFFIXES, writing
-from memegen.media.images import is_movie, is_picture
+from memegen.media.images import is_movie, photos_in
 from memegen.media.options import BOTH, TARGET
 from memegen.media.video import check_output
 from memegen.meme import OPTIONS, Songs, follow_singers, make_meme, resolve_songs
 from memegen.singer.options import wished
 from memegen.templates import Template
-
-PHOTO_SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",
-    ".bmp", ".gif", ".tif", ".tiff", ".tga",
-}  # fmt: skip
 
 AHEAD, FIRST = 64, 4  # photos on their way to an executor: at most, and at the beginning
 PATIENCE = "10s"  # how long a scheduler may take to answer
@@ -86,24 +81,11 @@ def find_photos(sources: Sequence[str | Path]) -> list[Path | str]:
         if is_address(source):
             photos.append(source.strip())
         elif (path := expanded(source)).is_dir():
-            photos += _photos_in(path)
+            photos += photos_in(path)
         else:
             photos.append(path)
     if not photos:
         raise InputError("There are no photos: give some files, or a folder of them.")
-    return photos
-
-
-def _photos_in(folder: Path) -> list[Path]:
-    """List the photos of a folder, and name what is left out in a warning."""
-    files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
-    counts = {path: path.suffix.lower() in PHOTO_SUFFIXES or is_picture(path) for path in files}
-    photos = [path for path in files if counts[path]]
-    if not photos:
-        raise InputError(f"The folder {folder} has no photos: give another, or the photos themselves.")
-    if left := [path.name for path in files if not counts[path]]:
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        _log.warning("Left out of %s, as they are not photos: %s%s.", folder, ", ".join(left[:5]), more)
     return photos
 
 

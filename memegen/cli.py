@@ -177,7 +177,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _refuse_command(parser: _Parser, words: Sequence[str]) -> NoReturn:
     """Report a first word that is no command: a photo, or a misspelling."""
-    from memegen.batch import PHOTO_SUFFIXES
+    from memegen.media.images import PHOTO_SUFFIXES
 
     first = words[0]
     if os.path.lexists(first) or Path(first).suffix.lower() in PHOTO_SUFFIXES:
@@ -437,8 +437,8 @@ def _plan_batch(options: argparse.Namespace) -> tuple[list[Path | str], str | di
 
 def _check_order(options: argparse.Namespace, photos: Sequence[str]) -> None:
     """Answer a song that comes before the photos, and a batch without a song."""
-    from memegen.batch import PHOTO_SUFFIXES
     from memegen.media.encoders import MOVIES
+    from memegen.media.images import PHOTO_SUFFIXES
     from memegen.templates import TEMPLATES
 
     first, last = photos[0], options.template

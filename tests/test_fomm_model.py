@@ -176,17 +176,17 @@ def test_too_little_memory_for_one_frame_says_so(
 
 def test_compute_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for units, dtype, winograd in (("amx", "bfloat16", False), ("avx512", "bfloat16", True), (None, "float32", True)):
-        monkeypatch.setattr(compute_module, "_bfloat16_units", lambda units=units: units)
+        monkeypatch.setattr(compute_module, "bfloat16_units", lambda units=units: units)
         chosen = choose_compute(device="cpu")
         assert (chosen.dtype, chosen.winograd) == (getattr(torch, dtype), winograd)
     assert choose_compute(device="cpu", precision="float32").dtype == torch.float32
-    monkeypatch.setattr(compute_module, "_devices", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr("memegen.base.devices.devices", lambda: ["cuda", "cpu"])
     assert choose_compute() == Compute(device="cuda", dtype=torch.float16, batch=16, decode=16)
     assert choose_compute(precision="float32").dtype == torch.float32
 
 
 def test_compute_refuses_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute_module, "_devices", lambda: ["cpu"])
+    monkeypatch.setattr("memegen.base.devices.devices", lambda: ["cpu"])
     with pytest.raises(UnavailableError, match="no cuda") as refused:
         choose_compute(device="cuda")
     assert refused.value.remedy == {"device": "cpu"}

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from memegen.base.devices import check_torch
 from memegen.base.downloads import Mirror, asset, cache_file, fetch
-from memegen.base.errors import DownloadError, InputError, OutputError, UnavailableError
-from memegen.base.files import expanded, whole_file
+from memegen.base.errors import DownloadError, InputError, OutputError
+from memegen.base.files import expanded
 from memegen.base.options import did_you_mean
 from memegen.base.progress import Progress
+from memegen.base.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,13 +186,7 @@ def check_installed() -> None:
     Raises:
         UnavailableError: One is missing; the message says how to install it.
     """
-    try:
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise UnavailableError(
-            f"Checkpoints need {error.name or error}: pip install 'memegen-sings[fomm]'.", remedy={"engine": "mesh"}
-        ) from error
+    check_torch("Checkpoints", "fomm", remedy={"engine": "mesh"})
 
 
 def obtain(checkpoint: str | Path, *, progress: Progress | None = None) -> Path:
@@ -265,7 +261,7 @@ def read_states(path: Path) -> States:
         )
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the checkpoint's path.")
-    content = _read_safetensors(path) if _head(path)[8:9] == b"{" else _read_torch(path)
+    content = read_tensors(path)[0] if _head(path)[8:9] == b"{" else _read_torch(path)
     states = _split(content) if isinstance(content, Mapping) else {}
     missing = [part for part in PARTS if not states.get(part)]
     if missing:
@@ -287,17 +283,11 @@ def slim_copy(states: States, target: Path) -> Path:
     Raises:
         OutputError: the disk is full or the folder can't be written.
     """
-    from safetensors.torch import save_file
-
     tensors = {f"{part}.{key}": _slim(tensor) for part in PARTS for key, tensor in states[part].items()}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target) as part:
-            part.touch()
-            mode = part.stat().st_mode  # as the umask has it; safetensors lets only the owner read what it writes
-            save_file(tensors, part, metadata={"format": "pt"})
-            part.chmod(mode)
-    except Exception as error:  # safetensors has an error class of its own for a full disk
+        write_tensors(target, tensors)
+    except OSError as error:
         raise OutputError(
             f"The slim copy {target} could not be written ({_first_line(error)}): "
             "make room there, or set MEMEGEN_CACHE to another folder."
@@ -315,16 +305,6 @@ def _slim(tensor: Tensor) -> Tensor:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(64)
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path} is damaged or incomplete: delete it and get it again.") from error
 
 
 def _read_torch(path: Path) -> Any:

@@ -1,12 +1,11 @@
 """Where the networks run and in which precision, chosen once."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-from memegen.base.errors import UnavailableError
-from memegen.fomm.options import Device, FommOptions, Precision
+from memegen.base.devices import Device, bfloat16_units, find_device
+from memegen.fomm.options import FommOptions, Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,33 +42,14 @@ def choose_compute(*, device: Device = "auto", precision: Precision = "auto") ->
         UnavailableError: this machine does not have the device.
     """
     FommOptions(device=device, precision=precision)  # refuses other words
-    available = _devices()
-    chosen = available[0] if device == "auto" else device
-    if chosen not in available:
-        raise UnavailableError(
-            f"This machine, or its torch, has no {chosen}: leave the device at auto.", remedy={"device": "cpu"}
-        )
+    chosen = find_device(device)
     exact = precision == "float32"
     if chosen == "cuda":
         return Compute(device="cuda", dtype=torch.float32 if exact else torch.float16, batch=16, decode=16)
     if chosen == "mps":
         return Compute(device="mps", dtype=torch.float32, batch=4, decode=4)
-    units = _bfloat16_units()
+    units = bfloat16_units()
     if exact or units is None:
         return Compute(device="cpu", dtype=torch.float32, batch=8, decode=1, winograd=True)
     # AMX multiplies whole matrices, so that plain convolutions are faster there than Winograd's.
     return Compute(device="cpu", dtype=torch.bfloat16, batch=8, decode=2, winograd=units != "amx")
-
-
-def _devices() -> list[str]:
-    """Return this machine's devices, fastest first."""
-    found = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
-    return [name for name, there in found if there]
-
-
-def _bfloat16_units() -> Literal["amx", "avx512"] | None:
-    """Return the CPU's units that multiply bfloat16, if any."""
-    # Private names of torch, which older and newer versions may lack: without them, float32 is used.
-    if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
-        return "amx"
-    return "avx512" if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() else None

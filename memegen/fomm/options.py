@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from memegen.base.devices import DEVICES, Device
 from memegen.base.errors import InputError
 from memegen.base.options import check_options, option
 
@@ -13,11 +14,9 @@ if TYPE_CHECKING:
 
 Crop = Literal["face", "none"]
 Detector = Literal["mesh", "face-alignment"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32"]
 
 DETECTORS: dict[Detector, str] = {"mesh": "the mesh's own", "face-alignment": "face-alignment"}
-DEVICES: dict[Device, str] = {"auto": "the fastest there is", "cpu": "CPU", "cuda": "Nvidia GPU", "mps": "Apple GPU"}
 PRECISIONS: dict[Precision, str] = {"auto": "as fast as possible", "float32": "exact"}
 
 

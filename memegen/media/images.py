@@ -38,6 +38,10 @@ _PROFILE_MODES = {  # what a profile of a colour space is for
     "RGB": ("RGB", ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
+PHOTO_SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",
+    ".bmp", ".gif", ".tif", ".tiff", ".tga",
+}  # fmt: skip
 _log = logging.getLogger(__name__)
 DAMAGE = (
     OSError,
@@ -93,6 +97,23 @@ def is_picture(file: Path) -> bool:
         head = stream.read(64)
         return _PICTURES.match(head) is not None or bool(file_brands(head) & (_HEIF_BRANDS | AVIF_BRANDS))
     return False
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """List the photos of a folder by name, without subfolders and hidden files, and name what is left out in a warning.
+
+    Raises:
+        InputError: There are none.
+    """
+    files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    counts = {path: path.suffix.lower() in PHOTO_SUFFIXES or is_picture(path) for path in files}
+    photos = [path for path in files if counts[path]]
+    if not photos:
+        raise InputError(f"The folder {folder} has no photos: give another, or the photos themselves.")
+    if left := [path.name for path in files if not counts[path]]:
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        _log.warning("Left out of %s, as they are not photos: %s%s.", folder, ", ".join(left[:5]), more)
+    return photos
 
 
 def is_movie(file: Path | bytes) -> bool:
