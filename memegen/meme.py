@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memegen.animator import Animator, engine_options, load_animator
-from memegen.base.errors import InputError, UnavailableError
+from memegen.base.errors import InputError
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting, Ending
@@ -23,14 +21,14 @@ from memegen.fomm.options import FommOptions
 from memegen.look.compose import compose
 from memegen.look.cutout import cut_out
 from memegen.look.options import Look
-from memegen.media.destinations import destination_of, fill_in
+from memegen.media.destinations import Destination, destination_of, fill_in
 from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
 from memegen.media.fitting import broken_limits, paced
 from memegen.media.options import BELOW, BOTH, TARGET, Cut, Sound
-from memegen.media.sound import SoundSpan, is_sound_only
+from memegen.media.sound import is_sound_only
 from memegen.media.subjects import open_subject, still_of
-from memegen.media.video import Video, check_output, open_video, span_of, write_video
-from memegen.provenance.credentials import available, find_signer, seal
+from memegen.media.video import Audio, Video, open_video, output_file, span_of, write_video
+from memegen.provenance.credentials import marking
 from memegen.provenance.metadata import Marks
 from memegen.provenance.watermark import embed
 from memegen.singer.miming import mimed_clip
@@ -94,28 +92,73 @@ def make_meme(
     found = resolve_songs(template, progress, singing=singing)
     roles = _open_songs(found, cut, progress, duet=duet, room=_room(words, look)).timed_for(subject, acting.ending)
     with ExitStack() as stack:
-        path = _output(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files], suffix=place.suffix)
+        path = output_file(out, stack, inputs=[_file_of(photo), cut.audio, *roles.files], suffix=place.suffix)
         check_limit(path, parse_size(cut.max_size), roles.length / float(roles.lead.fps))
         check_transparent(path, look.cutout)
         animator = _animator(engine, progress, engine_options(words if isinstance(engine, str | Path) else options))
         frames = animator.animate(subject, roles.driving)
         frames = counted(frames, stage="Singing", total=roles.length, progress=progress)
-        frames = _dressed(frames, look, still_of(subject), roles, final_size(path, *(place.side or LARGEST,) * 2))
-        frames, fps = paced(frames, roles.lead.fps, place)
-        meme = write_video(
+        meme = write_clip(
             path,
-            embed(frames, roles.template.mark),
-            fps=fps,
+            frames,
+            dress=(look, cut, sound, place),
+            photo=still_of(subject),
+            driving=roles.lead,
+            lyrics=roles.template.lyrics,
             audio=None if cut.mute else _heard(cut.audio, roles, subject),
-            sound=replace(sound, offset=sound.offset + 1000 * look.lead),
-            max_size=cut.max_size,
-            keep_size=look.format == "sticker",
-            **_marking(animator, roles.template, subject),
+            number=roles.template.mark,
+            marks=_marks(animator, roles.template, subject),
         )
         weakref.finalize(meme, stack.pop_all().close)
-    for limit in broken_limits(meme, place):
-        _log.warning("%s: %s.", place.title, limit)
     return meme
+
+
+def write_clip(
+    path: Path,
+    frames: Iterator[Image],
+    *,
+    dress: tuple[Look, Cut, Sound, Destination],
+    photo: Image,
+    driving: Video,
+    lyrics: Path | None,
+    audio: Audio | Sequence[Audio] | None,
+    number: int,
+    marks: Marks,
+) -> Video:
+    """Put frames into their look, mark them, and write them with their sound.
+
+    Args:
+        path: The file to write, checked.
+        frames: uint8 RGB, at the rate of `driving`.
+        dress: What was chosen for the picture, the file and its sound, and where it is to be posted.
+        photo: uint8 RGB, as `compose` needs it.
+        driving: The clip that drives them.
+        lyrics: The template's own.
+        audio: Where the sound comes from.
+        number: What the invisible mark says.
+        marks: What the others say.
+
+    Raises:
+        MemegenError: Something of the look can't be used, or the file can't be written.
+    """
+    look, cut, sound, place = dress
+    limit = final_size(path, *(place.side or LARGEST,) * 2)
+    frames = cut_out(frames) if look.cutout else frames
+    frames = compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
+    frames, fps = paced(frames, driving.fps, place)
+    clip = write_video(
+        path,
+        embed(frames, number),
+        fps=fps,
+        audio=audio,
+        sound=replace(sound, offset=sound.offset + 1000 * look.lead),
+        max_size=cut.max_size,
+        keep_size=look.format == "sticker",
+        **marking(marks),
+    )
+    for words in broken_limits(clip, place):
+        _log.warning("%s: %s.", place.title, words)
+    return clip
 
 
 def follow_singers(songs: Songs, options: Mapping[str, Any], progress: Progress | None = None) -> list[Path]:
@@ -134,11 +177,6 @@ def follow_singers(songs: Songs, options: Mapping[str, Any], progress: Progress 
     for clip in clips:
         watch(clip, progress)
     return [file for file in map(kept_file, clips) if file.is_file()]
-
-
-class _Marking(TypedDict):
-    comment: str
-    finish: Callable[[Path], None]
 
 
 class _Roles(NamedTuple):
@@ -211,9 +249,9 @@ def _file_of(photo: object) -> object:
     return photo.path if isinstance(photo, Video) else photo
 
 
-def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> str | Path | list[Video | SoundSpan]:
+def _heard(audio: str | Path | None, roles: _Roles, subject: Image | Video) -> Audio | list[Audio]:
     """Return where the sound comes from, for `write_video`."""
-    songs: list[Video | SoundSpan] = list(dict.fromkeys(roles.clips.values()))
+    songs: list[Audio] = list(dict.fromkeys(roles.clips.values()))
     if audio not in (TARGET, BOTH):
         return audio or songs
     if not isinstance(subject, Video):
@@ -277,31 +315,6 @@ def _animator(engine: str | Path | Animator, progress: Progress | None, chosen: 
     return engine
 
 
-def _dressed(
-    frames: Iterator[Image], look: Look, photo: Image, roles: _Roles, limit: tuple[int, int]
-) -> Iterator[Image]:
-    """Put the frames into their look."""
-    driving, lyrics = roles.lead, roles.template.lyrics
-    frames = cut_out(frames) if look.cutout else frames
-    return compose(frames, look, photo=photo, fps=driving.fps, driving=driving, lyrics=lyrics, size_limit=limit)
-
-
-def _marking(engine: Animator, song: Template, subject: Image | Video) -> _Marking:
-    """Return the marks of the file as keywords for `write_video`.
-
-    A signer that can't be read raises here, before the work begins.
-    """
-    if available():
-        with suppress(UnavailableError):  # the clip stays unsigned, with a warning
-            find_signer()
+def _marks(engine: Animator, song: Template, subject: Image | Video) -> Marks:
     kind = "video" if isinstance(subject, Video) else "photo"
-    marks = Marks(engine=engine.name, template=song.public_name, credit=song.credit, subject=kind)
-    return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
-
-
-def _output(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object], suffix: str) -> Path:
-    """Return where to write, checked; a temporary file, which the stack removes, when None."""
-    if out is None:
-        folder = tempfile.TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)
-        out = Path(stack.enter_context(folder), f"meme{suffix}")
-    return check_output(out, inputs=[file for file in inputs if isinstance(file, str | Path)])
+    return Marks(engine=engine.name, template=song.public_name, credit=song.credit, subject=kind)

@@ -19,15 +19,19 @@ The stage is a string; where something else than frames is counted it is a `Stag
 
 
 class Stage(str):
-    """The name of a stage, such as "Downloading song.mp4", with the unit that its progress is counted in."""
+    """The name of a stage, such as "Downloading song.mp4", with the unit that its progress is counted in.
 
-    __slots__ = ("unit",)
+    A note beside it may change from call to call, as the errors of a training do.
+    """
+
+    __slots__ = ("note", "unit")
     unit: str
+    note: str
 
-    def __new__(cls, name: str, unit: str = "frames") -> Self:
+    def __new__(cls, name: str, unit: str = "frames", note: str = "") -> Self:
         """Name a stage whose progress is counted in `unit`."""
         stage = super().__new__(cls, name)
-        stage.unit = unit
+        stage.unit, stage.note = unit, note
         return stage
 
     @staticmethod
@@ -76,6 +80,8 @@ class ProgressBars:
             self._bar.delay = 0
             self._stage = stage
         self._bar.total = total
+        if isinstance(stage, Stage) and stage.note:
+            self._bar.set_postfix_str(stage.note, refresh=False)
         self._bar.update(done - self._bar.n)
 
 

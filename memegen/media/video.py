@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -418,6 +418,24 @@ def check_output(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> Path
     if there and any(_is_same(file, expanded(other)) for other in inputs):
         raise OutputError(f"{path} is also an input and would be overwritten: choose another name.")
     return file
+
+
+def output_file(out: str | Path | None, stack: ExitStack, *, inputs: Iterable[object], suffix: str) -> Path:
+    """Return where to write a clip, checked as by `check_output`; if `out` is None a temporary file.
+
+    Args:
+        out: The file to write.
+        stack: Removes the temporary file.
+        inputs: What is still to be read; those that are paths must not be overwritten.
+        suffix: The ending of the temporary file.
+
+    Raises:
+        OutputError: It can't be written there.
+    """
+    if out is None:
+        folder = TemporaryDirectory(prefix="memegen-", ignore_cleanup_errors=True)
+        out = Path(stack.enter_context(folder), f"meme{suffix}")
+    return check_output(out, inputs=[file for file in inputs if isinstance(file, str | Path)])
 
 
 def _length(file: Path, *, until: float) -> float:

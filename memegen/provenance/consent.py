@@ -1,4 +1,4 @@
-"""The folder of settings, and the one answer kept there: that the people in the photos agreed."""
+"""The folder of settings, and the answers kept there: that the people shown agreed, to memes and to swaps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from memegen.base.errors import OutputError
 from memegen.base.files import expanded
 
 QUESTION = "Has everybody in the photo or video agreed to be in a meme?"
-_YES = "has-permission"  # the file that stands for the answer
+SWAP_QUESTION = (
+    "Have both people agreed to a face swap: the one whose face it is (FACES), and the one who gets it (BODY)?"
+)
+_YES = {QUESTION: "has-permission", SWAP_QUESTION: "has-permission-for-swaps"}  # the files that stand for the answers
 _log = logging.getLogger(__name__)
 
 
@@ -31,17 +34,17 @@ def config_dir() -> Path:
         raise OutputError("There is no home folder for the settings: name a folder in MEMEGEN_CONFIG.") from error
 
 
-def remembered() -> bool:
+def remembered(question: str = QUESTION) -> bool:
     """Return whether the answer yes was kept on this machine; False if that can't be read."""
     try:
-        return (config_dir() / _YES).is_file()
+        return (config_dir() / _YES[question]).is_file()
     except OSError:  # a folder that belongs to somebody else
         return False
 
 
-def remember() -> None:
+def remember(question: str = QUESTION) -> None:
     """Keep the answer yes; log a warning if the folder can't be written."""
-    file = config_dir() / _YES
+    file = config_dir() / _YES[question]
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)

@@ -7,13 +7,14 @@ import logging
 import mmap
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from memegen.base.errors import InputError, OutputError, UnavailableError
 from memegen.base.files import whole_file
@@ -50,6 +51,24 @@ class Signer(NamedTuple):
 def available() -> bool:
     """Return whether files can be signed here."""
     return find_spec("c2pa") is not None
+
+
+class Marking(TypedDict):
+    """What `write_video` needs to mark a clip."""
+
+    comment: str
+    finish: Callable[[Path], None]
+
+
+def marking(marks: Marks) -> Marking:
+    """Return the marks of a clip as keywords for `write_video`.
+
+    A signer that can't be read raises here, before the work begins.
+    """
+    if available():
+        with suppress(UnavailableError):  # the clip stays unsigned, with a warning
+            find_signer()
+    return {"comment": marks.sentence, "finish": partial(seal, marks=marks)}
 
 
 def seal(path: Path, marks: Marks) -> None:
@@ -259,12 +278,11 @@ def _manifest(marks: Marks) -> dict[str, Any]:
     agent = {"name": "memegen", "version": __version__}
     made = {"action": "c2pa.created", "digitalSourceType": marks.source_type, "softwareAgent": agent}
     moved = {"action": "c2pa.edited", "description": marks.sentence, "softwareAgent": agent}
-    parts = (marks.subject, f"template {marks.template}")
     return {
         "title": "Made with memegen",
         "claim_generator_info": [agent],
         "assertions": [{"label": "c2pa.actions", "data": {"actions": [made, moved]}}],
-        "ingredients": [{"title": title, "relationship": "componentOf"} for title in parts],
+        "ingredients": [{"title": title, "relationship": "componentOf"} for title in marks.parts],
     }
 
 

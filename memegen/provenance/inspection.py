@@ -21,7 +21,15 @@ from memegen.base.files import check_file
 from memegen.media.images import DAMAGE, is_heif, read_image
 from memegen.media.video import open_video
 from memegen.provenance.credentials import LOCAL_SIGNER, read_credentials
-from memegen.provenance.metadata import MAX_PICTURE, SOURCE_TYPES, Found, is_huge_picture, read_metadata
+from memegen.provenance.metadata import (
+    MAX_PICTURE,
+    SOURCE_TYPES,
+    SWAP,
+    SWAP_NUMBER,
+    Found,
+    is_huge_picture,
+    read_metadata,
+)
 from memegen.provenance.watermark import Detection, detect
 from memegen.templates import TEMPLATES
 
@@ -151,6 +159,7 @@ class Report:
             mark = f"not searched for: {self.problem}"
         elif self.mark:
             what = f"template {self.template}" if self.template else f"number {self.mark.payload}"
+            what = "a face swap" if self.template == SWAP else what
             mark = f"found, {what}; the chance of a false alarm is below {max(self.mark.false_alarm, 1e-99):.0e}"
         rows = {
             self.file: self.verdict,
@@ -196,7 +205,7 @@ def inspect(path: str | Path) -> Report:
         message = f"{name} could not be read completely ({error.strerror}): copy it to this machine and try again."
         raise InputError(message) from error
     if mark:
-        template = {one.mark: one.name for one in TEMPLATES}.get(mark.payload)
+        template = {SWAP_NUMBER: SWAP, **{one.mark: one.name for one in TEMPLATES}}.get(mark.payload)
     return Report(file.name, metadata, credentials, mark=mark, template=template, problem=problem)
 
 

@@ -11,6 +11,7 @@ import mmap
 import re
 import struct
 import warnings
+import zlib
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from memegen.media.gif import after_gif_header
 from memegen.media.images import DAMAGE
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SWAP = "swap"  # stands for a face swap where engines and templates are named,
+SWAP_NUMBER = zlib.crc32(SWAP.encode())  # and in the invisible mark
 MAX_PACKET = 2**20  # bytes of the longest XMP that is read; ours has about 800
 MAX_COMMENT = 10_000  # a longer comment is cut to this many letters
 MAX_PICTURE = 2**29  # bytes of the largest image file that is opened: Pillow reads some formats into memory whole
@@ -64,7 +67,7 @@ class Marks:
     """What memegen says about a meme: nothing about the user, and no path, place or time.
 
     Attributes:
-        engine: "mesh", or the name of a checkpoint; the path of a user's own checkpoint is not written.
+        engine: "mesh", SWAP, or the name of a checkpoint; the path of a user's own checkpoint is not written.
         template: Public name of the driving clip.
         credit: Who performed it and who wrote the song; the address of a user's own clip is not written.
         subject: What was moved: "photo" or "video".
@@ -82,6 +85,11 @@ class Marks:
         return SOURCE_TYPES + ("compositeWithTrainedAlgorithmicMedia" if trained else "compositeSynthetic")
 
     @property
+    def parts(self) -> tuple[str, str]:
+        """What the clip was made of."""
+        return ("face", "video") if self.engine == SWAP else (self.subject, f"template {self.template}")
+
+    @property
     def tool(self) -> str:
         """Name and version of the program."""
         return f"memegen {__version__}"
@@ -94,6 +102,9 @@ class Marks:
     @property
     def sentence(self) -> str:
         """All of it in one line."""
+        if self.engine == SWAP:
+            how = "another person's face in a video, drawn by networks trained on both people"
+            return f"Made with AI by {self.tool}: {how}."
         engine = "own checkpoint" if re.search(r"[/\\.]", self.engine) else self.engine
         said = f"Made with AI by {self.tool}: a {self.subject} moved by a performance. Engine: {engine}."
         return _UNPRINTED.sub(" ", f"{said} Template: {self.template}, {self.rights}")

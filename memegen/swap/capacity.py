@@ -43,4 +43,4 @@ def choose_capacity(device: Device = "auto") -> Capacity:
     if found == "cuda":
         return Capacity(device=found, side=128, width=48, batch=32, dtype=torch.float16)
     half = found == "cpu" and bfloat16_units() is not None
-    return Capacity(device=found, side=64, width=16, batch=16, dtype=torch.bfloat16 if half else torch.float32)
+    return Capacity(device=found, side=96, width=16, batch=16, dtype=torch.bfloat16 if half else torch.float32)

@@ -32,8 +32,8 @@ AROUND = 0.05  # blur of that error, over the crop's side
 TURNING = 0.15  # radians in which the swap fades out on a face that turns away
 
 
-class _Drawn(NamedTuple):
-    """One face of one frame.
+class NewFace(NamedTuple):
+    """The face that a frame of the body gets.
 
     Attributes:
         frame: uint8 RGB (H, W, 3).
@@ -69,16 +69,23 @@ def swap_faces(
         NoFaceError: The clip shows no face.
         InputError: There are several people and none was chosen.
     """
+    yield from in_parallel(paste_face, draw_faces(swapper, body, onto=onto, progress=progress))
+
+
+def draw_faces(
+    swapper: Swapper, body: Video, *, onto: int | None = None, progress: Progress | None = None
+) -> Generator[NewFace, None, None]:
+    """Draw what `swap_faces` puts into each frame; see there."""
     track, visible = watch_person(body, onto, progress)
     aside = np.array([(abs(turned_aside(fit_pose(one))) - ASIDE).max() for one in track.landmarks])
     visible = visible * (1 - smoothstep(1 + aside / TURNING))
     with closing(counted(body.frames(), stage="Swapping", total=body.frame_count, progress=progress)) as frames:
-        yield from in_parallel(_pasted, _draw(swapper, frames, [*track.landmarks], visible))
+        yield from _draw(swapper, frames, [*track.landmarks], visible)
 
 
 def _draw(
     swapper: Swapper, frames: Iterator[Image], landmarks: Sequence[Landmarks], visible: Floats
-) -> Iterator[_Drawn]:
+) -> Iterator[NewFace]:
     """Draw the faces of all frames, some at a time."""
     side, done, light = swapper.side, 0, None
     while group := [*islice(frames, BATCH)]:
@@ -93,7 +100,7 @@ def _draw(
             mask *= masks[number] * np.float32(visible[done + number]) * _uncovered(crop, own[number, ..., :3], mask)
             now = _light(crop, drawn[number], mask)
             light = now if light is None else CALM * light + (1 - CALM) * now
-            yield _Drawn(frame, matrix, drawn[number] * light, mask)
+            yield NewFace(frame, matrix, drawn[number] * light, mask)
         done += len(group)
 
 
@@ -135,17 +142,30 @@ def _light(crop: Image, drawn: Image, mask: Floats) -> Floats:
     return np.asarray(np.clip(wanted / given, mean / UNEVEN, mean * UNEVEN))
 
 
-def _pasted(one: _Drawn) -> Image:
-    """Put a face into its frame."""
-    picture, side = one.frame.copy(), len(one.mask)
-    back = cv2.invertAffineTransform(one.matrix)
-    part = window(crop_corners(one.matrix, side), 1, picture)
+def paste_face(new: NewFace) -> Image:
+    """Put a face into a copy of its frame, uint8 RGB (H, W, 3)."""
+    picture = new.frame.copy()
+    part, back = _place(new)
     patch = picture[part]
-    if not patch.size:
-        return picture
-    back[:, 2] -= part[1].start, part[0].start
-    size = patch.shape[1::-1]
-    face = cv2.warpAffine(one.face, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpAffine(one.mask, back, size, flags=cv2.INTER_LINEAR)[..., None]
-    patch[:] = np.clip(patch + mask * (face - patch) + 0.5, 0, 255).astype(np.uint8)
+    if patch.size:
+        size = patch.shape[1::-1]
+        face = cv2.warpAffine(new.face, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        mask = cv2.warpAffine(new.mask, back, size, flags=cv2.INTER_LINEAR)[..., None]
+        patch[:] = np.clip(patch + mask * (face - patch) + 0.5, 0, 255).astype(np.uint8)
     return picture
+
+
+def mask_in_frame(new: NewFace) -> Floats:
+    """Return how much of a frame is replaced: (H, W) float32, 0 where nothing changes."""
+    mask = np.zeros(new.frame.shape[:2], np.float32)
+    part, back = _place(new)
+    if mask[part].size:
+        mask[part] = cv2.warpAffine(new.mask, back, mask[part].shape[1::-1], flags=cv2.INTER_LINEAR)
+    return mask
+
+
+def _place(new: NewFace) -> tuple[tuple[slice, slice], Floats]:
+    """Return the part of the frame that a crop covers, and the matrix (2, 3) from the crop to that part."""
+    part, back = window(crop_corners(new.matrix, len(new.mask)), 1, new.frame), cv2.invertAffineTransform(new.matrix)
+    back[:, 2] -= part[1].start, part[0].start
+    return part, back

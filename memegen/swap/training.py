@@ -24,7 +24,7 @@ from memegen.face.cropping import soft_mask
 from memegen.face.topology import EYE_LIDS, LIPS, LOWER_LIP
 from memegen.swap.capacity import Capacity, choose_capacity
 from memegen.swap.cues import CUES, OPENINGS, measure
-from memegen.swap.faces import MARGIN, SIDE, FaceSet
+from memegen.swap.faces import MARGIN, SIDE, FaceSet, resized
 from memegen.swap.networks import Autoencoders
 from memegen.swap.swapper import Swapper, load_training, save_swapper
 
@@ -135,8 +135,7 @@ class _Person:
         masks = faces.masks()
         weights = np.stack([_weights(*pair) for pair in zip(masks, faces.landmarks, strict=True)])
         maps = np.stack([255 * masks, 255 / TOTAL * weights], -1).round().astype(np.uint8)
-        pictures = np.concatenate([faces.crops, maps], -1)
-        small = np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in pictures])
+        small = np.concatenate([resized(faces.crops, side), resized(maps, side)], -1)
         self._pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(capacity.device)
         cues = measure(faces.landmarks)
         self._cues = torch.from_numpy(cues).to(capacity.device)

@@ -1,0 +1,145 @@
+"""How well does a swap that was trained for some minutes keep faces, follow the body, and hide its seam?
+
+swap.py MEDIA [--minutes 5 | --steps N] [--pictures DIR]
+
+MEDIA has the GRID clips in the folder grid. The first two thirds of each clip train, the last third is kept out. L1 is
+the mean error of colours, 0 to 1, of faces drawn again by their own decoder, within the mask. Mouth and eyes are
+tracked again in the finished frames, without smoothing. Likeness: r of the swapped face with the mean face of either
+person, in grey, both without what all mean faces share. Seam: mean gradient where the mask fades, over the body's own.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from targets import correlation
+
+from memegen.swap import FaceSet, Swapper
+from memegen.swap.faces import alignment, cut_face
+
+PAIRS = (("brbk7n", "bbaf2n"), ("swiz3n", "pwij3p"), ("bbaf2n", "lrwp9a"), ("lrwp9a", "lbax4n"))
+SIDE = 96
+
+
+def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
+    """The first two thirds, and the rest."""
+    count = len(faces) * 2 // 3
+    return faces.some(slice(None, count)), faces.some(slice(count, None))
+
+
+def error(swapper: Swapper, faces: FaceSet, who: int) -> float:
+    """L1 of faces drawn again, within the mask."""
+    shown = faces.inner(swapper.side)
+    drawn = swapper.draw(swapper.encode(shown), who)
+    mask = drawn[..., 3:] > 127
+    return float((abs(drawn[..., :3].astype(float) - shown) * mask).sum() / mask.sum() / 3 / 255)
+
+
+def likeness(frames: list[np.ndarray], landmarks: np.ndarray, people: tuple[FaceSet, FaceSet]) -> tuple[float, float]:
+    """R of the mean face of the result with both people's, without the mean of the two."""
+
+    def mean(pictures: np.ndarray) -> np.ndarray:
+        grey = pictures.astype(float).mean((0, 3))
+        inside = grey[SIDE // 4 : SIDE * 3 // 4 + 8, SIDE // 5 : SIDE * 4 // 5]
+        return (inside - inside.mean()) / inside.std()
+
+    first, second = (mean(one.inner(SIDE)) for one in people)
+    matrices = [alignment(one, SIDE, 0.0) for one in landmarks]
+    seen = mean(np.stack([cut_face(frame, matrix, SIDE) for frame, matrix in zip(frames, matrices, strict=True)]))
+    shared = (first + second) / 2
+    ours, one, two = ((face - shared).ravel() for face in (seen, first, second))
+    return correlation(ours, one), correlation(ours, two)
+
+
+def seam(news: list[NewFace], after: list[np.ndarray]) -> tuple[float, int]:
+    """The gradient at the seam over the body's own, and the largest change where the mask is 0."""
+    ratios, outside = [], 0
+    for new, result in zip(news, after, strict=True):
+        mask = mask_in_frame(new)
+        grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (new.frame, result)]
+        old, now = (np.hypot(cv2.Sobel(one, cv2.CV_32F, 1, 0), cv2.Sobel(one, cv2.CV_32F, 0, 1)) for one in grey)
+        ring = (mask > 0.1) & (mask < 0.9)
+        ratios.append(now[ring].mean() / old[ring].mean())
+        outside = max(outside, int(cv2.absdiff(new.frame, result)[mask == 0].max()))
+    return float(np.mean(ratios)), outside
+
+
+def pair(names: tuple[str, str], media: Path, options: argparse.Namespace) -> str:
+    """Train and convert one pair; a row of the table."""
+    files = [media / f"grid/{name}.mpg" for name in names]
+    people = tuple(extract_faces(file) for file in files)
+    (train_a, kept_a), (train_b, kept_b) = (split(one) for one in people)
+    for state in train_swap(train_a, train_b, minutes=options.minutes, steps=options.steps):
+        pass
+    swapper, body = state.swapper, memegen.open_video(files[1])
+    news = [*draw_faces(swapper, body)]
+    after = [paste_face(new) for new in news]
+    landmarks = track(iter(after))
+    theirs, mine = motions(track(new.frame for new in news)), motions(landmarks)
+    third = slice(len(after) * 2 // 3, None)
+    cells = []
+    for name in ("mouth", "blink"):
+        gain = np.polyfit(theirs[name], mine[name], 1)[0]
+        rs = [correlation(theirs[name][part], mine[name][part]) for part in (slice(None), third)]
+        cells.append(f"{rs[0]:.2f} x {gain:.2f} | {rs[1]:.2f}")
+    near = likeness(after, landmarks, (people[0], people[1]))
+    line, outside = seam(news, after)
+    if options.pictures:
+        save(options.pictures, names, state.preview(), news, after)
+    return (
+        f"| {names[0]} on {names[1]} | {swapper.step} | {error(swapper, kept_a, 0):.4f} | {error(swapper, kept_b, 1):.4f}"
+        f" | {' | '.join(cells)} | {near[0]:.2f} | {near[1]:.2f} | {line:.2f} | {outside} |"
+    )
+
+
+def save(
+    folder: Path, names: tuple[str, str], preview: np.ndarray, news: list[NewFace], after: list[np.ndarray]
+) -> None:
+    """Write the preview, and frames before and after, to be looked at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = np.linspace(0, len(after) - 1, 8).round().astype(int)
+    rows = []
+    for half in (chosen[:4], chosen[4:]):
+        rows += [np.hstack([news[one].frame for one in half]), np.hstack([after[one] for one in half])]
+    for kind, picture in (("preview", preview), ("frames", np.vstack(rows))):
+        cv2.imwrite(str(folder / f"{'-'.join(names)}-{kind}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def conversion(media: Path) -> str:
+    """Frames a second at 640 x 480 with encoding, its track known, and the peak memory of the process so far."""
+    with tempfile.TemporaryDirectory() as name:
+        small = memegen.open_video(media / f"grid/{PAIRS[0][1]}.mpg")
+        frames = (cv2.resize(frame, (640, 480), interpolation=cv2.INTER_CUBIC) for frame in small.frames())
+        body = memegen.write_video(Path(name, "body.mp4"), frames, fps=small.fps)
+        people = [extract_faces(media / f"grid/{PAIRS[0][0]}.mpg"), extract_faces(body)]
+        for state in train_swap(*people, steps=20):
+            pass
+        rates = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            memegen.write_video(Path(name, "out.mp4"), swap_faces(state.swapper, body), fps=body.fps)
+            rates.append(body.frame_count / (time.perf_counter() - begun))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return f"640 x 480: {np.median(rates):.0f} frames/s with encoding; peak memory {peak:.0f} MB"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("media", type=Path)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--pairs", type=int, default=len(PAIRS))
+    options = parser.parse_args()
+    print(
+        "| face on body | steps | L1 face | L1 body | mouth | kept out | blink | kept out | r face | r body | seam | outside |"
+    )
+    print("|" + "---|" * 12)
+    for names in PAIRS[: options.pairs]:
+        print(pair(names, options.media, options), flush=True)
+    print(conversion(options.media))
+
+
+if __name__ == "__main__":
+    main()
