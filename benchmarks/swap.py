@@ -10,11 +10,20 @@ person, in grey, both without what all mean faces share. Seam: mean gradient whe
 
 from __future__ import annotations
 
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
 import cv2
 import numpy as np
+from quality import motions, track
 from targets import correlation
 
-from memegen.swap import FaceSet, Swapper
+import memegen
+from memegen.swap import FaceSet, Swapper, extract_faces, swap_faces, train_swap
+from memegen.swap.conversion import NewFace, draw_faces, mask_in_frame, paste_face
 from memegen.swap.faces import alignment, cut_face
 
 PAIRS = (("brbk7n", "bbaf2n"), ("swiz3n", "pwij3p"), ("bbaf2n", "lrwp9a"), ("lrwp9a", "lbax4n"))
@@ -69,8 +78,7 @@ def pair(names: tuple[str, str], media: Path, options: argparse.Namespace) -> st
     files = [media / f"grid/{name}.mpg" for name in names]
     people = tuple(extract_faces(file) for file in files)
     (train_a, kept_a), (train_b, kept_b) = (split(one) for one in people)
-    for state in train_swap(train_a, train_b, minutes=options.minutes, steps=options.steps):
-        pass
+    *_, state = train_swap(train_a, train_b, minutes=options.minutes, steps=options.steps)
     swapper, body = state.swapper, memegen.open_video(files[1])
     news = [*draw_faces(swapper, body)]
     after = [paste_face(new) for new in news]
@@ -112,8 +120,7 @@ def conversion(media: Path) -> str:
         frames = (cv2.resize(frame, (640, 480), interpolation=cv2.INTER_CUBIC) for frame in small.frames())
         body = memegen.write_video(Path(name, "body.mp4"), frames, fps=small.fps)
         people = [extract_faces(media / f"grid/{PAIRS[0][0]}.mpg"), extract_faces(body)]
-        for state in train_swap(*people, steps=20):
-            pass
+        *_, state = train_swap(*people, steps=20)
         rates = []
         for _ in range(3):
             begun = time.perf_counter()
