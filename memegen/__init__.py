@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from memegen.meme import make_meme
     from memegen.provenance.inspection import inspect
     from memegen.templates import TEMPLATES, Template, load_template
-    from memegen.widgets import MemeForm
+    from memegen.widgets import MemeForm, SwapForm
 
 _HOMES = {  # public name: module, imported at first use so that `import memegen` and `memegen --help` are instant
     **dict.fromkeys(["Animator", "load_animator"], "animator"),
@@ -48,7 +48,7 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     **dict.fromkeys(["cluster", "make_batch"], "batch"),
     "read_image": "media.images",
     "make_meme": "meme",
-    "MemeForm": "widgets",
+    **dict.fromkeys(["MemeForm", "SwapForm"], "widgets"),
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
     "Sound": "media.options",
     **dict.fromkeys(["Video", "from_moviepy", "open_video", "write_video"], "media.video"),
@@ -66,6 +66,7 @@ __all__ = [
     "OutputError",
     "Processes",
     "Sound",
+    "SwapForm",
     "Template",
     "UnavailableError",
     "Video",

@@ -37,11 +37,11 @@ ROOMS = {
     "templates": "base media singer",
     "look": "base media face",
     "provenance": "base media templates",
-    "preview": "base media face fomm mesh",
+    "preview": "base media face fomm mesh swap",
     "meme": "base media singer face fomm animator templates look provenance",
     "batch": "base media singer animator templates meme",
     "cli": "base media singer face fomm animator templates look provenance meme batch",
-    "widgets": "base media singer face fomm animator templates look provenance preview meme batch",
+    "widgets": "base media singer face fomm animator templates look provenance preview meme batch swap",
     "__init__": "base media face animator templates look provenance meme batch widgets",
     "__main__": "cli",
 }

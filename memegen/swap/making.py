@@ -17,7 +17,7 @@ from memegen.base.files import whole_file
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, Stage
 from memegen.look.options import Look
-from memegen.media.destinations import destination_of, fill_in
+from memegen.media.destinations import Destination, destination_of, fill_in
 from memegen.media.encoders import check_limit, check_transparent, parse_size, writing
 from memegen.media.options import BOTH, TARGET, Cut, Sound
 from memegen.media.subjects import open_subject, still_of
@@ -28,6 +28,7 @@ from memegen.swap.faces import FaceSet, extract_faces
 from memegen.swap.options import Swapping
 
 if TYPE_CHECKING:
+    from memegen.swap.swapper import Swapper
     from memegen.swap.training import TrainingState
 
 OPTIONS = (Swapping, Cut, Look, Sound)
@@ -76,22 +77,44 @@ def swap(
         people = _both(faces, clip, swapping, progress)
         file = Path(checkpoint) if checkpoint else path.with_suffix(".safetensors")
         preview = path.with_name(f"{path.stem}-preview.png") if out else None
-        from memegen.swap.conversion import swap_faces
-
         swapper = _trained(people, swapping, file, preview, progress).swapper
-        result = write_clip(
-            path,
-            swap_faces(swapper, clip, onto=swapping.onto, progress=progress),
-            dress=(look, cut, sound, place),
-            photo=still_of(clip),
-            driving=clip,
-            lyrics=None,
-            audio=_heard(clip, cut),
-            number=SWAP_NUMBER,
-            marks=Marks(engine=SWAP, template="own clip", credit="a user's own clip", subject="video"),
-        )
+        result = write_swap(path, swapper, clip, (look, cut, sound, place), onto=swapping.onto, progress=progress)
         weakref.finalize(result, stack.pop_all().close)
     return result
+
+
+def write_swap(
+    path: Path,
+    swapper: Swapper,
+    clip: Video,
+    dress: tuple[Look, Cut, Sound, Destination],
+    *,
+    onto: int | None = None,
+    progress: Progress | None = None,
+) -> Video:
+    """Put the face that was learned into a clip, and write that with its sound and its marks.
+
+    Args:
+        path: The file to write, checked.
+        swapper: What was learned.
+        clip: The body's clip.
+        dress: As `write_clip` takes it.
+        onto: Which person of the clip, see `swap_faces`.
+        progress: Told how far it is.
+    """
+    from memegen.swap.conversion import swap_faces
+
+    return write_clip(
+        path,
+        swap_faces(swapper, clip, onto=onto, progress=progress),
+        dress=dress,
+        photo=still_of(clip),
+        driving=clip,
+        lyrics=None,
+        audio=_heard(clip, dress[1]),
+        number=SWAP_NUMBER,
+        marks=Marks(engine=SWAP, template="own clip", credit="a user's own clip", subject="video"),
+    )
 
 
 def _open_body(body: str | Path | Video, cut: Cut, progress: Progress | None) -> Video:

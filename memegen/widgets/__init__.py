@@ -1,5 +1,6 @@
-"""The form of the first notebook, from core ipywidgets: what it does is done by the rest of the package."""
+"""The forms of the notebooks, from core ipywidgets: what they do is done by the rest of the package."""
 
 from memegen.widgets.form import MemeForm
+from memegen.widgets.swap import SwapForm
 
-__all__ = ["MemeForm"]
+__all__ = ["MemeForm", "SwapForm"]

@@ -64,12 +64,7 @@ class Result:
         """Show a finished clip, playing, and small below it the singer."""
         name, song = meme.path.name, html.escape(title)
         label = f"The meme: {photo} sings {title}"
-        clip = meme.to_html(label=label, playing=True, more=f'onloadeddata="{INTO_VIEW}" onload="{INTO_VIEW}"')
-        sound = f'<button class="meme-button meme-sound" aria-pressed="false" onclick="{SOUND}">Sound on</button>'
-        self._clip.value = (
-            f'<div class="meme-result" style="--shape: {meme.width / meme.height:.4f}">'
-            f"{clip}{sound if meme.has_audio else ''}</div>"
-        )
+        self._clip.value = sounding(meme, label, f'onloadeddata="{INTO_VIEW}" onload="{INTO_VIEW}"')
         self._share.value = (
             f'<button class="meme-button" hidden data-name="{html.escape(name, quote=True)}" '
             f'onclick="{SHARE}">Share</button><img src="data:," alt="" hidden onerror="{CAN_SHARE}">'
@@ -92,3 +87,12 @@ class Result:
         name = html.escape(Path(files[-1][0]).name)
         jump = f'<img src="data:," alt="" hidden onerror="{TO_PHOTO}">'
         self._hint.value = f"<p>{name} is in step 2 above: tick the box there, then press Make it sing.{jump}</p>"
+
+
+def sounding(clip: Video, label: str, more: str) -> str:
+    """Write a clip that plays at once, with a button for its sound, as HTML; arguments as in `Video.to_html`."""
+    sound = f'<button class="meme-button meme-sound" aria-pressed="false" onclick="{SOUND}">Sound on</button>'
+    return (
+        f'<div class="meme-result" style="--shape: {clip.width / clip.height:.4f}">'
+        f"{clip.to_html(label=label, playing=True, more=more)}{sound if clip.has_audio else ''}</div>"
+    )

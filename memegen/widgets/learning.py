@@ -1,0 +1,112 @@
+"""What a swap's training shows while it goes on: faces as they are drawn now, and the curve of the errors."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import ipywidgets
+import numpy as np
+
+from memegen.base.arrays import Image
+from memegen.swap.faces import FaceSet
+from memegen.swap.lesson import redrawn
+from memegen.widgets import elements
+
+if TYPE_CHECKING:
+    from memegen.swap.training import TrainingState
+
+RENEWED = 2.0  # seconds between two pictures
+FIRST = 20  # step of the second moment that is kept; the others are each at twice the step before
+WIDTH, HEIGHT = 600, 150  # of the curve, which grows and shrinks with the page
+COLOURS = "#7c3aed", "#d55e00"  # of both people's errors
+
+
+class Moment(NamedTuple):
+    """One face at some step of the training.
+
+    Attributes:
+        step: The step.
+        picture: The face as it was drawn again then, uint8 RGB (1, side, side, 3).
+    """
+
+    step: int
+    picture: Image
+
+
+class LearningView:
+    """The pictures and the curve of one training; also keeps how one face came out at doubling steps."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self._grids = [ipywidgets.HTML(), ipywidgets.HTML()]
+        self._curve = ipywidgets.HTML()
+        self._errors: list[tuple[int, float, float]] = []
+        self._names: Sequence[str] = ()
+        self._one: FaceSet | None = None
+        self._shown = -math.inf
+        grids = elements.row(*(elements.column(grid) for grid in self._grids), style="meme-pair")
+        self.panel = elements.column(grids, self._curve)
+
+    def begin(self, unseen: FaceSet, names: Sequence[str], *, new: bool) -> None:
+        """Make ready for a training.
+
+        Args:
+            unseen: Faces of person 0 that it does not see; the first is watched.
+            names: Where the faces of both people are from.
+            new: Whether it begins anew.
+        """
+        self._one, self._names, self._shown = unseen.some(slice(1)), names, -math.inf
+        if new:
+            self.moments, self._errors = [], []
+
+    def show(self, state: TrainingState) -> None:
+        """Show a state of the training, if the last was shown a while ago."""
+        step = state.swapper.step
+        if math.isfinite(state.losses[0]):
+            self._errors.append((step, *state.losses))
+        if self._one is not None and (state.ended or step in (0, FIRST) or step >= 2 * self.moments[-1].step > 0):
+            self.moments.append(Moment(step, redrawn(state.swapper, self._one, 0)))
+        now = time.monotonic()
+        if state.ended or now - self._shown > RENEWED:
+            self._shown = now
+            for grid, rows, who in zip(self._grids, np.vsplit(state.preview(), 2), (0, 1), strict=True):
+                grid.value = self._figure(rows, who)
+            self._curve.value = curve(self._errors)
+
+    def _figure(self, rows: Image, who: int) -> str:
+        name, other = self._names[who], self._names[1 - who]
+        words = f"{name}. Top: the picture. Middle: drawn again. Bottom: the same expression with the face of {other}."
+        return elements.figure(elements.picture(rows, alt=f"Faces of {name} as they are drawn now"), words)
+
+
+def said_of(state: TrainingState) -> str:
+    """Describe a state of the training in a few words."""
+    first, second = state.losses
+    errors = f", errors {100 * first:.1f} and {100 * second:.1f} %" if math.isfinite(first) else ""
+    return f"Training, step {state.swapper.step}{errors}"
+
+
+def curve(errors: Sequence[tuple[int, float, float]]) -> str:
+    """Draw the errors of both people over the steps, as HTML; nothing before there are two points.
+
+    Args:
+        errors: Step and mean error of each person's colours, 0 to 1.
+    """
+    if len(errors) < 2:
+        return ""
+    steps, *both = np.array(errors).T
+    top = max(one.max() for one in both)
+    lines = ""
+    for one, colour in zip(both, COLOURS, strict=True):
+        x, y = WIDTH * steps / steps[-1], HEIGHT * (1 - one / top)
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        lines += f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="3"/>'
+    words = f"Errors from {100 * top:.1f} % (top) to 0 (bottom), over {steps[-1]:.0f} steps."
+    frame = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="gray"/>'
+    size = f'viewBox="-2 -2 {WIDTH + 4} {HEIGHT + 4}" style="width: 100%; height: auto; display: block"'
+    drawing = f'<svg role="img" aria-label="{words}" {size}>{frame}{lines}</svg>'
+    legend = f"{words} Violet: the face above left; orange: the other."
+    return elements.figure(drawing, legend)
