@@ -94,9 +94,11 @@ def pair(names: tuple[str, str], media: Path, options: argparse.Namespace) -> st
     line, outside = seam(news, after)
     if options.pictures:
         save(options.pictures, names, state.preview(), news, after)
+    errors = f"{error(swapper, kept_a, 0):.4f} | {error(swapper, kept_b, 1):.4f}"
+    follows = " | ".join(cells)
     return (
-        f"| {names[0]} on {names[1]} | {swapper.step} | {error(swapper, kept_a, 0):.4f} | {error(swapper, kept_b, 1):.4f}"
-        f" | {' | '.join(cells)} | {near[0]:.2f} | {near[1]:.2f} | {line:.2f} | {outside} |"
+        f"| {names[0]} on {names[1]} | {swapper.step} | {errors} | {follows} | {near[0]:.2f} | {near[1]:.2f} "
+        f"| {line:.2f} | {outside} |"
     )
 
 
@@ -139,9 +141,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--pairs", type=int, default=len(PAIRS))
     options = parser.parse_args()
-    print(
-        "| face on body | steps | L1 face | L1 body | mouth | kept out | blink | kept out | r face | r body | seam | outside |"
-    )
+    titles = "face on body | steps | L1 face | L1 body | mouth | kept out | blink | kept out | r face | r body | seam"
+    print(f"| {titles} | outside |")
     print("|" + "---|" * 12)
     for names in PAIRS[: options.pairs]:
         print(pair(names, options.media, options), flush=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from memegen.media.video import Video, from_moviepy, open_video, write_video
     from memegen.meme import make_meme
     from memegen.provenance.inspection import inspect
+    from memegen.swap.making import swap
     from memegen.templates import TEMPLATES, Template, load_template
     from memegen.widgets import MemeForm, SwapForm
 
@@ -51,6 +52,7 @@ _HOMES = {  # public name: module, imported at first use so that `import memegen
     **dict.fromkeys(["MemeForm", "SwapForm"], "widgets"),
     **dict.fromkeys(["TEMPLATES", "Template", "load_template"], "templates"),
     "Sound": "media.options",
+    "swap": "swap",
     **dict.fromkeys(["Video", "from_moviepy", "open_video", "write_video"], "media.video"),
 }
 
@@ -83,6 +85,7 @@ __all__ = [
     "make_meme",
     "open_video",
     "read_image",
+    "swap",
     "track_face",
     "write_video",
 ]
@@ -91,7 +94,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'memegen' has no attribute {name!r}")
-    return getattr(import_module(f"memegen.{_HOMES[name]}"), name)
+    home = import_module(f"memegen.{_HOMES[name]}")
+    return getattr(home, name, home)  # a room that can be called is a verb itself
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: memegen make, batch, demo, inspect, templates and checkpoints."""
+"""The command line: memegen make, batch, swap, demo, inspect, templates and checkpoints."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from memegen.face.cropping import FaceBox
+    from memegen.media.video import Video
 
 DEFAULT = "daisy-bell"
 SONGS = (".mp3", ".wav", ".m4a", ".ogg", ".opus", ".flac")
@@ -59,6 +60,7 @@ METAVARS = {
     **dict.fromkeys(("top", "bottom", "label", "words"), "TEXT"),
     **dict.fromkeys(("audio", "subtitles"), "FILE"),
     **dict.fromkeys(("expression", "motion"), "GAIN"),
+    **dict.fromkeys(("whose", "onto"), "N"),
     **{
         "destination": "PLACE",
         "face": "N",
@@ -129,7 +131,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"memegen: {_sentence(error)}\n")
         return 1
     except KeyboardInterrupt:
-        done = "finished clips are kept" if options.run is _batch else "nothing was written"
+        kept = {
+            _batch: "finished clips are kept",
+            _swap: "what was learned is kept, and the same command goes on from it",
+        }
+        done = kept.get(options.run, "nothing was written")
         sys.stderr.write(f"\nmemegen: Stopped; {done}.\n")
         return INTERRUPTED
     except BrokenPipeError:  # the reader closed the pipe, as in `memegen templates | head -1`
@@ -193,6 +199,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_make(commands)
     _add_batch(commands)
+    _add_swap(commands)
     _add_rest(commands)
     for command in commands.choices.values():
         command.add_argument("--verbose", action="store_true", help="show more, such as the messages of ffmpeg")
@@ -236,6 +243,33 @@ def _add_batch(commands: Any) -> None:
     batch.set_defaults(run=_batch)
 
 
+def _add_swap(commands: Any) -> None:
+    from memegen.look.options import Look
+    from memegen.media.options import Cut, Sound
+    from memegen.swap.options import Swapping
+
+    usage = "%(prog)s FACES [FACES ...] BODY -o OUT [options]"
+    about = (
+        "Train networks on two people, and put the face of FACES onto the person in BODY. A run that was stopped or "
+        "killed goes on from its checkpoint when the same command is given again."
+    )
+    swap = commands.add_parser("swap", help="put a face onto somebody else", usage=usage, description=about)
+    faces = "clips, folders or zip files of photos that show one person: at least 20 different pictures"
+    swap.add_argument("faces", metavar="FACES", nargs="+", help=faces)
+    swap.add_argument("body", metavar="BODY", help="the last word: the video that gets the face; its sound is kept")
+    out = f"the file to write: {KINDS}; a preview picture beside it is renewed during the training"
+    swap.add_argument("-o", "--out", metavar="OUT", type=Path, required=True, help=out)
+    kept = "the .safetensors file that keeps what was learned; beside OUT when left out"
+    swap.add_argument("--checkpoint", metavar="FILE", type=Path, help=kept)
+    agreed = "say that both people agreed, the one whose face it is and the one in BODY; this is remembered"
+    swap.add_argument("--i-have-permission", action="store_true", help=agreed)
+    _add_group(swap, "the training, and who is who", Swapping)
+    _add_group(swap, "the clip and the file", Cut, without=("from_sound",))
+    _add_group(swap, "captions and canvas", Look, without=("subtitles",))
+    _add_group(swap, "sound", Sound)
+    swap.set_defaults(run=_swap)
+
+
 def _add_rest(commands: Any) -> None:
     about = "Make the bundled portrait sing."
     demo = commands.add_parser("demo", help="make the bundled portrait sing", description=about)
@@ -277,9 +311,9 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     _add_group(command, "only with a checkpoint, as in --engine vox", FommOptions)
 
 
-def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any]) -> None:
+def _add_group(command: argparse.ArgumentParser, title: str, kind: type[Any], *, without: Sequence[str] = ()) -> None:
     group = command.add_argument_group(title)
-    for one in options_of(kind):
+    for one in (one for one in options_of(kind) if one.name not in without):
         place = group.add_mutually_exclusive_group()
         if one.name not in ONLY_SWITCHES:
             flag = f"--{_dashed(one.name)}"
@@ -304,7 +338,9 @@ def _reading(one: Option) -> dict[str, Any]:
         return {"choices": list(one.choices), **({"metavar": "PLACE"} if one.name == "destination" else {})}
     if one.default is False and one.name != "subtitles":
         return {"action": "store_true"}
-    read = {"loudness": _number_or_off, "crop": _box}.get(one.name, _number if one.is_number else str)
+    read = {"loudness": _number_or_off, "crop": _box, "whose": _count, "onto": _count}.get(
+        one.name, _number if one.is_number else str
+    )
     return {"metavar": METAVARS.get(one.name, one.unit.upper()), "type": read, **REPEATS.get(one.name, {})}
 
 
@@ -313,6 +349,13 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number: write it as in 1.5.") from error
+
+
+def _count(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number: count from 0 at the left.") from error
 
 
 def _number_or_off(text: str) -> float | None:
@@ -364,12 +407,34 @@ def _sing(photo: str | Path, song: str | dict[int, str], out: Path, words: Mappi
     begun = time.monotonic()
     with ProgressBars(drawn=sys.stderr.isatty()) as bars:
         meme = make_meme(photo, song, out=out, progress=bars, **words)
-    sound = "with sound" if meme.has_audio else "without sound"
-    took = time.monotonic() - begun
-    sys.stdout.write(f"{out}: {meme.duration:.1f} s {sound}, {meme.width} x {meme.height}, made in {took:.1f} s\n")
+    sys.stdout.write(_made(out, meme, begun))
     place = destination_of(words)
     if place.source:
         sys.stdout.write(f"{place.title}: {place.limits}. {place.note}".rstrip() + "\n")
+
+
+def _made(out: Path, clip: Video, begun: float) -> str:
+    """Say in a line what was made."""
+    sound = "with sound" if clip.has_audio else "without sound"
+    took = time.monotonic() - begun
+    return f"{out}: {clip.duration:.1f} s {sound}, {clip.width} x {clip.height}, made in {took:.1f} s\n"
+
+
+def _swap(options: argparse.Namespace) -> None:
+    from memegen.base.progress import ProgressBars
+    from memegen.provenance.consent import SWAP_QUESTION
+    from memegen.swap.making import OPTIONS, swap
+
+    begun = time.monotonic()
+    words = _given(options, OPTIONS)
+    sort_options(words, *OPTIONS)
+    _ask_permission(options, SWAP_QUESTION)
+    faces = options.faces if len(options.faces) > 1 else options.faces[0]
+    with ProgressBars(drawn=sys.stderr.isatty()) as bars:
+        clip = swap(faces, options.body, out=options.out, checkpoint=options.checkpoint, progress=bars, **words)
+    sys.stdout.write(_made(options.out, clip, begun))
+    kept = options.checkpoint or options.out.with_suffix(".safetensors")
+    sys.stdout.write(f"What was learned is in {kept}. For sharper faces give the command again with more --minutes.\n")
 
 
 def _batch(options: argparse.Namespace) -> bool:
@@ -468,15 +533,16 @@ def _check_songs(song: str | dict[int, str], words: Mapping[str, Any]) -> list[s
     return clips
 
 
-def _ask_permission(options: argparse.Namespace) -> None:
+def _ask_permission(options: argparse.Namespace, question: str | None = None) -> None:
     """Make sure that people agreed (remembered on this machine), and say what leaving out the label means."""
     from memegen.provenance import consent
 
+    question = question or consent.QUESTION
     if options.i_have_permission:
-        consent.remember()
-    elif not consent.remembered():
+        consent.remember(question)
+    elif not consent.remembered(question):
         raise InputError(
-            f"{consent.QUESTION} If so, add --i-have-permission; it is remembered. RESPONSIBLE_USE.md has the rules."
+            f"{question} If so, add --i-have-permission; it is remembered. RESPONSIBLE_USE.md has the rules."
         )
     if getattr(options, "label", True) is False:
         sys.stderr.write("memegen: There is no label: wherever you post the clip, say that it was made with AI.\n")
@@ -509,9 +575,7 @@ def _words(options: argparse.Namespace) -> dict[str, Any]:
     from memegen.media.encoders import parse_size
     from memegen.meme import OPTIONS
 
-    words = {
-        one.name: getattr(options, one.name) for kind in OPTIONS for one in options_of(kind) if one.name in options
-    }
+    words = _given(options, OPTIONS)
     if "face" in words:
         face = words.pop("face")
         words |= {} if _duet(options) else {"face": _face(face)}
@@ -522,6 +586,11 @@ def _words(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"The engine mesh can't use {' or '.join(foreign)}: leave that out, or add --engine vox.")
     check_engine(options.engine)
     return words | {"engine": options.engine}
+
+
+def _given(options: argparse.Namespace, kinds: Sequence[type[Any]]) -> dict[str, Any]:
+    """Return the options of some dataclasses that were given, by their names."""
+    return {one.name: getattr(options, one.name) for kind in kinds for one in options_of(kind) if one.name in options}
 
 
 def _checkpoints(options: argparse.Namespace) -> None:

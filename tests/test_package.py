@@ -39,10 +39,11 @@ ROOMS = {
     "provenance": "base media templates",
     "preview": "base media face fomm mesh swap",
     "meme": "base media singer face fomm animator templates look provenance",
+    "swap": "base media face mesh look provenance meme",
     "batch": "base media singer animator templates meme",
-    "cli": "base media singer face fomm animator templates look provenance meme batch",
-    "widgets": "base media singer face fomm animator templates look provenance preview meme batch swap",
-    "__init__": "base media face animator templates look provenance meme batch widgets",
+    "cli": "base media singer face fomm animator templates look provenance meme swap batch",
+    "widgets": "base media singer face fomm animator templates look provenance preview meme swap batch",
+    "__init__": "base media face animator templates look provenance meme swap batch widgets",
     "__main__": "cli",
 }
 PROCESSES = {"subprocess", "multiprocessing", "pty"}

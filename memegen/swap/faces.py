@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.base.errors import InputError, MemegenError
-from memegen.base.files import check_file, expanded
+from memegen.base.files import expanded, is_address
 from memegen.base.progress import Progress, Stage, counted
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import soft_mask, window
 from memegen.face.detection import detect_faces, mesh_near, pick_face, refine_eyes
 from memegen.face.targets import TargetTrack, first_faces, how_visible, watch_targets
 from memegen.face.topology import BONE, FACE_OVAL, LEFT_EYE, RIGHT_EYE, Landmarks, eye_distance, face_model
-from memegen.media.animations import is_animation
-from memegen.media.images import PHOTO_SUFFIXES, is_movie, photos_in, read_image
-from memegen.media.video import Video, open_video
+from memegen.media.images import PHOTO_SUFFIXES, PhotoSource, photos_in, read_image
+from memegen.media.subjects import open_subject
+from memegen.media.video import Video
 from memegen.mesh.motion import fit_pose
 from memegen.mesh.rest import turned_aside
 
@@ -57,7 +57,7 @@ INSET = 0.94  # size of what is swapped, over that of the face
 STAGE = "Cutting out faces"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FaceSet:
     """Faces of one person, all in the same place.
 
@@ -76,7 +76,7 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.crops)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         left = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
         return f"{len(self)} faces from {self.name}" + (f"; left out: {left}." if left else ".")
 
@@ -248,18 +248,19 @@ def _part(
     source: str | Path | Video, face: int | None, left_out: Counter[str], progress: Progress | None
 ) -> list[_Cut]:
     """Cut the faces out of one source."""
-    if isinstance(source, Video):
-        finds = _in_clip(source, face, left_out, progress)
-    elif (path := expanded(source)).is_dir():
-        finds = _in_photos(photos_in(path), left_out, progress)
-    elif zipfile.is_zipfile(check_file(path, kind="clip or photo")):
-        with zipfile.ZipFile(path) as archive:
-            return _sharp([*_cut_out(_in_photos(_Packed(archive), left_out, progress), left_out)], left_out)
-    elif is_movie(path) or is_animation(path):
-        finds = _in_clip(open_video(path), face, left_out, progress)
-    else:
-        finds = _in_photos([path], left_out, progress)
-    return _sharp([*_cut_out(finds, left_out)], left_out)
+    with ExitStack() as stack:
+        file = None if isinstance(source, Video) or is_address(source) else expanded(source)
+        if file is not None and file.is_dir():
+            finds = _in_photos(photos_in(file), left_out, progress)
+        elif file is not None and zipfile.is_zipfile(file):
+            finds = _in_photos(_Packed(stack.enter_context(zipfile.ZipFile(file))), left_out, progress)
+        else:
+            subject = open_subject(source, progress)
+            if isinstance(subject, Video):
+                finds = _in_clip(subject, face, left_out, progress)
+            else:
+                finds = _in_photos([subject], left_out, progress)
+        return _sharp([*_cut_out(finds, left_out)], left_out)
 
 
 def _in_clip(clip: Video, face: int | None, left_out: Counter[str], progress: Progress | None) -> Iterator[_Find]:
@@ -276,7 +277,7 @@ def _in_clip(clip: Video, face: int | None, left_out: Counter[str], progress: Pr
                 yield _Find(frame, track.landmarks[number])
 
 
-def _in_photos(photos: Sequence[Path | bytes], left_out: Counter[str], progress: Progress | None) -> Iterator[_Find]:
+def _in_photos(photos: Sequence[PhotoSource], left_out: Counter[str], progress: Progress | None) -> Iterator[_Find]:
     """Find the largest face of each photo."""
     spread = np.linspace(0, len(photos) - 1, min(len(photos), MOST)).round().astype(int)
     left_out["more than are needed"] += len(photos) - len(spread)
@@ -288,7 +289,7 @@ def _in_photos(photos: Sequence[Path | bytes], left_out: Counter[str], progress:
             yield found
 
 
-def _look(photo: Path | bytes) -> _Find | str:
+def _look(photo: PhotoSource) -> _Find | str:
     """Find the face of a photo, or say why there is none."""
     try:
         picture = read_image(photo, max_side=LARGEST_SIDE)
@@ -304,7 +305,8 @@ class _Packed(Sequence[bytes]):
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._photos = [one for one in archive.infolist() if Path(one.filename).suffix.lower() in PHOTO_SUFFIXES]
+        listed = sorted(archive.infolist(), key=lambda one: one.filename)
+        self._photos = [one for one in listed if Path(one.filename).suffix.lower() in PHOTO_SUFFIXES]
 
     def __len__(self) -> int:
         return len(self._photos)
