@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 KEPT_OUT = 0.1  # part of the faces, the last ones, that a training does not see
 FEWEST = 2  # but at least so many
 NUMBERS = 64  # of the straight-line rival, as many as the bottleneck has
+
+
+class Moment(NamedTuple):
+    """How one face came out at some step of a training.
+
+    Attributes:
+        step: The step.
+        picture: The face as it was drawn again then, uint8 RGB (1, side, side, 3).
+    """
+
+    step: int
+    picture: Image
 
 
 def keep_out(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
@@ -63,7 +75,7 @@ def errors(drawn: Image, faces: FaceSet) -> Floats:
 
 
 def sharpness(pictures: Image) -> Floats:
-    """Measure how much fine detail pictures (N, H, H, 3) have: (N,), how far a pixel is from the mean of its neighbours.
+    """Measure how much fine detail pictures (N, H, H, 3) have: (N,), how far pixels are from their neighbours.
 
     Only the middle counts, where the face is.
     """
@@ -72,19 +84,31 @@ def sharpness(pictures: Image) -> Floats:
     return np.array([np.abs(cv2.Laplacian(one, cv2.CV_32F)).mean() for one in middle])
 
 
-def turned(code: Floats, number: int | str, values: Floats) -> Floats:
-    """Return copies of a code (CODE,) in which one number, by its place or its name in CUES, takes other values.
+def turned(code: Floats, number: int | str, low: float, high: float, count: int = 7) -> Floats:
+    """Return copies of a code (CODE,) in which one number goes from a low to a high value: (count, CODE).
+
+    Args:
+        code: As `Swapper.encode` gives it.
+        number: Which one, by its place or its name in CUES.
+        low: Its first value.
+        high: Its last.
+        count: How many copies.
 
     Raises:
         InputError: There is no such number.
     """
     place = CUES.index(number) if number in CUES else number
-    if not isinstance(place, int) or not 0 <= place < len(code):
+    if not isinstance(place, int | np.integer) or not 0 <= place < len(code):
         names = ", ".join(CUES)
         raise InputError(f"There is no number {number!r} in a code: give 0 to {len(code) - 1}, or one of {names}.")
-    codes = np.repeat(code[None], len(values), 0)
-    codes[:, place] = values
+    codes = np.repeat(code[None], count, 0)
+    codes[:, place] = np.linspace(low, high, count)
     return codes
+
+
+def busiest(codes: Floats) -> int:
+    """Return the place of the free number, of codes (N, CODE), that changes most: one that has no name."""
+    return len(CUES) + int(codes[:, len(CUES) :].std(0).argmax())
 
 
 def most_alike(first: Floats, second: Floats, count: int = 4) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -108,11 +132,6 @@ def likeness_of(first: Floats, second: Floats) -> Floats:
     """Return Pearson's r of pairs of codes, (N, CODE) each: (N,), 1 where all numbers rise and fall together."""
     one, two = (codes - codes.mean(1, keepdims=True) for codes in (first, second))
     return np.asarray((one * two).sum(1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)))
-
-
-def how_new(unseen: Floats, seen: Floats) -> Floats:
-    """Return how far codes (N, CODE) are from the nearest of those that were trained, (M, CODE): (N,)."""
-    return np.asarray(np.linalg.norm(unseen[:, None] - seen[None], axis=2).min(1))
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import redrawn
+from memegen.swap.lesson import Moment, redrawn
 from memegen.widgets import elements
 
 if TYPE_CHECKING:
@@ -22,18 +22,6 @@ RENEWED = 2.0  # seconds between two pictures
 FIRST = 20  # step of the second moment that is kept; the others are each at twice the step before
 WIDTH, HEIGHT = 600, 150  # of the curve, which grows and shrinks with the page
 COLOURS = "#7c3aed", "#d55e00"  # of both people's errors
-
-
-class Moment(NamedTuple):
-    """One face at some step of the training.
-
-    Attributes:
-        step: The step.
-        picture: The face as it was drawn again then, uint8 RGB (1, side, side, 3).
-    """
-
-    step: int
-    picture: Image
 
 
 class LearningView:

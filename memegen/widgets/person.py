@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +165,9 @@ class PersonChoice:
             faces = self._faces_of(tell)
             job.check()
             if faces is not None:
-                self.faces = faces
-                said = str(faces).replace(faces.name, name) if name else str(faces)
-                self._sheet.value = elements.figure(elements.picture(sheet(faces), alt=f"Some of the {said}"), said)
+                self.faces = replace(faces, name=name or faces.name)
+                picture = elements.picture(sheet(faces), alt=f"Some of the {self.faces}")
+                self._sheet.value = elements.figure(picture, str(self.faces))
                 self.status.say("")
 
     def _faces_of(self, tell: Progress) -> FaceSet | None:

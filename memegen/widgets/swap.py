@@ -16,6 +16,7 @@ import ipywidgets
 from IPython import display as page
 
 from memegen.base.devices import check_torch
+from memegen.base.downloads import asset
 from memegen.base.errors import InputError
 from memegen.base.files import plain_name
 from memegen.base.progress import Progress
@@ -26,13 +27,12 @@ from memegen.media.video import Video, write_video
 from memegen.meme import make_meme
 from memegen.preview import PORTRAIT
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import keep_out
+from memegen.swap.lesson import Moment, keep_out
 from memegen.swap.making import write_swap
-from memegen.templates import load_template
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import has_gpu
 from memegen.widgets.jobs import Job, Turns, WholeJob
-from memegen.widgets.learning import LearningView, Moment, said_of
+from memegen.widgets.learning import LearningView, said_of
 from memegen.widgets.person import PersonChoice
 from memegen.widgets.platforms import somebody_there, under_voila
 from memegen.widgets.result import INTO_VIEW, sounding
@@ -275,8 +275,8 @@ class SwapForm:
         out = self._folder / "portrait.mp4"
         if not out.is_file():
             make_meme(PORTRAIT, SAMPLE_SONG, out=out, duration=SAMPLE_SECONDS, mute=True, progress=progress)
-        return out, "the sample: Grace Hopper, 1984, made to sing by memegen"
+        return out, "Grace Hopper (the sample)"
 
 
 def _sample_body(progress: Progress) -> tuple[Path, str]:
-    return load_template(SAMPLE_BODY).path, "the sample: the drawn singer of “Daisy Bell”"
+    return asset(f"templates/{SAMPLE_BODY}.mp4"), "the drawn singer (the sample)"

@@ -1,0 +1,90 @@
+"""Figures about a face swap: its networks as a graph, a code as bars, and a face that gets sharper step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from memegen.base.arrays import Floats
+from memegen.preview.pages import new_figure, page
+from memegen.preview.plots import LINES
+from memegen.swap.cues import CUES
+from memegen.swap.faces import FaceSet
+from memegen.swap.lesson import Moment, error_maps, sharpness
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BOXES = {  # middle and words of each part of the graph
+    "A": (0.09, 0.75, "pictures\nof A"),
+    "B": (0.09, 0.25, "pictures\nof B"),
+    "encoder": (0.34, 0.5, "one encoder\nfor both"),
+    "code": (0.57, 0.5, "code:\n64 numbers"),
+    "decoder A": (0.80, 0.75, "decoder A\npaints only A"),
+    "decoder B": (0.80, 0.25, "decoder B\npaints only B"),
+}
+TRAINED = (
+    ("A", "encoder", LINES[0]), ("B", "encoder", LINES[1]), ("encoder", "code", "black"),
+    ("code", "decoder A", LINES[0]), ("code", "decoder B", LINES[1]),
+)  # fmt: skip
+PANELS = 6  # pictures of the way, at most, beside the true face and the map of errors
+
+
+def draw_autoencoders() -> Figure:
+    """Draw how a swap is built: two people, one encoder, one code, two decoders; dashed is the way of the swap."""
+    figure = new_figure(2.9)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_axis_off()
+    for start, end, colour in TRAINED:
+        _arrow(axes, BOXES[start][:2], BOXES[end][:2], color=colour, linewidth=2)
+    swap: dict[str, Any] = {"color": "#b42318", "linewidth": 2.5, "linestyle": (0, (3, 2))}
+    _arrow(axes, (0.09, 0.25), (0.34, 0.36), connectionstyle="arc3,rad=0.3", **swap)
+    _arrow(axes, (0.57, 0.58), (0.78, 0.86), connectionstyle="arc3,rad=-0.3", **swap)
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#444444"}
+    for x, y, words in BOXES.values():
+        axes.text(x, y, words, ha="center", va="center", fontsize="medium", bbox=box)
+    axes.text(0.36, 0.04, "the swap: B's expression,\ndrawn by decoder A", color="#b42318", ha="center", va="center")
+    axes.text(0.09, 0.97, "A learns: A, coded,\nis drawn as A", color=LINES[0], ha="center", va="top", fontsize="small")
+    return figure
+
+
+def plot_code(code: Floats) -> Figure:
+    """Plot a code (CODE,) as bars: those with names, and below them the free ones, which the networks chose."""
+    figure = new_figure(4.2)
+    named, free = figure.subplots(2, height_ratios=[3, 2])
+    named.barh(CUES, code[: len(CUES)], color=LINES[0])
+    named.invert_yaxis()
+    named.axvline(0, color="black", linewidth=1)
+    places = np.arange(len(CUES), len(code))
+    free.bar(places, code[len(CUES) :], color=LINES[1])
+    free.axhline(0, color="black", linewidth=1)
+    free.set(xlabel="place in the code: numbers without a name", xlim=(len(CUES) - 1, len(code)))
+    return figure
+
+
+def draw_moments(moments: Sequence[Moment], truth: FaceSet) -> Figure:
+    """Lay out how a face came out during a training, with its sharpness, beside the true face and its last errors.
+
+    Args:
+        moments: As `SwapForm.learned` gives them.
+        truth: The faces that were kept out; the first is the one of the moments.
+    """
+    side = moments[0].picture.shape[1]
+    true = truth.some(slice(1)).inner(side)
+    chosen = [
+        moments[place] for place in np.linspace(0, len(moments) - 1, min(PANELS, len(moments))).round().astype(int)
+    ]
+    share = [100 * float(sharpness(one.picture)[0] / sharpness(true)[0]) for one in chosen]
+    labels = [f"step {one.step}: {sharp:.0f} %" for one, sharp in zip(chosen, share, strict=True)]
+    wrong = np.sqrt(error_maps(chosen[-1].picture, truth.some(slice(1)))[0])
+    pictures = [*(one.picture[0] for one in chosen), true[0], np.asarray(wrong)]
+    return page(pictures, [*labels, "the true face", "errors at the end"], columns=4)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **look: Any) -> None:
+    style = {"arrowstyle": "-|>", "shrinkA": 34, "shrinkB": 36, "mutation_scale": 16, **look}
+    axes.annotate("", end, start, arrowprops=style)
