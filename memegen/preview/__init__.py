@@ -22,7 +22,7 @@ from memegen.preview.plots import (
     plot_motion,
 )
 from memegen.preview.points import draw_faces, draw_landmarks
-from memegen.preview.swaps import draw_autoencoders, draw_moments, plot_code
+from memegen.preview.swaps import close_up, draw_autoencoders, draw_moments, plot_code
 
 PORTRAIT = asset("portrait.jpg")
 """Path of the portrait that comes with memegen: Grace Hopper, 1984."""
@@ -31,7 +31,7 @@ LESSON_CLIPS = tuple(asset(f"lesson/{name}.mp4") for name in "abc")
 """Paths of the three clips of notebook 05: which of them is real?"""
 
 __all__ = [
-    "LESSON_CLIPS", "PORTRAIT", "agreement", "cached_or_tiny", "change_map", "contact_sheet", "crop_frames",
+    "LESSON_CLIPS", "PORTRAIT", "agreement", "cached_or_tiny", "change_map", "close_up", "contact_sheet", "crop_frames",
     "crop_pair", "draw_autoencoders", "draw_deformation", "draw_faces", "draw_features", "draw_keypoints",
     "draw_landmarks", "draw_masks", "draw_moments", "draw_sparse_motions", "explain_mesh", "flow_to_rgb", "flow_wheel",
     "motion_curves", "movement", "plot_code", "plot_keypoints", "plot_motion", "sample_frames", "show", "side_by_side",

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memegen.base.arrays import Floats
+from memegen.base.arrays import Floats, Image
+from memegen.face.cropping import crop_face
+from memegen.face.detection import detect_faces, pick_face
+from memegen.media.subjects import still_of
+from memegen.media.video import Video, open_video
 from memegen.preview.pages import new_figure, page
 from memegen.preview.plots import LINES
 from memegen.swap.cues import CUES
@@ -23,12 +27,16 @@ BOXES = {  # middle and words of each part of the graph
     "B": (0.09, 0.25, "pictures\nof B"),
     "encoder": (0.34, 0.5, "one encoder\nfor both"),
     "code": (0.57, 0.5, "code:\n64 numbers"),
-    "decoder A": (0.80, 0.75, "decoder A\npaints only A"),
-    "decoder B": (0.80, 0.25, "decoder B\npaints only B"),
+    "decoder A": (0.85, 0.75, "decoder A\npaints only A"),
+    "decoder B": (0.85, 0.25, "decoder B\npaints only B"),
 }
 TRAINED = (
     ("A", "encoder", LINES[0]), ("B", "encoder", LINES[1]), ("encoder", "code", "black"),
     ("code", "decoder A", LINES[0]), ("code", "decoder B", LINES[1]),
+)  # fmt: skip
+SWAP = "#b42318"
+WAY = (  # of the swap, as two cubic curves
+    (0.16, 0.17), (0.38, 0.34), (0.55, 0.22), (0.64, 0.34), (0.72, 0.44), (0.74, 0.52), (0.77, 0.60),
 )  # fmt: skip
 PANELS = 6  # pictures of the way, at most, beside the true face and the map of errors
 
@@ -41,14 +49,11 @@ def draw_autoencoders() -> Figure:
     axes.set_axis_off()
     for start, end, colour in TRAINED:
         _arrow(axes, BOXES[start][:2], BOXES[end][:2], color=colour, linewidth=2)
-    swap: dict[str, Any] = {"color": "#b42318", "linewidth": 2.5, "linestyle": (0, (3, 2))}
-    _arrow(axes, (0.09, 0.25), (0.34, 0.36), connectionstyle="arc3,rad=0.3", **swap)
-    _arrow(axes, (0.57, 0.58), (0.78, 0.86), connectionstyle="arc3,rad=-0.3", **swap)
+    _draw_swap(axes)
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "#444444"}
     for x, y, words in BOXES.values():
         axes.text(x, y, words, ha="center", va="center", fontsize="medium", bbox=box)
-    axes.text(0.36, 0.04, "the swap: B's expression,\ndrawn by decoder A", color="#b42318", ha="center", va="center")
-    axes.text(0.09, 0.97, "A learns: A, coded,\nis drawn as A", color=LINES[0], ha="center", va="top", fontsize="small")
+    axes.text(0.42, 0.1, "the swap: what B does,\npainted by decoder A", color=SWAP, ha="center", va="center")
     return figure
 
 
@@ -80,9 +85,36 @@ def draw_moments(moments: Sequence[Moment], truth: FaceSet) -> Figure:
     ]
     share = [100 * float(sharpness(one.picture)[0] / sharpness(true)[0]) for one in chosen]
     labels = [f"step {one.step}: {sharp:.0f} %" for one, sharp in zip(chosen, share, strict=True)]
-    wrong = np.sqrt(error_maps(chosen[-1].picture, truth.some(slice(1)))[0])
-    pictures = [*(one.picture[0] for one in chosen), true[0], np.asarray(wrong)]
+    wrong = error_maps(chosen[-1].picture, truth.some(slice(1)))[0]
+    pictures = [*(one.picture[0] for one in chosen), true[0], wrong]
     return page(pictures, [*labels, "the true face", "errors at the end"], columns=4)
+
+
+def close_up(before: Video, after: Video) -> tuple[Image, Image]:
+    """Cut the same square, around the face in the middle of a clip, out of the clip before and after a swap.
+
+    Returns:
+        uint8 RGB (256, 256, 3) each.
+
+    Raises:
+        NoFaceError: There is no face in the middle.
+    """
+    halves = (open_video(clip.path, start=clip.start + clip.duration / 2) for clip in (before, after))
+    pictures = [*map(still_of, halves)]
+    box = pick_face(detect_faces(pictures[0]), name=f"the middle of {before.path.name}")
+    first, second = (crop_face(picture, box, margin=0.3) for picture in pictures)
+    return first, second
+
+
+def _draw_swap(axes: Axes) -> None:
+    """Draw the way from B's pictures to A's decoder as one dashed curve."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
+
+    curve = Path(WAY, [Path.MOVETO, *[Path.CURVE4] * 6])
+    look: dict[str, Any] = {"color": SWAP, "linewidth": 2.5, "linestyle": (0, (3, 2)), "fill": False}
+    axes.add_patch(FancyArrowPatch(path=curve, arrowstyle="-", **look))
+    _arrow(axes, WAY[-1], (0.79, 0.665), color=SWAP, linewidth=2.5, shrinkA=0, shrinkB=0)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **look: Any) -> None:

@@ -99,6 +99,7 @@ class SwapForm:
     def __init__(self, faces: str = "", body: str = "", *, minutes: float = 0.0, permission: bool = False) -> None:
         check_torch("Face swaps", "swap")
         self.clip: Video | None = None
+        self.original: Video | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="memegen-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._first = faces, body
@@ -256,11 +257,11 @@ class SwapForm:
         job.check()
         self._work.status.say("Putting it on the page …")
         small = write_video(folder / "original.mp4", body.frames(max_side=BESIDE), fps=body.fps, audio=None)
+        self.clip, self.original = clip, body
         self._show(clip, small)
 
     def _show(self, clip: Video, original: Video) -> None:
-        """Put the finished clip into the page, beside the original."""
-        self.clip = clip
+        """Put the finished clip into the page, beside a small copy of the original."""
         more = f'onloadeddata="{INTO_VIEW}"'
         self._result.value = elements.figure(sounding(clip, "The swap", more), "The swap. Its sound is the original's.")
         beside = original.to_html(label="The original", playing=True, more=f'ontimeupdate="{SYNC}"')
