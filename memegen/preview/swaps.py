@@ -16,7 +16,7 @@ from memegen.preview.pages import new_figure, page
 from memegen.preview.plots import LINES
 from memegen.swap.cues import CUES
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import Moment, error_maps, sharpness
+from memegen.swap.lesson import Moment, detail, error_maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,21 +72,17 @@ def plot_code(code: Floats) -> Figure:
 
 
 def draw_moments(moments: Sequence[Moment], truth: FaceSet) -> Figure:
-    """Lay out how a face came out during a training, with its sharpness, beside the true face and its last errors.
+    """Lay out how a face came out during a training, with how much detail it has, the true face and the last errors.
 
     Args:
         moments: As `SwapForm.learned` gives them.
-        truth: The faces that were kept out; the first is the one of the moments.
+        truth: The face itself, alone in its set.
     """
-    side = moments[0].picture.shape[1]
-    true = truth.some(slice(1)).inner(side)
-    chosen = [
-        moments[place] for place in np.linspace(0, len(moments) - 1, min(PANELS, len(moments))).round().astype(int)
-    ]
-    share = [100 * float(sharpness(one.picture)[0] / sharpness(true)[0]) for one in chosen]
-    labels = [f"step {one.step}: {sharp:.0f} %" for one, sharp in zip(chosen, share, strict=True)]
-    wrong = error_maps(chosen[-1].picture, truth.some(slice(1)))[0]
-    pictures = [*(one.picture[0] for one in chosen), true[0], wrong]
+    places = np.linspace(0, len(moments) - 1, min(PANELS, len(moments))).round().astype(int)
+    chosen = [moments[place] for place in places]
+    labels = [f"step {one.step}: {detail(one.picture, truth)[0]:.0%}" for one in chosen]
+    last = chosen[-1].picture
+    pictures = [*(one.picture[0] for one in chosen), truth.inner(last.shape[1])[0], error_maps(last, truth)[0]]
     return page(pictures, [*labels, "the true face", "errors at the end"], columns=4)
 
 

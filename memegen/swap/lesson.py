@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError
-from memegen.swap.cues import CUES
+from memegen.swap.cues import CUES, measure
 from memegen.swap.faces import MARGIN, SIDE, FaceSet
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEPT_OUT = 0.1  # part of the faces, the last ones, that a training does not see
 FEWEST = 2  # but at least so many
+FINE = 0.02  # what is smaller than this part of the side is fine detail
 NUMBERS = 64  # of the straight-line rival, as many as the bottleneck has
 
 
@@ -42,6 +43,12 @@ def keep_out(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
     """
     count = len(faces) - max(round(KEPT_OUT * len(faces)), FEWEST)
     return faces.some(slice(None, count)), faces.some(slice(count, None))
+
+
+def widest(faces: FaceSet) -> FaceSet:
+    """Return the face with the widest mouth, alone: a rare picture in most clips."""
+    place = int(measure(faces.landmarks)[:, CUES.index("mouth open")].argmax())
+    return faces.some(slice(place, place + 1))
 
 
 def redrawn(swapper: Swapper, faces: FaceSet, who: int) -> Image:
@@ -74,17 +81,24 @@ def errors(drawn: Image, faces: FaceSet) -> Floats:
     return np.asarray(maps.sum((1, 2)) / np.maximum((maps > 0).sum((1, 2)), 1))
 
 
-def sharpness(pictures: Image) -> Floats:
-    """Measure how much fine detail pictures (N, H, H, 3) have: (N,), how far pixels are from their neighbours.
+def detail(drawn: Image, faces: FaceSet) -> Floats:
+    """Measure how much of the true fine detail of faces is in the drawn ones, uint8 RGB (N, side, side, 3).
 
-    Only the middle counts, where the face is.
+    Returns:
+        (N,): 0 for a blur, 1 for all of it; noise, which is no true detail, does not count.
     """
-    edge = pictures.shape[1] // 5
-    middle = pictures[:, edge:-edge, edge:-edge].astype(np.float32).mean(3)
-    return np.array([np.abs(cv2.Laplacian(one, cv2.CV_32F)).mean() for one in middle])
+    side = drawn.shape[1]
+    edge = side // 5  # only the middle, where the face is
+    here, there = (
+        np.stack([one - cv2.GaussianBlur(one, (0, 0), FINE * side) for one in pictures.astype(np.float32)])
+        for pictures in (drawn[:, edge:-edge, edge:-edge], faces.inner(side)[:, edge:-edge, edge:-edge])
+    )
+    return np.asarray((here * there).sum((1, 2, 3)) / np.square(there).sum((1, 2, 3)))
 
 
-def turned(code: Floats, number: int | str, low: float, high: float, count: int = 7) -> Floats:
+def turned(
+    code: Floats, number: int | str, low: float, high: float, *, along: Floats | None = None, count: int = 5
+) -> Floats:
     """Return copies of a code (CODE,) in which one number goes from a low to a high value: (count, CODE).
 
     Args:
@@ -92,18 +106,23 @@ def turned(code: Floats, number: int | str, low: float, high: float, count: int 
         number: Which one, by its place or its name in CUES.
         low: Its first value.
         high: Its last.
+        along: Codes (N, CODE) of that person: the other numbers change as they usually do with this one. None keeps
+            them.
         count: How many copies.
 
     Raises:
         InputError: There is no such number.
     """
     place = CUES.index(number) if number in CUES else number
-    if not isinstance(place, int | np.integer) or not 0 <= place < len(code):
+    if not isinstance(place, int) or not 0 <= place < len(code):
         names = ", ".join(CUES)
         raise InputError(f"There is no number {number!r} in a code: give 0 to {len(code) - 1}, or one of {names}.")
-    codes = np.repeat(code[None], count, 0)
-    codes[:, place] = np.linspace(low, high, count)
-    return codes
+    slopes = np.zeros_like(code)
+    if along is not None:  # least squares: how much the others change with each unit of this one
+        rest = along - along.mean(0)
+        slopes = rest[:, place] @ rest / np.square(rest[:, place]).sum()
+    slopes[place] = 1
+    return np.asarray(code + np.outer(np.linspace(low, high, count) - code[place], slopes))
 
 
 def busiest(codes: Floats) -> int:

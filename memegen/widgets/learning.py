@@ -12,7 +12,7 @@ import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import Moment, redrawn
+from memegen.swap.lesson import Moment, redrawn, widest
 from memegen.widgets import elements
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class LearningView:
         """Make ready for a training.
 
         Args:
-            unseen: Faces of person 0 that it does not see; the first is watched.
+            unseen: Faces of person 0 that it does not see; the one with the widest mouth is watched.
             names: Where the faces of both people are from.
             new: Whether it begins anew.
         """
-        self._one, self._names, self._shown = unseen.some(slice(1)), names, -math.inf
+        self._one, self._names, self._shown = widest(unseen), names, -math.inf
         if new:
             self.moments, self._errors = [], []
 
