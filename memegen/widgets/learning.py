@@ -38,12 +38,12 @@ class LearningView:
         grids = elements.row(*(elements.column(grid) for grid in self._grids), style="meme-pair")
         self.panel = elements.column(grids, self._curve)
 
-    def begin(self, unseen: FaceSet, names: Sequence[str], *, new: bool) -> None:
+    def begin(self, unseen: FaceSet, *names: str, new: bool) -> None:
         """Make ready for a training.
 
         Args:
             unseen: Faces of person 0 that it does not see; the one with the widest mouth is watched.
-            names: Where the faces of both people are from.
+            *names: Where the faces of both people are from.
             new: Whether it begins anew.
         """
         self._one, self._names, self._shown = widest(unseen), names, -math.inf
@@ -65,8 +65,8 @@ class LearningView:
             self._curve.value = curve(self._errors)
 
     def _figure(self, rows: Image, who: int) -> str:
-        name, other = self._names[who], self._names[1 - who]
-        words = f"{name}. Top: the picture. Middle: drawn again. Bottom: the same expression with the face of {other}."
+        name = self._names[who]
+        words = f"{name[:1].upper()}{name[1:]}: the picture, drawn again, and with the other face."
         return elements.figure(elements.picture(rows, alt=f"Faces of {name} as they are drawn now"), words)
 
 

@@ -69,7 +69,7 @@ class PersonChoice:
         path = elements.address("A file or a folder of photos", "anna.mp4 then Enter", self.choose)
         trouble = elements.note(upload_trouble("the clip").replace("link's box", "box for files"))
         self.panel = elements.column(
-            elements.heading(title, 3),
+            elements.heading(title),
             elements.note(advice),
             self._sheet,
             self.status.panel,

@@ -102,7 +102,7 @@ class SwapForm:
         self.original: Video | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="memegen-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._first = faces, body
+        self._first, self._permission = (faces, body), permission
         self._learned: Learned | None = None
         self._enough = threading.Event()
         self._count = 0
@@ -112,11 +112,10 @@ class SwapForm:
             for name, (*words, sample) in zip(("faces", "body"), people, strict=True)
         ]
         self._work = Work(TRAIN, begin=self._begin, stopped=STOPPED, turns=Turns())
-        self._build(minutes or (GPU_MINUTES if has_gpu() else CPU_MINUTES), permission=permission)
+        self._build(minutes or (GPU_MINUTES if has_gpu() else CPU_MINUTES))
 
-    def _build(self, minutes: float, *, permission: bool) -> None:
+    def _build(self, minutes: float) -> None:
         self._consent = elements.checkbox(CONSENT)
-        self._consent.value = permission
         self._consent.observe(lambda _: self._work.status.forget(), "value")
         self._asking = elements.column(self._consent, elements.note(RULES))
         self._minutes = elements.control(
@@ -127,13 +126,12 @@ class SwapForm:
         self._result, self._original = ipywidgets.HTML(), ipywidgets.HTML()
         self._download = elements.Download()
         pair = elements.row(*(elements.column(one.panel) for one in self._people), style="meme-pair")
-        self._steps = elements.panel(elements.heading("1 · Two people"), pair, self._asking)
+        self._steps = elements.panel(pair, self._asking)
         self._training = elements.panel(
-            elements.heading("2 · Train"), self._minutes, self._work.button, self._work.status.panel,
-            elements.row(self._good), self._view.panel,
+            self._minutes, self._work.button, self._work.status.panel, elements.row(self._good), self._view.panel,
         )  # fmt: skip
         clips = elements.row(elements.column(self._result), elements.column(self._original), style="meme-pair")
-        self._last = elements.panel(elements.heading("3 · The swap"), clips, self._download.panel)
+        self._last = elements.panel(clips, self._download.panel)
         elements.show(self._good, False)
 
     # What cells call
@@ -146,6 +144,7 @@ class SwapForm:
                 person.choose(first)
             else:
                 person.choose_sample()
+        self._consent.value = self._permission
         if not somebody_there():
             for person in self._people:
                 person.wait()
@@ -193,9 +192,10 @@ class SwapForm:
         self._work.wait()
 
     def _changed(self) -> None:
-        """Bring the page up to date with other material; a training of other people is over."""
+        """Bring the page up to date with other material: a training of others is over, and both have to agree anew."""
         self._work.stop()
         self._work.status.forget()
+        self._consent.value = False
         elements.show(self._asking, any(person.own for person in self._people))
 
     def _begin(self) -> Callable[[Job], None]:
@@ -224,7 +224,7 @@ class SwapForm:
         before = self._learned.swapper.seconds if self._learned is not None and file.is_file() else 0.0
         self._enough.clear()
         self._work.status.say("Getting the networks ready …")
-        self._view.begin(unseen_a, [person.name for person in whole], new=not before)
+        self._view.begin(unseen_a, seen_a.name, seen_b.name, new=not before)
         elements.show(self._good, True)
         states = train_swap(seen_a, seen_b, minutes=minutes + before / 60, checkpoint=file)
         begun = time.monotonic()
@@ -276,8 +276,8 @@ class SwapForm:
         out = self._folder / "portrait.mp4"
         if not out.is_file():
             make_meme(PORTRAIT, SAMPLE_SONG, out=out, duration=SAMPLE_SECONDS, mute=True, progress=progress)
-        return out, "Grace Hopper (the sample)"
+        return out, "Grace Hopper"
 
 
 def _sample_body(progress: Progress) -> tuple[Path, str]:
-    return asset(f"templates/{SAMPLE_BODY}.mp4"), "the drawn singer (the sample)"
+    return asset(f"templates/{SAMPLE_BODY}.mp4"), "the drawn singer"
