@@ -36,6 +36,7 @@ from memegen.widgets.learning import LearningView, said_of
 from memegen.widgets.person import PersonChoice
 from memegen.widgets.platforms import somebody_there, under_voila
 from memegen.widgets.result import INTO_VIEW, sounding
+from memegen.widgets.waiting import answering
 from memegen.widgets.work import Work
 
 if TYPE_CHECKING:
@@ -164,15 +165,16 @@ class SwapForm:
         """Show where the clip appears."""
         _put(self._last)
 
-    def learned(self) -> Learned:
+    async def learned(self) -> Learned:
         """Wait until the training and the swap are over, or stopped, and return what was learned.
 
-        Interrupting the cell ends the training there; what was learned until then is returned.
+        `await` it in a cell: the buttons work meanwhile. Interrupting the cell stops the training, and what was learned
+        until then is returned.
 
         Raises:
             InputError: Nothing was learned yet.
         """
-        self.wait()
+        await answering(lambda: not self._work.running, self.stop)
         if self._learned is None:
             raise InputError(f"Nothing was learned yet: choose two people above, press “{TRAIN}”, and run this again.")
         return self._learned
