@@ -44,7 +44,7 @@ def error(swapper: Swapper, faces: FaceSet, who: int) -> float:
 
 
 def likeness(news: list[NewFace], after: list[np.ndarray], people: tuple[FaceSet, FaceSet]) -> tuple[float, float]:
-    """r of the mean face of the result with both people's, where it is replaced, without the mean of the two."""
+    """Correlate the mean face of the result with both people's, where it is replaced, without the mean of the two."""
     side = len(news[0].mask)
     inside = np.mean([new.mask for new in news], axis=0) > 0.7
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,7 +25,7 @@ from memegen.face.cropping import soft_mask
 from memegen.face.topology import EYE_LIDS, LIPS, LOWER_LIP
 from memegen.swap.capacity import Capacity, choose_capacity
 from memegen.swap.cues import CUES, OPENINGS, measure
-from memegen.swap.faces import MARGIN, SIDE, FaceSet, resized
+from memegen.swap.faces import MARGIN, SIDE, FaceSet
 from memegen.swap.networks import Autoencoders
 from memegen.swap.swapper import Swapper, load_training, save_swapper
 
@@ -133,10 +134,7 @@ class _Person:
 
     def __init__(self, faces: FaceSet, capacity: Capacity) -> None:
         side = round(capacity.side / (1 - 2 * MARGIN))
-        masks = faces.masks()
-        weights = np.stack([_weights(*pair) for pair in zip(masks, faces.landmarks, strict=True)])
-        maps = np.stack([255 * masks, 255 / TOTAL * weights], -1).round().astype(np.uint8)
-        small = np.concatenate([resized(faces.crops, side), resized(maps, side)], -1)
+        small = np.stack([_layers(faces, number, side) for number in range(len(faces))])
         self._pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(capacity.device)
         cues = measure(faces.landmarks)
         self._cues = torch.from_numpy(cues).to(capacity.device)
@@ -276,6 +274,14 @@ def _new_swapper(capacity: Capacity, keys: tuple[str, str]) -> Swapper:
         torch.manual_seed(0)
         networks = Autoencoders(capacity.side, capacity.width)
     return Swapper(networks.to(capacity.device).eval(), capacity, keys)
+
+
+def _layers(faces: FaceSet, number: int, side: int) -> NDArray[np.uint8]:
+    """Return what is learned of a face, (side, side, 5) uint8: RGB, its mask, and how much each pixel counts."""
+    mask = faces.mask(number)
+    maps = np.stack([255 * mask, 255 / TOTAL * _weights(mask, faces.landmarks[number])], -1)
+    parts = faces.crops[number], maps.round().astype(np.uint8)
+    return np.dstack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in parts])
 
 
 def _weights(mask: Floats, points: Floats) -> Floats:
