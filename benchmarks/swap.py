@@ -24,10 +24,9 @@ from targets import correlation
 import memegen
 from memegen.swap import FaceSet, Swapper, extract_faces, swap_faces, train_swap
 from memegen.swap.conversion import NewFace, draw_faces, mask_in_frame, paste_face
-from memegen.swap.faces import alignment, cut_face
+from memegen.swap.faces import cut_face
 
 PAIRS = (("brbk7n", "bbaf2n"), ("swiz3n", "pwij3p"), ("bbaf2n", "lrwp9a"), ("lrwp9a", "lbax4n"))
-SIDE = 96
 
 
 def split(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
@@ -44,20 +43,19 @@ def error(swapper: Swapper, faces: FaceSet, who: int) -> float:
     return float((abs(drawn[..., :3].astype(float) - shown) * mask).sum() / mask.sum() / 3 / 255)
 
 
-def likeness(frames: list[np.ndarray], landmarks: np.ndarray, people: tuple[FaceSet, FaceSet]) -> tuple[float, float]:
-    """R of the mean face of the result with both people's, without the mean of the two."""
+def likeness(news: list[NewFace], after: list[np.ndarray], people: tuple[FaceSet, FaceSet]) -> tuple[float, float]:
+    """Correlate the mean face of the result with both people's, where it is replaced, without the mean of the two."""
+    side = len(news[0].mask)
+    inside = np.mean([new.mask for new in news], axis=0) > 0.7
 
     def mean(pictures: np.ndarray) -> np.ndarray:
-        grey = pictures.astype(float).mean((0, 3))
-        inside = grey[SIDE // 4 : SIDE * 3 // 4 + 8, SIDE // 5 : SIDE * 4 // 5]
-        return (inside - inside.mean()) / inside.std()
+        grey = pictures.astype(float).mean((0, 3))[inside]
+        return (grey - grey.mean()) / grey.std()
 
-    first, second = (mean(one.inner(SIDE)) for one in people)
-    matrices = [alignment(one, SIDE, 0.0) for one in landmarks]
-    seen = mean(np.stack([cut_face(frame, matrix, SIDE) for frame, matrix in zip(frames, matrices, strict=True)]))
+    seen = np.stack([cut_face(frame, new.matrix, side) for frame, new in zip(after, news, strict=True)])
+    first, second, ours = mean(people[0].inner(side)), mean(people[1].inner(side)), mean(seen)
     shared = (first + second) / 2
-    ours, one, two = ((face - shared).ravel() for face in (seen, first, second))
-    return correlation(ours, one), correlation(ours, two)
+    return correlation(ours - shared, first - shared), correlation(ours - shared, second - shared)
 
 
 def seam(news: list[NewFace], after: list[np.ndarray]) -> tuple[float, int]:
@@ -82,15 +80,14 @@ def pair(names: tuple[str, str], media: Path, options: argparse.Namespace) -> st
     swapper, body = state.swapper, memegen.open_video(files[1])
     news = [*draw_faces(swapper, body)]
     after = [paste_face(new) for new in news]
-    landmarks = track(iter(after))
-    theirs, mine = motions(track(new.frame for new in news)), motions(landmarks)
+    theirs, mine = motions(track(new.frame for new in news)), motions(track(iter(after)))
     third = slice(len(after) * 2 // 3, None)
     cells = []
     for name in ("mouth", "blink"):
         gain = np.polyfit(theirs[name], mine[name], 1)[0]
         rs = [correlation(theirs[name][part], mine[name][part]) for part in (slice(None), third)]
         cells.append(f"{rs[0]:.2f} x {gain:.2f} | {rs[1]:.2f}")
-    near = likeness(after, landmarks, (people[0], people[1]))
+    near = likeness(news, after, (people[0], people[1]))
     line, outside = seam(news, after)
     if options.pictures:
         save(options.pictures, names, state.preview(), news, after)

@@ -96,11 +96,16 @@ class FaceSet:
     def inner(self, side: int) -> Image:
         """Return what lies between the margins, (N, side, side, 3) uint8 RGB: what the networks see."""
         edge = round(MARGIN * SIDE)
-        return resized(self.crops[:, edge : SIDE - edge, edge : SIDE - edge], side)
+        parts = self.crops[:, edge : SIDE - edge, edge : SIDE - edge]
+        return np.stack([cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA) for part in parts])
+
+    def mask(self, number: int) -> Floats:
+        """Draw what is swapped of a face: (160, 160) float32, 1 inside, with a soft edge; hair is left out."""
+        return _skin(self.crops[number], self.landmarks[number, :, :2])
 
     def masks(self) -> Floats:
-        """Draw what is swapped of each face: (N, 160, 160) float32, 1 inside, with a soft edge; hair is left out."""
-        return np.stack([_skin(crop, one[:, :2]) for crop, one in zip(self.crops, self.landmarks, strict=True)])
+        """Draw what is swapped of each, (N, 160, 160) float32; see `mask`."""
+        return np.stack([self.mask(number) for number in range(len(self))])
 
 
 class _Find(NamedTuple):
@@ -150,11 +155,6 @@ def extract_faces(
             "ones: give a longer clip, or more photos, in which one person is well lit and looks towards the camera."
         )
     return FaceSet(name, np.stack([cut.crop for cut in cuts]), np.stack([cut.landmarks for cut in cuts]), left)
-
-
-def resized(pictures: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Shrink square pictures (N, H, H, C), of up to four channels, to another side."""
-    return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in pictures])
 
 
 def alignment(landmarks: Floats, side: int = SIDE, margin: float = MARGIN) -> Floats:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,13 +25,14 @@ from memegen.face.cropping import soft_mask
 from memegen.face.topology import EYE_LIDS, LIPS, LOWER_LIP
 from memegen.swap.capacity import Capacity, choose_capacity
 from memegen.swap.cues import CUES, OPENINGS, measure
-from memegen.swap.faces import MARGIN, SIDE, FaceSet, resized
+from memegen.swap.faces import MARGIN, SIDE, FaceSet
 from memegen.swap.networks import Autoencoders
 from memegen.swap.swapper import Swapper, load_training, save_swapper
 
 LEARNING_RATE = 6e-4
 BETAS = 0.5, 0.999  # of Adam: the short memory of the gradient that is usual for networks that draw
 NAMING, MASKING = 0.005, 0.1  # weights of the measured numbers of the code and of the mask, beside the picture
+EDGES = 0.5  # weight of differences between neighbouring pixels, beside that of the pixels
 FOCUS = 3.0  # how much more eyes and lips count than the rest of the face
 AROUND = 0.1  # and how much what is around the face
 TOTAL = 1 + FOCUS + AROUND  # the most that a pixel counts
@@ -132,10 +134,7 @@ class _Person:
 
     def __init__(self, faces: FaceSet, capacity: Capacity) -> None:
         side = round(capacity.side / (1 - 2 * MARGIN))
-        masks = faces.masks()
-        weights = np.stack([_weights(*pair) for pair in zip(masks, faces.landmarks, strict=True)])
-        maps = np.stack([255 * masks, 255 / TOTAL * weights], -1).round().astype(np.uint8)
-        small = np.concatenate([resized(faces.crops, side), resized(maps, side)], -1)
+        small = np.stack([_layers(faces, number, side) for number in range(len(faces))])
         self._pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(capacity.device)
         cues = measure(faces.landmarks)
         self._cues = torch.from_numpy(cues).to(capacity.device)
@@ -204,18 +203,22 @@ class _Training:
             codes = self._networks.encoder(bent.contiguous(memory_format=torch.channels_last))
             maps = self._networks.encoder.unfold(codes).chunk(2)
             drawn = torch.cat([decoder(part) for decoder, part in zip(self._networks.decoders, maps, strict=True)])
-        error = (drawn.float() - wanted).abs()
+        error = drawn.float() - wanted
         # The first numbers of the code are to be the cues: what the encoder calls an open mouth is then the same for
         # both people, and the decoders have to draw it. Without this a swapped mouth hardly moves.
         naming = F.mse_loss(codes[:, : len(CUES)].float(), cues)
-        loss = (error[:, :3] * weights).mean() * TOTAL + MASKING * error[:, 3].mean() + NAMING * naming
+        loss = (error[:, :3].abs() * weights).mean() * TOTAL + MASKING * error[:, 3].abs().mean() + NAMING * naming
+        # A blurred face has small errors of colour, but large ones of the differences between neighbours.
+        for axis in (2, 3):
+            steps = error[:, :3].diff(dim=axis).abs() * weights.narrow(axis, 1, weights.shape[axis] - 1)
+            loss = loss + EDGES * TOTAL * steps.mean()
         self._adam.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._adam)
         self._scaler.update()
         self._follow()
         # Told is the mean error within the face.
-        parts = zip(error[:, :3].detach().mean(1).chunk(2), wanted[:, 3].chunk(2), strict=True)
+        parts = zip(error[:, :3].detach().abs().mean(1).chunk(2), wanted[:, 3].chunk(2), strict=True)
         first, second = ((part * face).sum() / face.sum().clamp(min=1) for part, face in parts)
         self._losses.append((first.item(), second.item()))
         self.steps += 1
@@ -271,6 +274,14 @@ def _new_swapper(capacity: Capacity, keys: tuple[str, str]) -> Swapper:
         torch.manual_seed(0)
         networks = Autoencoders(capacity.side, capacity.width)
     return Swapper(networks.to(capacity.device).eval(), capacity, keys)
+
+
+def _layers(faces: FaceSet, number: int, side: int) -> NDArray[np.uint8]:
+    """Return what is learned of a face, (side, side, 5) uint8: RGB, its mask, and how much each pixel counts."""
+    mask = faces.mask(number)
+    maps = np.stack([255 * mask, 255 / TOTAL * _weights(mask, faces.landmarks[number])], -1)
+    parts = faces.crops[number], maps.round().astype(np.uint8)
+    return np.dstack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in parts])
 
 
 def _weights(mask: Floats, points: Floats) -> Floats:
