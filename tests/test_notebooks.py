@@ -23,6 +23,9 @@ pytest.importorskip("ipywidgets")
 
 from run_notebook import NOTEBOOKS, override, run_notebook, tagged
 
+from memegen.base.downloads import asset
+from memegen.media.video import open_video, write_video
+
 ROOT = NOTEBOOKS.parent
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 FIRST = NOTEBOOKS / "01_make_a_meme.ipynb"
@@ -64,8 +67,8 @@ def own_code(path: Path) -> list[Any]:
     return [cell for cell in read(path).cells if cell.cell_type == "code" and "set-up" not in tags(cell)]
 
 
-def test_there_are_four() -> None:  # 04, the face swap, is still to come
-    names = ["01_make_a_meme", "02_step_by_step", "03_inside_the_model", "05_real_or_fake"]
+def test_there_are_five() -> None:
+    names = ["01_make_a_meme", "02_step_by_step", "03_inside_the_model", "04_swap_faces", "05_real_or_fake"]
     assert [path.stem for path in PATHS] == names
 
 
@@ -86,7 +89,7 @@ def test_they_import_the_public_package_only(path: Path) -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             own = {name for name in names if name.startswith("memegen")}
-            assert own <= {"memegen", "memegen.preview"}, cell.source
+            assert own <= {"memegen", "memegen.preview", "memegen.swap"}, cell.source
 
 
 @each
@@ -306,9 +309,14 @@ def test_run_all_makes_a_meme_of_the_bundled_portrait(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [path.name for path in PATHS[1:]])
 def test_run_all_goes_through(name: str, tmp_path: Path) -> None:
-    if name.startswith("03"):
+    values: dict[str, object] = {}
+    if name.startswith(("03", "04")):
         pytest.importorskip("torch")
-    run_notebook(name, tmp_path, values={}, ask={})
+    if name.startswith("04"):  # the sample's face, two seconds of a body, and a training that is over at once
+        clip = open_video(asset("templates/daisy-bell.mp4"), start=2.0, duration=2.0)
+        body = write_video(tmp_path / "body.mp4", clip.frames(), fps=clip.fps, audio=clip)
+        values = {"BODY_FROM": str(body.path), "BOTH_PEOPLE_AGREED": True, "MINUTES": 0.05}
+    run_notebook(name, tmp_path, values=values, ask={})
 
 
 def test_parameters_are_overridden() -> None:

@@ -52,6 +52,8 @@ class Work:
         """Ask the work to end."""
         if self._job is not None:
             self._job.stop()
+        if self.running:
+            self.status.say("Stopping …")
 
     def wait(self) -> None:
         """Return when no work is running."""
