@@ -122,7 +122,7 @@ def test_commands_exist(page: Path) -> None:
 
 @each_page
 def test_flags_that_are_named_exist(page: Path) -> None:
-    every = {"--help", "--version"}.union(*map(flags_of, ("make", "batch", "inspect", "checkpoints", "demo")))
+    every = {"--help", "--version"}.union(*map(flags_of, ("make", "batch", "swap", "inspect", "checkpoints", "demo")))
     others = r"`(?:python|PYTHONPATH|pip|\.venv|--extra)[^`]*`"  # of other programs
     text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
     named = re.findall(r"(?<![\w`-])`(?:memegen \w+ )?(--[a-z][\w-]+)", re.sub(others, "", text))
