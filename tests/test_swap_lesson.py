@@ -110,7 +110,9 @@ def shown(page: Page, *sources: Path, **options: Any) -> SwapForm:
     return form
 
 
-def test_run_all_swaps_the_samples_and_what_was_learned_can_be_looked_at(page: Page, sample: None) -> None:
+def test_run_all_swaps_the_samples_and_what_was_learned_can_be_looked_at(
+    page: Page, sample: None, files: tuple[Path, Path]
+) -> None:
     form = shown(page, minutes=0.02)
     assert page.alerts == []
     assert "25 faces from Grace Hopper" in page.text
@@ -118,8 +120,8 @@ def test_run_all_swaps_the_samples_and_what_was_learned_can_be_looked_at(page: P
     assert page.find("Good enough: swap now").layout.display == "none"  # while nothing is trained
     for words in ("The swap. Its sound", "The original, at the same moment", "Sound on", "Download swap-dan.mp4"):
         assert words in page.text
-    assert form.clip is not None
     assert form.clip.has_audio
+    assert form.original.path == files[1]
     told = inspect(form.clip.path)
     assert "compositeWithTrainedAlgorithmicMedia" in "\n".join(told.lines())
     learned = asyncio.run(form.learned())
@@ -165,7 +167,8 @@ def test_stop_keeps_what_was_learned_and_the_same_button_goes_on(
     page.press("Stop")
     form.wait()
     assert "Stopped. What was learned is kept: press “Train and swap” to go on from there." in page.text
-    assert form.clip is None
+    with pytest.raises(InputError, match="There is no swapped clip yet"):
+        _ = form.clip
     step = asyncio.run(form.learned()).swapper.step
     assert step >= 20
     page.press("Train and swap")
@@ -173,7 +176,7 @@ def test_stop_keeps_what_was_learned_and_the_same_button_goes_on(
     page.press("Good enough: swap now")
     form.wait()
     assert "Done: swap-dan.mp4" in page.text
-    assert form.clip is not None
+    assert form.clip.path.name == "swap-dan.mp4"
     assert asyncio.run(form.learned()).swapper.step > step
 
 

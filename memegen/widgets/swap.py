@@ -99,8 +99,7 @@ class SwapForm:
 
     def __init__(self, faces: str = "", body: str = "", *, minutes: float = 0.0, permission: bool = False) -> None:
         check_torch("Face swaps", "swap")
-        self.clip: Video | None = None
-        self.original: Video | None = None
+        self._clips: tuple[Video, Video] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="memegen-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._first, self._permission = (faces, body), permission
@@ -178,6 +177,31 @@ class SwapForm:
         if self._learned is None:
             raise InputError(f"Nothing was learned yet: choose two people above, press “{TRAIN}”, and run this again.")
         return self._learned
+
+    @property
+    def clip(self) -> Video:
+        """The finished clip.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        return self._finished()[0]
+
+    @property
+    def original(self) -> Video:
+        """The clip that it was made of.
+
+        Raises:
+            InputError: There is no finished clip yet.
+        """
+        return self._finished()[1]
+
+    def _finished(self) -> tuple[Video, Video]:
+        if self._clips is None:
+            raise InputError(
+                f"There is no swapped clip yet: press “{TRAIN}” above, and run this again when it is done."
+            )
+        return self._clips
 
     # What buttons call
 
@@ -259,14 +283,14 @@ class SwapForm:
         job.check()
         self._work.status.say("Putting it on the page …")
         small = write_video(folder / "original.mp4", body.frames(max_side=BESIDE), fps=body.fps, audio=None)
-        self.clip, self.original = clip, body
+        self._clips = clip, body
         self._show(clip, small)
 
     def _show(self, clip: Video, original: Video) -> None:
         """Put the finished clip into the page, beside a small copy of the original."""
         more = f'onloadeddata="{INTO_VIEW}"'
         self._result.value = elements.figure(sounding(clip, "The swap", more), "The swap. Its sound is the original's.")
-        beside = original.to_html(label="The original", playing=True, more=f'ontimeupdate="{SYNC}"')
+        beside = sounding(original, "The original", f'ontimeupdate="{SYNC}"')
         self._original.value = elements.figure(beside, "The original, at the same moment.")
         self._download.offer(clip.path)
         self._work.status.say(f"Done: {clip.path.name}, {clip.duration:.1f} s. It is below.")
