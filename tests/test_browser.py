@@ -1,4 +1,4 @@
-"""The form of the first notebook in a real browser: in JupyterLab, and as an app under Voila, desktop and phone."""
+"""The forms in a real browser: notebook 01 in JupyterLab and as an app under Voila, desktop and phone; notebook 04."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ nbformat = pytest.importorskip("nbformat")
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from run_notebook import NOTEBOOKS, override, tagged
 
-from memegen.media.video import open_video
+from memegen.base.downloads import asset
+from memegen.media.video import open_video, write_video
 from memegen.meme import make_meme
 from memegen.provenance.inspection import inspect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-NAME = "01_make_a_meme.ipynb"
+NAME, SWAP = "01_make_a_meme.ipynb", "04_swap_faces.ipynb"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -404,6 +405,40 @@ def test_a_whole_class_sings(app: Server, visit: Callable[..., Page], small_phot
         clip = open_video(tmp_path / name)
         assert clip.duration == pytest.approx(1.0, abs=0.05)
         assert clip.has_audio
+
+
+def test_a_swap_is_trained_until_it_is_good_enough_and_again_until_stop(
+    lab: Server, visit: Callable[..., Page], small_photo: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    singer = open_video(asset("templates/daisy-bell.mp4"), start=2.0, duration=2.0)
+    body = write_video(tmp_path / "dan.mp4", singer.frames(max_side=256), fps=25, audio=singer)
+    face = make_meme(small_photo, out=tmp_path / "grace.mp4", start=2.0, duration=2.0)
+    notebook = nbformat.read(NOTEBOOKS / SWAP, as_version=4)
+    [form] = tagged(notebook, "parameters")
+    start = {"FACE_FROM": str(face.path), "BODY_FROM": str(body.path), "BOTH_PEOPLE_AGREED": True, "MINUTES": 60}
+    form.source = override(form.source, start)
+    nbformat.write(notebook, lab.clips.parent / SWAP)
+    page = visit(lab.address.replace(NAME, SWAP))
+    run_all(page)
+    learning = page.get_by_text(re.compile("Training, step [1-9]"))
+    expect(learning).to_be_visible(timeout=PATIENCE)
+    press(page, "Good enough: swap now")  # while a cell below waits
+    expect(page.get_by_text("Done: swap-dan.mp4")).to_be_visible(timeout=PATIENCE)
+    for clip in page.locator(".meme-result video").all():  # the swap, and the original beside it
+        duration, width, height, played = clip.evaluate(PLAYS)
+        assert (duration, width, height) == (pytest.approx(2.0, abs=0.1), 256, 256)
+        assert played > 0
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download swap-dan.mp4").click()
+    assert download.value.suggested_filename == "swap-dan.mp4"
+    expect(page.get_by_text("Signed source type").first).to_be_attached(timeout=PATIENCE)  # the last cell is done
+    expect(page.locator(".jp-RenderedText[data-mime-type*=stderr]")).to_have_count(0)
+    press(page, "Train and swap")
+    expect(learning).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("Stopped. What was learned is kept")).to_be_visible(timeout=PATIENCE)
+    check_looks(page, tmp_path, "swap")
 
 
 def test_signed_files_of_every_kind_are_shown(browser: Browser, small_photo: Path, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""What a swap's training shows while it goes on: faces as they are drawn now, and the curve of the errors."""
+"""What the training of a swap shows, faces as they are drawn now and a curve of the errors, and what it leaves."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -16,12 +16,29 @@ from memegen.swap.lesson import Moment, redrawn, widest
 from memegen.widgets import elements
 
 if TYPE_CHECKING:
+    from memegen.swap.swapper import Swapper
     from memegen.swap.training import TrainingState
 
 RENEWED = 2.0  # seconds between two pictures
 FIRST = 20  # step of the second moment that is kept; the others are each at twice the step before
 WIDTH, HEIGHT = 600, 150  # of the curve, which grows and shrinks with the page
 COLOURS = "#7c3aed", "#d55e00"  # of both people's errors
+
+
+class Learned(NamedTuple):
+    """What a class looks at after a training.
+
+    Attributes:
+        swapper: The networks.
+        seen: The faces of both people that they were trained on.
+        unseen: The last tenth of each, which they never saw.
+        moments: How one of the unseen faces came out on the way.
+    """
+
+    swapper: Swapper
+    seen: tuple[FaceSet, FaceSet]
+    unseen: tuple[FaceSet, FaceSet]
+    moments: list[Moment]
 
 
 class LearningView:
@@ -55,7 +72,8 @@ class LearningView:
         step = state.swapper.step
         if math.isfinite(state.losses[0]):
             self._errors.append((step, *state.losses))
-        if self._one is not None and (state.ended or step in (0, FIRST) or step >= 2 * self.moments[-1].step > 0):
+        last = self.moments[-1].step if self.moments else -1
+        if self._one is not None and step > last and (state.ended or step in (0, FIRST) or step >= 2 * last > 0):
             self.moments.append(Moment(step, redrawn(state.swapper, self._one, 0)))
         now = time.monotonic()
         if state.ended or now - self._shown > RENEWED:

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import ipywidgets
 from IPython import display as page
@@ -27,20 +26,17 @@ from memegen.media.video import Video, write_video
 from memegen.meme import make_meme
 from memegen.preview import PORTRAIT
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import Moment, keep_out
+from memegen.swap.lesson import keep_out
 from memegen.swap.making import write_swap
 from memegen.widgets import elements
 from memegen.widgets.checkpoint import has_gpu
 from memegen.widgets.jobs import Job, Turns, WholeJob
-from memegen.widgets.learning import LearningView, said_of
+from memegen.widgets.learning import Learned, LearningView, said_of
 from memegen.widgets.person import PersonChoice
 from memegen.widgets.platforms import somebody_there, under_voila
 from memegen.widgets.result import INTO_VIEW, sounding
 from memegen.widgets.waiting import answering
 from memegen.widgets.work import Work
-
-if TYPE_CHECKING:
-    from memegen.swap.swapper import Swapper
 
 CPU_MINUTES, GPU_MINUTES = 2.5, 0.7
 SAMPLE_SONG, SAMPLE_SECONDS = "happy-birthday", 8.0  # what the portrait sings in the bundled material
@@ -66,22 +62,6 @@ SYNC = (
 # Two clips of one moment: the small one follows the large one.
 
 _put: Callable[[object], object] = page.display
-
-
-class Learned(NamedTuple):
-    """What a class looks at after a training.
-
-    Attributes:
-        swapper: The networks.
-        seen: The faces of both people that they were trained on.
-        unseen: The last tenth of each, which they never saw.
-        moments: How one of the unseen faces came out on the way.
-    """
-
-    swapper: Swapper
-    seen: tuple[FaceSet, FaceSet]
-    unseen: tuple[FaceSet, FaceSet]
-    moments: list[Moment]
 
 
 class SwapForm:
@@ -221,7 +201,7 @@ class SwapForm:
         """Bring the page up to date with other material: a training of others is over, and both have to agree anew."""
         self._work.stop()
         self._work.status.forget()
-        self._consent.value = False
+        self._learned, self._consent.value = None, False
         elements.show(self._asking, any(person.own for person in self._people))
 
     def _begin(self) -> Callable[[Job], None]:
@@ -243,26 +223,29 @@ class SwapForm:
 
     def _train(self, job: Job, whole: list[FaceSet], minutes: float) -> None:
         """Learn for some minutes more than before, or until it is good enough."""
+        from memegen.swap.swapper import load_swapper
         from memegen.swap.training import train_swap
 
         (seen_a, unseen_a), (seen_b, unseen_b) = map(keep_out, whole)
         file = self._folder / f"{seen_a.key}-{seen_b.key}.safetensors"
-        before = self._learned.swapper.seconds if self._learned is not None and file.is_file() else 0.0
+        before = load_swapper(file).seconds if file.is_file() else 0.0
         self._enough.clear()
         self._work.status.say("Getting the networks ready …")
-        self._view.begin(unseen_a, seen_a.name, seen_b.name, new=not before)
+        self._view.begin(unseen_a, seen_a.name, seen_b.name, new=self._learned is None)
         elements.show(self._good, True)
         states = train_swap(seen_a, seen_b, minutes=minutes + before / 60, checkpoint=file)
         begun = time.monotonic()
         try:
             with closing(states):
                 for state in states:
+                    if self._enough.is_set():
+                        state = state._replace(ended="it is good enough")
                     self._learned = Learned(state.swapper, (seen_a, seen_b), (unseen_a, unseen_b), self._view.moments)
                     spent = state.swapper.seconds - before
                     self._work.status.reach(said_of(state), spent / (60 * minutes), time.monotonic() - begun)
                     self._view.show(state)
                     job.check()
-                    if self._enough.is_set():
+                    if state.ended:
                         break
         finally:
             elements.show(self._good, False)
