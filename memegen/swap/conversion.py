@@ -99,11 +99,12 @@ def _draw(
         drawn, masks = faces[..., :3], faces[..., 3] * np.float32(1 / 255) * own[..., 3] * np.float32(1 / 255)
         for number, (frame, matrix, crop) in enumerate(zip(group, matrices, crops, strict=True)):
             mask = _mask(points[number][:, :2] @ matrix[:, :2].T + matrix[:, 2], side)
-            mask = _inwards(mask * masks[number] * _uncovered(crop, own[number, ..., :3], mask))
-            mask *= np.float32(visible[done + number])
-            now = _light(crop, drawn[number], mask)
+            mask *= masks[number]
+            free = _uncovered(crop, own[number, ..., :3], mask)
+            now = _light(crop, drawn[number], _inwards(mask), free)
             light = now if light is None else CALM * light + (1 - CALM) * now
-            yield NewFace(frame, matrix, _crisp(drawn[number]) * light, mask)
+            shown = _inwards(mask * free) * np.float32(visible[done + number])
+            yield NewFace(frame, matrix, _crisp(drawn[number]) * light, shown)
         done += len(group)
 
 
@@ -145,11 +146,11 @@ def _crisp(drawn: Image) -> Floats:
     return np.asarray(cv2.addWeighted(drawn, 1 + CRISP, blurred, -CRISP, 0, dtype=cv2.CV_32F))
 
 
-def _light(crop: Image, drawn: Image, mask: Floats) -> Floats:
+def _light(crop: Image, drawn: Image, mask: Floats, free: Floats) -> Floats:
     """Return by how much the colours of a drawn face are multiplied to suit what surrounds it: (side, side, 3)."""
     # Only the edge of the mask counts, and its differences spread smoothly into the face: an approximation of seamless
     # cloning (Perez et al. 2003) by two blurs. A body's beard or open mouth leaves no trace in the middle.
-    ring, whole = (mask * (1 - mask) + 1e-4)[..., None], mask[..., None] + 1e-4
+    ring, whole = ((part * free + 1e-4)[..., None] for part in (mask * (1 - mask), mask))
     pictures = crop + np.float32(2), drawn + np.float32(2)  # no division by zero
     wanted, given = (cv2.GaussianBlur(ring * one, (0, 0), LIGHT * len(crop)) for one in pictures)
     mean = np.divide(*((whole * one).sum((0, 1)) for one in pictures))
