@@ -225,6 +225,16 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(people: People, tmp_
     assert steps_of(train_swap(*people, checkpoint=at_the_moment, steps=60))[-1] == 60
 
 
+def test_networks_of_another_machine_keep_their_size(people: People, tmp_path: Path, monkeypatch: Any) -> None:
+    larger = Capacity(device="cpu", side=64, width=12, batch=4)
+    monkeypatch.setattr(training, "choose_capacity", lambda _device: larger)
+    file = tmp_path / "gpu.safetensors"
+    *_, _last = train_swap(*people, steps=2, checkpoint=file)
+    assert load_swapper(file).side == 64
+    *_, last = train_swap(*people, steps=4, checkpoint=file)
+    assert (last.swapper.step, last.swapper.side, last.swapper.networks.width) == (4, 64, 12)
+
+
 def test_a_checkpoint_belongs_to_its_faces(people: People, trained: tuple[Swapper, Path], tmp_path: Path) -> None:
     faces, body = people
     with pytest.raises(InputError, match="is the training of other faces"):
