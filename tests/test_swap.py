@@ -27,7 +27,7 @@ from memegen.swap import FaceSet, Swapper, conversion, extract_faces, load_swapp
 from memegen.swap import faces as cutting
 from memegen.swap.capacity import Capacity
 from memegen.swap.conversion import draw_faces, mask_in_frame, paste_face
-from memegen.swap.cues import CUES, measure
+from memegen.swap.cues import CUES, measure, missing
 from memegen.swap.swapper import load_training
 
 SIDE = 48
@@ -172,6 +172,16 @@ def test_cues_tell_what_a_face_does(people: People) -> None:
         assert cues.shape == (len(found), len(CUES))
         gap = np.linalg.norm(found.landmarks[:, 13] - found.landmarks[:, 14], axis=1)
         assert np.corrcoef(gap, cues[:, CUES.index("mouth open")])[0, 1] > 0.99
+
+
+def test_what_the_faces_never_show_is_named() -> None:
+    still, moving = np.zeros((30, 8), np.float32), np.zeros((30, 8), np.float32)
+    moving[:10, CUES.index("mouth open")] = 4
+    moving[:10, CUES.index("left eye open")] = -3
+    moving[0, CUES.index("turn")] = 9  # a single frame is misread
+    moving[:, CUES.index("nod")] = 1
+    assert missing(still, moving) == ["the mouth open", "the eyes shut"]
+    assert missing(moving, still) == []
 
 
 # Training
