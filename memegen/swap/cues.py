@@ -11,8 +11,8 @@ CUES = ("turn", "nod", "mouth open", "mouth wide", "right eye open", "left eye o
 """Their names, in order."""
 UNITS = np.array([0.1, 0.1, 0.02, 0.04, 0.3, 0.3, 0.3, 0.3])  # clear differences, so that all count alike
 AS_FAR = (  # what is said where one person never goes as far as the other
-    "the head turned", "the head raised or lowered", "the mouth open", "the mouth wide", "the eyes shut", "the eyes shut",
-    "a look aside", "a look up or down",
+    "the head turned", "the head raised or lowered", "the mouth open", "the mouth wide",
+    "the eyes shut", "the eyes shut", "a look aside", "a look up or down",
 )  # fmt: skip
 SHORT = 1.5  # by how many UNITS
 OPENINGS = [CUES.index("mouth open"), CUES.index("right eye open"), CUES.index("left eye open")]

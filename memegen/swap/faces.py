@@ -35,7 +35,7 @@ from memegen.mesh.rest import turned_aside
 
 SIDE = 160  # pixels of a crop
 MARGIN = 0.1  # of it on each side, into which a crop is shifted and bent while the networks learn
-SHOWN = (-0.95, -0.45), (0.95, 1.45)  # corners of what lies between the margins, in the mean shape's axes
+SHOWN = (-1.0, -0.55), (1.0, 1.45)  # corners of what lies between the margins, in the mean shape's axes
 LEAST, MOST = 20, 2000  # faces that are needed, and that are used
 
 ASIDE = np.array([0.7, 0.6])  # the largest yaw and pitch, radians
