@@ -489,7 +489,7 @@ def test_a_full_disk(tmp_path: Path, sounding: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "bin").mkdir()
     real = ffmpeg_module.ffmpeg_exe()
     full = 'echo "av_interleaved_write_frame(): No space left on device" >&2; exit 228'
-    when = "*crop=*" if step == "encoding" else "*apad*"
+    when = "*libx264*" if step == "encoding" else "*apad*"
     fake = fake_ffmpeg(tmp_path / "bin", f'case "$*" in {when}) {full};; esac; exec "{real}" "$@"')
     monkeypatch.setattr(ffmpeg_module, "ffmpeg_exe", lambda: fake)
     with pytest.raises(OutputError, match="The disk is full"):

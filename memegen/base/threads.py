@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,14 +19,32 @@ _lock = threading.Lock()
 _undivided: list[int] = []  # OpenCV's own number of threads, once for everybody who works on several frames now
 
 
+@dataclass
+class _Team:
+    """The threads that work for one thread, and how many of its iterators they work for."""
+
+    users: int = 0
+    pool: ThreadPoolExecutor | None = None
+
+
+class _Own(threading.local):
+    def __init__(self) -> None:
+        self.team = _Team()
+
+
+_own = _Own()
+
+
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield `work(item)` for each item, in order, a few items ahead of the reader.
+
+    Where a reader's items come from this as well, all their works share the same threads.
 
     Args:
         work: Called in threads; must not change anything shared.
         items: Consumed one by one, at most three ahead of what has been yielded.
     """
-    with ThreadPoolExecutor(WORKERS) as pool, _one_thread_each():
+    with _threads() as pool, _one_thread_each():
         ahead: deque[Future[Result]] = deque()
         try:
             for item in items:
@@ -35,8 +54,25 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterat
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            for future in ahead:
-                future.cancel()
+            wait([future for future in ahead if not future.cancel()])
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Give the threads that work for the calling thread: several pools would wait for each other and for Python."""
+    team = _own.team
+    with _lock:
+        team.users += 1
+        pool = team.pool = team.pool or ThreadPoolExecutor(WORKERS)
+    try:
+        yield pool
+    finally:
+        with _lock:
+            team.users -= 1
+            last = not team.users
+            team.pool = None if last else pool
+        if last:
+            pool.shutdown()
 
 
 @contextmanager

@@ -92,11 +92,12 @@ def skin_of_lids(photo: Image, points: Floats, side: int) -> Lid | None:
 
 def _across(patch: Image | Floats, line: Floats, lids: Sequence[Floats]) -> _Across:
     """Look at a patch from an eye with these lids, whose corners are the ends of the line; pixels of the patch."""
+    line, *lids = (points.astype(np.float32) for points in (line, *lids))
     start, end = sorted((line[0], line[-1]), key=lambda corner: float(corner[0]))
     width = max(float(np.linalg.norm(end - start)), 1e-3)
     way = (end - start) / width
     down = np.array([-way[1], way[0]])
-    y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
+    y, x = np.arange(patch.shape[0], dtype=np.float32)[:, None], np.arange(patch.shape[1], dtype=np.float32)
     along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / width
     along = (along - 0.5) / WIDER + 0.5
     heights = []
@@ -162,7 +163,7 @@ def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
     shut, soft, lashes = edge - before, max(SOFT * eye.width, 0.5), max(LASHES * eye.width, 1.0)
     some = np.clip(shut / (2 * soft), 0, 1) * np.clip(10 * np.minimum(eye.along, 1 - eye.along), 0, 1)
     # The lashes, as the photo has them, go with the edge; what is brighter than skin there is the eye.
-    y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
+    y, x = np.arange(patch.shape[0], dtype=np.float32)[:, None], np.arange(patch.shape[1], dtype=np.float32)
     along_x, along_y = ((place - shut * step).astype(np.float32) for place, step in zip((x, y), eye.down, strict=True))
     fringe = cv2.min(cv2.remap(patch, along_x, along_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), skin)
     # The skin covers the edge where it was, down to where it is; the lashes cover the skin.

@@ -44,11 +44,10 @@ def rasterise(
     # Every pixel takes its triangle's numbers; the last ones, all 0, are for pixels that nothing covers.
     planes = np.zeros((5, values.shape[2], count + 1), np.float32)
     planes[..., :count] = a, b, first - a * triangles[seen, 0, 0] - b * triangles[seen, 0, 1], low, high
-    a, b, spread, low, high = planes.take(labels.ravel(), axis=2)
-    row, column = np.mgrid[: size[1], : size[0]].astype(np.float32).reshape(2, -1)
-    spread += a * column + b * row
+    a, b, spread, low, high = planes.take(labels, axis=2)
+    spread += a * np.arange(size[0], dtype=np.float32) + b * np.arange(size[1], dtype=np.float32)[:, None]
     np.clip(spread, low, high, out=spread)
-    return np.ascontiguousarray(spread.T).reshape(*labels.shape, -1), labels < count
+    return np.stack([*spread], 2), labels < count
 
 
 def _labels(triangles: NDArray[np.float64], size: tuple[int, int], wider: float) -> NDArray[np.int64]:

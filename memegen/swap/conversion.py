@@ -26,7 +26,7 @@ SOFT = 0.05  # blur of the mask's edge, over the face's width
 INWARDS = 0.03  # blur that moves the mask's edge inwards, over the crop's side
 EDGE = 0.06  # of the crop's side, in which the mask fades at its border
 LIGHT = 0.14  # how far colours around the face reach into it, over the crop's side
-UNEVEN = 1.15  # how far that may go from the mean of the face
+UNEVEN = 1.5  # how far that may go from the mean of the face
 CRISP, DETAIL = 0.7, 0.012  # how much details are raised, and their size over the crop's side
 CALM = 0.7  # how much of the light before is kept: landmarks tremble
 STRANGE = 0.09, 0.09  # error from which something covers the face, and how much more until it surely does, 0 to 1
@@ -99,11 +99,12 @@ def _draw(
         drawn, masks = faces[..., :3], faces[..., 3] * np.float32(1 / 255) * own[..., 3] * np.float32(1 / 255)
         for number, (frame, matrix, crop) in enumerate(zip(group, matrices, crops, strict=True)):
             mask = _mask(points[number][:, :2] @ matrix[:, :2].T + matrix[:, 2], side)
-            mask = _inwards(mask * masks[number] * _uncovered(crop, own[number, ..., :3], mask))
-            mask *= np.float32(visible[done + number])
-            now = _light(crop, drawn[number], mask)
+            mask *= masks[number]
+            free = _uncovered(crop, own[number, ..., :3], mask)
+            now = _light(crop, drawn[number], _inwards(mask), free)
             light = now if light is None else CALM * light + (1 - CALM) * now
-            yield NewFace(frame, matrix, _crisp(drawn[number]) * light, mask)
+            shown = _inwards(mask * free) * np.float32(visible[done + number])
+            yield NewFace(frame, matrix, _crisp(drawn[number]) * light, shown)
         done += len(group)
 
 
@@ -145,15 +146,13 @@ def _crisp(drawn: Image) -> Floats:
     return np.asarray(cv2.addWeighted(drawn, 1 + CRISP, blurred, -CRISP, 0, dtype=cv2.CV_32F))
 
 
-def _light(crop: Image, drawn: Image, mask: Floats) -> Floats:
-    """Return by how much the colours of a drawn face are multiplied to suit what surrounds it: (side, side, 3)."""
-    # Only the edge of the mask counts, and its differences spread smoothly into the face: an approximation of seamless
-    # cloning (Perez et al. 2003) by two blurs. A body's beard or open mouth leaves no trace in the middle.
-    ring, whole = (mask * (1 - mask) + 1e-4)[..., None], mask[..., None] + 1e-4
+def _light(crop: Image, drawn: Image, mask: Floats, free: Floats) -> Floats:
+    """Return by how much the colours of a drawn face are multiplied to stand in the body's light: (side, side, 3)."""
+    # Light and shade are broad: the ratio of two blurs carries them over, and leaves the features as they were drawn.
+    weight = (mask * free + 1e-4)[..., None]
     pictures = crop + np.float32(2), drawn + np.float32(2)  # no division by zero
-    wanted, given = (cv2.GaussianBlur(ring * one, (0, 0), LIGHT * len(crop)) for one in pictures)
-    mean = np.divide(*((whole * one).sum((0, 1)) for one in pictures))
-    # A strand of hair at the edge of one face is not its light.
+    wanted, given = (cv2.GaussianBlur(weight * one, (0, 0), LIGHT * len(crop)) for one in pictures)
+    mean = np.divide(*((weight * one).sum((0, 1)) for one in pictures))
     return np.asarray(np.clip(wanted / given, mean / UNEVEN, mean * UNEVEN))
 
 

@@ -35,7 +35,7 @@ from memegen.mesh.rest import turned_aside
 
 SIDE = 160  # pixels of a crop
 MARGIN = 0.1  # of it on each side, into which a crop is shifted and bent while the networks learn
-SHOWN = (-0.95, -0.45), (0.95, 1.45)  # corners of what lies between the margins, in the mean shape's axes
+SHOWN = (-1.0, -0.55), (1.0, 1.45)  # corners of what lies between the margins, in the mean shape's axes
 LEAST, MOST = 20, 2000  # faces that are needed, and that are used
 
 ASIDE = np.array([0.7, 0.6])  # the largest yaw and pitch, radians
@@ -50,7 +50,7 @@ RIVAL = 0.5  # size of a second face, over the largest, from which one has to be
 LARGEST_PHOTO = 2**26  # bytes of a photo in a zip file
 LARGEST_SIDE = 1280  # pixels of a photo that is searched
 SOFT = 0.02  # blur of a mask's edge, over the crop's side
-FOREHEAD = 0.65  # how much of the way from the eyes to the hairline is swapped: hair stays the body's
+FOREHEAD = 0.85  # how much of the way from the eyes to the hairline is swapped: hair stays the body's
 LIGHTNESS = np.array([0.6, 1, 1], np.float32)  # how much shades count beside colours, where skin is told from hair
 HAIR = 3.0, 2.0  # how far colours of hair are from the skin's, over what is usual in the skin, and until it surely is
 INSET = 0.94  # size of what is swapped, over that of the face

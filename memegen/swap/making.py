@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import weakref
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from memegen.media.subjects import open_subject, still_of
 from memegen.media.video import Audio, Video, open_video, output_file
 from memegen.meme import write_clip
 from memegen.provenance.metadata import SWAP, SWAP_NUMBER, Marks
+from memegen.swap.cues import measure, missing
 from memegen.swap.faces import FaceSet, extract_faces
 from memegen.swap.options import Swapping
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 OPTIONS = (Swapping, Cut, Look, Sound)
 """Every option of a swap; the command line reads these declarations too."""
 
+_log = logging.getLogger(__name__)
 PREVIEWS = 5.0  # seconds of training between two preview pictures
 
 
@@ -141,6 +144,13 @@ def _both(
             if "face" in error.remedy:
                 raise InputError(error.message, remedy={name: error.remedy["face"]}) from error
             raise
+    if short := missing(*(measure(one.landmarks) for one in found)):
+        _log.warning(
+            "%s never shows, as far as %s does: %s. That will be blurred: give more pictures of it.",
+            found[0].name,
+            found[1].name,
+            ", ".join(short),
+        )
     return found[0], found[1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,8 @@ def load_training(path: str | Path, *, device: Device = "auto") -> tuple[Swapper
     learned = {name.removeprefix(LEARNED): tensors.pop(name) for name in [*tensors] if name.startswith(LEARNED)}
     try:
         networks = Autoencoders.shaped_like(learned).to(capacity.device).eval()
+        # Networks that were trained on another machine keep their size.
+        capacity = replace(capacity, side=networks.side, width=networks.width)
         first, second = words["people"].split()
         return Swapper(networks, capacity, (first, second), int(words["step"]), float(words["seconds"])), tensors
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
