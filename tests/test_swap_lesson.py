@@ -344,7 +344,7 @@ def test_moments_stand_beside_the_true_face(people: tuple[FaceSet, FaceSet]) -> 
     moments = [lesson.Moment(step, np.full_like(true, 99)) for step in (0, 20, 40, 80, 160, 320, 640)]
     titles = [axes.get_title() for axes in preview.draw_moments([*moments, lesson.Moment(900, true)], truth).axes]
     assert titles[0] == "step 0: 0%"
-    assert titles[5:8] == ["step 900: 100%", "the true face", "errors at the end"]
+    assert titles[5:8] == ["step 900: 100%", "the true face", "errors to 0%"]
 
 
 def test_a_close_up_is_of_one_place(files: tuple[Path, Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image
@@ -80,10 +81,13 @@ def draw_moments(moments: Sequence[Moment], truth: FaceSet) -> Figure:
     """
     places = np.linspace(0, len(moments) - 1, min(PANELS, len(moments))).round().astype(int)
     chosen = [moments[place] for place in places]
-    labels = [f"step {one.step}: {detail(one.picture, truth)[0]:.0%}" for one in chosen]
+    labels = [f"step {one.step}: {max(detail(one.picture, truth)[0], 0):.0%}" for one in chosen]
     last = chosen[-1].picture
-    pictures = [*(one.picture[0] for one in chosen), truth.inner(last.shape[1])[0], error_maps(last, truth)[0]]
-    return page(pictures, [*labels, "the true face", "errors at the end"], columns=4)
+    wrong = error_maps(last, truth)[0]
+    # Painted here, as a scale below the map would push the pictures apart.
+    shades = cv2.applyColorMap(np.asarray(255 * wrong / max(wrong.max(), 1e-6), np.uint8), cv2.COLORMAP_INFERNO)
+    pictures = [*(one.picture[0] for one in chosen), truth.inner(len(wrong))[0], shades[..., ::-1]]
+    return page(pictures, [*labels, "the true face", f"errors to {wrong.max():.0%}"], columns=4)
 
 
 def close_up(before: Video, after: Video) -> tuple[Image, Image]:
