@@ -91,7 +91,7 @@ class FaceSet:
     @property
     def key(self) -> str:
         """What tells these faces from others."""
-        return sha256(self.crops.tobytes()).hexdigest()[:32]
+        return sha256(np.ascontiguousarray(self.crops).data).hexdigest()[:32]
 
     def inner(self, side: int) -> Image:
         """Return what lies between the margins, (N, side, side, 3) uint8 RGB: what the networks see."""
