@@ -151,8 +151,8 @@ def extract_faces(
     if len(cuts) < LEAST:
         listed = "".join(f", {count} {why}" for why, count in left.items())
         raise InputError(
-            f"{name or 'Nothing'} has too few usable faces: {len(cuts)}{listed}. A swap needs at least {LEAST} different "
-            "ones: give a longer clip, or more photos, in which one person is well lit and looks towards the camera."
+            f"{name or 'Nothing'} has too few usable faces: {len(cuts)}{listed}. A swap needs at least {LEAST} "
+            "different ones: give a longer clip, or more photos, in which one person is well lit and looks towards the camera."
         )
     return FaceSet(name, np.stack([cut.crop for cut in cuts]), np.stack([cut.landmarks for cut in cuts]), left)
 
