@@ -152,7 +152,8 @@ def extract_faces(
         listed = "".join(f", {count} {why}" for why, count in left.items())
         raise InputError(
             f"{name or 'Nothing'} has too few usable faces: {len(cuts)}{listed}. A swap needs at least {LEAST} "
-            "different ones: give a longer clip, or more photos, in which one person is well lit and looks towards the camera."
+            "different ones: give a longer clip, or more photos, in which one person is well lit and looks towards "
+            "the camera."
         )
     return FaceSet(name, np.stack([cut.crop for cut in cuts]), np.stack([cut.landmarks for cut in cuts]), left)
 
