@@ -37,7 +37,7 @@ CLIP = asset("templates/daisy-bell.mp4")
 SHORT = ("--duration", "0.12", "--mute")
 COMMAND = (sys.executable, "-m", "memegen")
 ROOT = Path(memegen.__file__).parents[1]
-COMMANDS = "make, batch, demo, templates, checkpoints, inspect"
+COMMANDS = "make, batch, swap, demo, templates, checkpoints, inspect"
 
 
 @pytest.fixture(autouse=True)

@@ -138,12 +138,12 @@ def test_several_sources_are_one_person(singing: Path, people: People, small_pho
 
 
 def test_too_few_pictures(small_photo: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gives 1 usable faces. A swap needs at least 20") as refused:
+    with pytest.raises(InputError, match=r"has too few usable faces: 1\. A swap needs at least 20") as refused:
         extract_faces(small_photo)
     assert "give a longer clip, or more photos" in str(refused.value)
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    with pytest.raises(InputError, match="gives 0 usable faces"):
+    with pytest.raises(InputError, match="has too few usable faces: 0"):
         extract_faces(tmp_path / "empty.zip")
 
 

@@ -91,7 +91,7 @@ class FaceSet:
     @property
     def key(self) -> str:
         """What tells these faces from others."""
-        return sha256(self.crops.tobytes()).hexdigest()[:32]
+        return sha256(np.ascontiguousarray(self.crops).data).hexdigest()[:32]
 
     def inner(self, side: int) -> Image:
         """Return what lies between the margins, (N, side, side, 3) uint8 RGB: what the networks see."""
@@ -151,8 +151,9 @@ def extract_faces(
     if len(cuts) < LEAST:
         listed = "".join(f", {count} {why}" for why, count in left.items())
         raise InputError(
-            f"{name or 'Nothing'} gives {len(cuts)} usable faces{listed}. A swap needs at least {LEAST} different "
-            "ones: give a longer clip, or more photos, in which one person is well lit and looks towards the camera."
+            f"{name or 'Nothing'} has too few usable faces: {len(cuts)}{listed}. A swap needs at least {LEAST} "
+            "different ones: give a longer clip, or more photos, in which one person is well lit and looks towards "
+            "the camera."
         )
     return FaceSet(name, np.stack([cut.crop for cut in cuts]), np.stack([cut.landmarks for cut in cuts]), left)
 

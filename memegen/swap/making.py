@@ -166,7 +166,7 @@ def _trained(
         for state in states:
             done = min(int(state.swapper.seconds), total)
             if progress is not None:
-                note = f"errors {state.losses[0]:.3f} and {state.losses[1]:.3f}"
+                note = f"errors {state.losses[0]:.3f} and {state.losses[1]:.3f}" if state.swapper.step else ""
                 progress(Stage("Training", "s", note), total if state.ended else done, total)
             if preview and (state.ended or done >= shown + PREVIEWS):
                 shown = done

@@ -130,12 +130,20 @@ class _Person:
     Args:
         faces: The faces.
         capacity: The size of the pictures, and the device.
+
+    Attributes:
+        mean: The mean face and mask, (1, 4, side, side) in [0, 1].
     """
 
     def __init__(self, faces: FaceSet, capacity: Capacity) -> None:
         side = round(capacity.side / (1 - 2 * MARGIN))
-        small = np.stack([_layers(faces, number, side) for number in range(len(faces))])
-        self._pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(capacity.device)
+        small = np.empty((len(faces), 5, side, side), np.uint8)
+        for number, one in enumerate(small):
+            one[:] = _layers(faces, number, side)
+        inner = slice((side - capacity.side) // 2, (side + capacity.side) // 2)
+        mean = small[:, :4, inner, inner].mean(0, keepdims=True, dtype=np.float64) / 255
+        self.mean = torch.from_numpy(mean).float().to(capacity.device)
+        self._pictures = torch.from_numpy(small).to(capacity.device)
         cues = measure(faces.landmarks)
         self._cues = torch.from_numpy(cues).to(capacity.device)
         # Blinks and wide mouths are rare in most clips: they are chosen more often.
@@ -154,11 +162,6 @@ class _Person:
         straight, bent = _places(count, side, random)
         wanted = _sampled(pictures, straight)
         return _sampled(pictures[:, :3], bent), wanted[:, :4], wanted[:, 4:], self._cues[chosen]
-
-    def mean(self, side: int) -> Tensor:
-        """Return the mean face and mask, (1, 4, side, side) in [0, 1]."""
-        edge = (self._pictures.shape[-1] - side) // 2
-        return self._pictures[:, :4, edge : edge + side, edge : edge + side].float().mean(0, keepdim=True) / 255
 
 
 class _Training:
@@ -186,7 +189,7 @@ class _Training:
         self._people = [_Person(faces, self._capacity) for faces in people]
         self._average = self._swapper.networks
         if not self.steps:
-            self._average.begin_with([person.mean(self._capacity.side) for person in self._people])
+            self._average.begin_with([person.mean for person in self._people])
         self._networks = copy.deepcopy(self._average).train()
         self._adam = torch.optim.Adam(self._networks.parameters(), lr=LEARNING_RATE, betas=BETAS)
         self._take_up(kept)
@@ -277,11 +280,12 @@ def _new_swapper(capacity: Capacity, keys: tuple[str, str]) -> Swapper:
 
 
 def _layers(faces: FaceSet, number: int, side: int) -> NDArray[np.uint8]:
-    """Return what is learned of a face, (side, side, 5) uint8: RGB, its mask, and how much each pixel counts."""
+    """Return what is learned of a face, (5, side, side) uint8: RGB, its mask, and how much each pixel counts."""
     mask = faces.mask(number)
     maps = np.stack([255 * mask, 255 / TOTAL * _weights(mask, faces.landmarks[number])], -1)
     parts = faces.crops[number], maps.round().astype(np.uint8)
-    return np.dstack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in parts])
+    small = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in parts]
+    return np.moveaxis(np.dstack(small), -1, 0)
 
 
 def _weights(mask: Floats, points: Floats) -> Floats:
