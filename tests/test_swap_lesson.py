@@ -223,7 +223,7 @@ def test_what_is_no_face_is_told_where_it_was_uploaded(page: Page, sample: None,
     assert "diary.txt" in choice.status.text
     send_all(upload, [("me.jpg", asset("portrait.jpg").read_bytes())])
     choice.wait()
-    assert "me.jpg gives 1 usable faces. A swap needs at least 10" in choice.status.text
+    assert "me.jpg has too few usable faces: 1. A swap needs at least 10" in choice.status.text
     form.start()
     form.wait()
     assert module.ASK in page.alerts
