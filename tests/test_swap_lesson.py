@@ -242,6 +242,17 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
         SwapForm()
 
 
+def test_what_the_faces_never_show_is_said(people: tuple[FaceSet, FaceSet]) -> None:
+    gaps = np.linalg.norm(people[0].landmarks[:, 13] - people[0].landmarks[:, 14], axis=1)
+    shut = people[0].some(np.argsort(gaps)[:5])
+    view = learning.LearningView()
+    view.begin((shut, people[1]), people[0], new=True)
+    assert "grace.mp4 never shows, as far as dan.mp4 does: " in view._missing.value
+    assert "mouth" in view._missing.value
+    view.begin((people[1], people[1]), people[1], new=True)
+    assert view._missing.value == ""
+
+
 def test_the_curve_spans_its_frame() -> None:
     assert learning.curve([(0, 0.1, 0.2)]) == ""
     drawn = learning.curve([(0, 0.1, 0.2), (50, 0.05, 0.1), (100, 0.0, 0.05)])

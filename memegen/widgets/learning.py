@@ -11,6 +11,7 @@ import ipywidgets
 import numpy as np
 
 from memegen.base.arrays import Image
+from memegen.swap.cues import measure, missing
 from memegen.swap.faces import FaceSet
 from memegen.swap.lesson import Moment, redrawn, widest
 from memegen.widgets import elements
@@ -47,23 +48,26 @@ class LearningView:
     def __init__(self) -> None:
         self.moments: list[Moment] = []
         self._grids = [ipywidgets.HTML(), ipywidgets.HTML()]
-        self._curve = ipywidgets.HTML()
+        self._curve, self._missing = ipywidgets.HTML(), ipywidgets.HTML()
         self._errors: list[tuple[int, float, float]] = []
         self._names: Sequence[str] = ()
         self._one: FaceSet | None = None
         self._shown = -math.inf
         grids = elements.row(*(elements.column(grid) for grid in self._grids), style="meme-pair")
-        self.panel = elements.column(grids, self._curve)
+        self.panel = elements.column(self._missing, grids, self._curve)
 
-    def begin(self, unseen: FaceSet, *names: str, new: bool) -> None:
-        """Make ready for a training.
+    def begin(self, seen: tuple[FaceSet, FaceSet], unseen: FaceSet, *, new: bool) -> None:
+        """Make ready for a training, and say what the first person's faces do not show.
 
         Args:
+            seen: The faces of both people.
             unseen: Faces of person 0 that it does not see; the one with the widest mouth is watched.
-            *names: Where the faces of both people are from.
             new: Whether it begins anew.
         """
-        self._one, self._names, self._shown = widest(unseen), names, -math.inf
+        self._one, self._names, self._shown = widest(unseen), [one.name for one in seen], -math.inf
+        short = ", ".join(missing(*(measure(one.landmarks) for one in seen)))
+        never = f"{self._names[0]} never shows, as far as {self._names[1]} does: {short}. That will be blurred."
+        self._missing.value = elements.small(f"{never} More pictures of it would help." if short else "")
         if new:
             self.moments, self._errors = [], []
 

@@ -231,7 +231,7 @@ class SwapForm:
         before = load_swapper(file).seconds if file.is_file() else 0.0
         self._enough.clear()
         self._work.status.say("Getting the networks ready …")
-        self._view.begin(unseen_a, seen_a.name, seen_b.name, new=self._learned is None)
+        self._view.begin((seen_a, seen_b), unseen_a, new=self._learned is None)
         elements.show(self._good, True)
         states = train_swap(seen_a, seen_b, minutes=minutes + before / 60, checkpoint=file)
         begun = time.monotonic()
