@@ -254,8 +254,8 @@ def test_what_the_faces_never_show_is_said(people: tuple[FaceSet, FaceSet]) -> N
 
 
 def test_the_curve_spans_its_frame() -> None:
-    assert learning.curve([(0, 0.1, 0.2)]) == ""
-    drawn = learning.curve([(0, 0.1, 0.2), (50, 0.05, 0.1), (100, 0.0, 0.05)])
+    assert learning.error_curve([(0, 0.1, 0.2)]) == ""
+    drawn = learning.error_curve([(0, 0.1, 0.2), (50, 0.05, 0.1), (100, 0.0, 0.05)])
     assert 'points="0.0,75.0 300.0,112.5 600.0,150.0"' in drawn
     assert "Errors from 20.0 % (top) to 0 (bottom), over 100 steps." in drawn
 
@@ -352,8 +352,8 @@ def test_a_code_is_plotted_with_its_names() -> None:
 def test_moments_stand_beside_the_true_face(people: tuple[FaceSet, FaceSet]) -> None:
     truth = lesson.widest(people[0])
     true = truth.inner(SIDE)
-    moments = [lesson.Moment(step, np.full_like(true, 99)) for step in (0, 20, 40, 80, 160, 320, 640)]
-    titles = [axes.get_title() for axes in preview.draw_moments([*moments, lesson.Moment(900, true)], truth).axes]
+    moments = [lesson.Snapshot(step, np.full_like(true, 99)) for step in (0, 20, 40, 80, 160, 320, 640)]
+    titles = [axes.get_title() for axes in preview.draw_moments([*moments, lesson.Snapshot(900, true)], truth).axes]
     assert titles[0] == "step 0: 0%"
     assert titles[5:8] == ["step 900: 100%", "the true face", "errors to 0%"]
 

@@ -17,7 +17,7 @@ from memegen.preview.pages import new_figure, page
 from memegen.preview.plots import LINES
 from memegen.swap.cues import CUES
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import Moment, detail, error_maps
+from memegen.swap.lesson import Snapshot, detail, error_maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def plot_code(code: Floats) -> Figure:
     return figure
 
 
-def draw_moments(moments: Sequence[Moment], truth: FaceSet) -> Figure:
+def draw_moments(moments: Sequence[Snapshot], truth: FaceSet) -> Figure:
     """Lay out how a face came out during a training, with how much detail it has, the true face and the last errors.
 
     Args:

@@ -24,7 +24,7 @@ FINE = 0.02  # what is smaller than this part of the side is fine detail
 NUMBERS = 64  # of the straight-line rival, as many as the bottleneck has
 
 
-class Moment(NamedTuple):
+class Snapshot(NamedTuple):
     """How one face came out at some step of a training.
 
     Attributes:

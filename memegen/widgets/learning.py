@@ -13,7 +13,7 @@ import numpy as np
 from memegen.base.arrays import Image
 from memegen.swap.cues import measure, missing
 from memegen.swap.faces import FaceSet
-from memegen.swap.lesson import Moment, redrawn, widest
+from memegen.swap.lesson import Snapshot, redrawn, widest
 from memegen.widgets import elements
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Learned(NamedTuple):
     swapper: Swapper
     seen: tuple[FaceSet, FaceSet]
     unseen: tuple[FaceSet, FaceSet]
-    moments: list[Moment]
+    moments: list[Snapshot]
 
 
 class LearningView:
     """The pictures and the curve of one training; also keeps how one face came out at doubling steps."""
 
     def __init__(self) -> None:
-        self.moments: list[Moment] = []
+        self.moments: list[Snapshot] = []
         self._grids = [ipywidgets.HTML(), ipywidgets.HTML()]
         self._curve, self._missing = ipywidgets.HTML(), ipywidgets.HTML()
         self._errors: list[tuple[int, float, float]] = []
@@ -78,13 +78,13 @@ class LearningView:
             self._errors.append((step, *state.losses))
         last = self.moments[-1].step if self.moments else -1
         if self._one is not None and step > last and (state.ended or step in (0, FIRST) or step >= 2 * last > 0):
-            self.moments.append(Moment(step, redrawn(state.swapper, self._one, 0)))
+            self.moments.append(Snapshot(step, redrawn(state.swapper, self._one, 0)))
         now = time.monotonic()
         if state.ended or now - self._shown > RENEWED:
             self._shown = now
             for grid, rows, who in zip(self._grids, np.vsplit(state.preview(), 2), (0, 1), strict=True):
                 grid.value = self._figure(rows, who)
-            self._curve.value = curve(self._errors)
+            self._curve.value = error_curve(self._errors)
 
     def _figure(self, rows: Image, who: int) -> str:
         name = self._names[who]
@@ -99,7 +99,7 @@ def said_of(state: TrainingState) -> str:
     return f"Training, step {state.swapper.step}{errors}"
 
 
-def curve(errors: Sequence[tuple[int, float, float]]) -> str:
+def error_curve(errors: Sequence[tuple[int, float, float]]) -> str:
     """Draw the errors of both people over the steps, as HTML; nothing before there are two points.
 
     Args:
