@@ -13,6 +13,9 @@ manager = pytest.importorskip("jupyter_client.manager")
 pytest.importorskip("ipykernel")
 pytest.importorskip("ipywidgets")
 
+# jupyter_client 7 in Python 3.13
+pytestmark = pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
+
 PATIENCE = 60.0  # seconds
 CELL = """
 import asyncio, ipywidgets
