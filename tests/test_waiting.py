@@ -13,8 +13,8 @@ manager = pytest.importorskip("jupyter_client.manager")
 pytest.importorskip("ipykernel")
 pytest.importorskip("ipywidgets")
 
-# jupyter_client 7 in Python 3.13
-pytestmark = pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
+# Jupyter's own, of old versions in a new Python
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PATIENCE = 60.0  # seconds
 CELL = """
