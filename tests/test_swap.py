@@ -205,6 +205,7 @@ def test_the_time_ends_it(people: People) -> None:
 def test_it_ends_when_nothing_gets_better(people: People, monkeypatch: Any) -> None:
     monkeypatch.setattr(training, "LEARNING_RATE", 0.0)
     monkeypatch.setattr(training, "STAGNANT", 10)
+    monkeypatch.setattr(training, "LEAST_GAIN", 0.5)
     *_, last = train_swap(*people)
     assert last.ended == "the faces no longer get better"
     assert last.swapper.step == 20

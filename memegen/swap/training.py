@@ -6,7 +6,9 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -121,7 +123,7 @@ def train_swap(
                 training.save()
                 saved = time.monotonic()
     finally:
-        training.save()
+        training.close()
 
 
 class _Person:
@@ -130,12 +132,13 @@ class _Person:
     Args:
         faces: The faces.
         capacity: The size of the pictures, and the device.
+        seed: Decides which faces are chosen, and how they are changed.
 
     Attributes:
         mean: The mean face and mask, (1, 4, side, side) in [0, 1].
     """
 
-    def __init__(self, faces: FaceSet, capacity: Capacity) -> None:
+    def __init__(self, faces: FaceSet, capacity: Capacity, seed: int) -> None:
         side = round(capacity.side / (1 - 2 * MARGIN))
         small = np.empty((len(faces), 5, side, side), np.uint8)
         for number, one in enumerate(small):
@@ -144,22 +147,23 @@ class _Person:
         mean = small[:, :4, inner, inner].mean(0, keepdims=True, dtype=np.float64) / 255
         self.mean = torch.from_numpy(mean).float().to(capacity.device)
         self._pictures = torch.from_numpy(small).to(capacity.device)
+        self._random = torch.Generator(capacity.device).manual_seed(seed)
         cues = measure(faces.landmarks)
         self._cues = torch.from_numpy(cues).to(capacity.device)
         # Blinks and wide mouths are rare in most clips: they are chosen more often.
         unusual = np.square(cues - cues.mean(0))[:, OPENINGS].sum(1)
         self._chances = torch.from_numpy(1 + np.minimum(unusual, RARE)).to(capacity.device)
 
-    def batch(self, count: int, side: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def batch(self, count: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Choose faces and change each a little.
 
         Returns:
             Bent pictures, (count, 3, side, side) in [0, 1]; the same without bends and with the face's mask,
             (count, 4, side, side); how much their pixels count, (count, 1, side, side); and their cues, (count, 8).
         """
-        chosen = torch.multinomial(self._chances, count, replacement=True, generator=random)
+        chosen = torch.multinomial(self._chances, count, replacement=True, generator=self._random)
         pictures = self._pictures[chosen].float() / 255
-        straight, bent = _places(count, side, random)
+        straight, bent = _places(count, side, self._random)
         wanted = _sampled(pictures, straight)
         return _sampled(pictures[:, :3], bent), wanted[:, :4], wanted[:, 4:], self._cues[chosen]
 
@@ -186,7 +190,7 @@ class _Training:
             self._swapper = _new_swapper(choose_capacity(device), keys)
         self._capacity = self._swapper.capacity
         self.steps, self.seconds = self._swapper.step, self._swapper.seconds
-        self._people = [_Person(faces, self._capacity) for faces in people]
+        self._people = [_Person(faces, self._capacity, 2 * self.steps + who) for who, faces in enumerate(people)]
         self._average = self._swapper.networks
         if not self.steps:
             self._average.begin_with([person.mean for person in self._people])
@@ -194,18 +198,35 @@ class _Training:
         self._adam = torch.optim.Adam(self._networks.parameters(), lr=LEARNING_RATE, betas=BETAS)
         self._take_up(kept)
         self._scaler = torch.amp.GradScaler(self._capacity.device, enabled=self._capacity.dtype is torch.float16)
-        self._random = torch.Generator(self._capacity.device).manual_seed(self.steps)
+        # Two people, two threads: they wait for each other once a step, and not once in every layer, as torch's own
+        # threads do; that crawls where other programs want the cores too.
+        self._pool = ThreadPoolExecutor(len(people)) if self._capacity.device == "cpu" else None
+        self._each = self._pool.map if self._pool else map
         self._losses: deque[tuple[float, float]] = deque(maxlen=2 * STAGNANT)
 
     def step(self) -> None:
         """Learn from a few faces of both people."""
-        begun, size = time.perf_counter(), self._capacity
-        batches = [person.batch(size.batch, size.side, self._random) for person in self._people]
-        bent, wanted, weights, cues = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        begun = time.perf_counter()
+        with _divided(len(self._people)):
+            learned = [*self._each(self._learn_from, range(len(self._people)))]
+            self._adam.zero_grad(set_to_none=True)
+            for weights, gradients, _ in learned:
+                for one, gradient in zip(weights, gradients, strict=True):
+                    one.grad = gradient if one.grad is None else one.grad + gradient
+            self._scaler.step(self._adam)
+            self._scaler.update()
+            self._follow()
+        self._losses.append((learned[0][2], learned[1][2]))
+        self.steps += 1
+        self.seconds += time.perf_counter() - begun
+
+    def _learn_from(self, who: int) -> tuple[list[Tensor], Sequence[Tensor], float]:
+        """Return the encoder's and one decoder's weights, their gradients, and the mean error within the face."""
+        size, encoder, decoder = self._capacity, self._networks.encoder, self._networks.decoders[who]
+        bent, wanted, weights, cues = self._people[who].batch(size.batch, size.side)
         with size.autocast():
-            codes = self._networks.encoder(bent.contiguous(memory_format=torch.channels_last))
-            maps = self._networks.encoder.unfold(codes).chunk(2)
-            drawn = torch.cat([decoder(part) for decoder, part in zip(self._networks.decoders, maps, strict=True)])
+            codes = encoder(bent.contiguous(memory_format=torch.channels_last))
+            drawn = decoder(encoder.unfold(codes))
         error = drawn.float() - wanted
         # The first numbers of the code are to be the cues: what the encoder calls an open mouth is then the same for
         # both people, and the decoders have to draw it. Without this a swapped mouth hardly moves.
@@ -215,17 +236,17 @@ class _Training:
         for axis in (2, 3):
             steps = error[:, :3].diff(dim=axis).abs() * weights.narrow(axis, 1, weights.shape[axis] - 1)
             loss = loss + EDGES * TOTAL * steps.mean()
-        self._adam.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self._scaler.step(self._adam)
-        self._scaler.update()
-        self._follow()
-        # Told is the mean error within the face.
-        parts = zip(error[:, :3].detach().abs().mean(1).chunk(2), wanted[:, 3].chunk(2), strict=True)
-        first, second = ((part * face).sum() / face.sum().clamp(min=1) for part, face in parts)
-        self._losses.append((first.item(), second.item()))
-        self.steps += 1
-        self.seconds += time.perf_counter() - begun
+        learning: list[Tensor] = [*encoder.parameters(), *decoder.parameters()]
+        gradients = torch.autograd.grad(self._scaler.scale(loss), learning)
+        face = wanted[:, 3]
+        told = (error[:, :3].detach().abs().mean(1) * face).sum() / face.sum().clamp(min=1)
+        return learning, gradients, told.item()
+
+    def close(self) -> None:
+        """Save what was learned, and end the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self.save()
 
     def why_ended(self, minutes: float, steps: int | None) -> str:
         """Say why the training has to end; nothing while it goes on."""
@@ -269,6 +290,17 @@ class _Training:
         share = 1 - min(AVERAGED, (self.steps + 1) / (self.steps + WARMING))
         with torch.no_grad():
             torch._foreach_lerp_([*self._average.parameters()], [*self._networks.parameters()], share)
+
+
+@contextmanager
+def _divided(parts: int) -> Iterator[None]:
+    """Let each of so many threads use its part of torch's own threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(before // parts, 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _new_swapper(capacity: Capacity, keys: tuple[str, str]) -> Swapper:
