@@ -434,7 +434,7 @@ def test_a_swap_is_trained_until_it_is_good_enough_and_again_until_stop(
     with page.expect_download() as download:
         page.get_by_role("link", name="Download swap-dan.mp4").click()
     assert download.value.suggested_filename == "swap-dan.mp4"
-    expect(page.get_by_text("The code of A's first face, after")).to_be_attached(timeout=PATIENCE)
+    expect(page.locator("figcaption", has_text="The code of A's first face")).to_be_attached(timeout=PATIENCE)
     expect(page.locator(".jp-RenderedText[data-mime-type*=stderr]")).to_have_count(0)
     press(page, "Train and swap")
     expect(learning).to_be_visible(timeout=PATIENCE)
