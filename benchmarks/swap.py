@@ -66,6 +66,8 @@ def seam(news: list[NewFace], after: list[np.ndarray]) -> tuple[float, int]:
         grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (new.frame, result)]
         old, now = (np.hypot(cv2.Sobel(one, cv2.CV_32F, 1, 0), cv2.Sobel(one, cv2.CV_32F, 0, 1)) for one in grey)
         ring = (mask > 0.1) & (mask < 0.9)
+        if not ring.any():
+            continue
         ratios.append(now[ring].mean() / old[ring].mean())
         outside = max(outside, int(cv2.absdiff(new.frame, result)[mask == 0].max()))
     return float(np.mean(ratios)), outside
@@ -136,13 +138,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--pairs", type=int, default=len(PAIRS))
+    parser.add_argument("--pairs", type=int, nargs="+", default=range(len(PAIRS)), help="which, counted from 0")
     options = parser.parse_args()
     titles = "face on body | steps | L1 face | L1 body | mouth | kept out | blink | kept out | r face | r body | seam"
     print(f"| {titles} | outside |")
     print("|" + "---|" * 12)
-    for names in PAIRS[: options.pairs]:
-        print(pair(names, options.media, options), flush=True)
+    for number in options.pairs:
+        print(pair(PAIRS[number], options.media, options), flush=True)
     print(conversion(options.media))
 
 

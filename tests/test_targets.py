@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise, repeat
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -214,6 +215,17 @@ def test_blinks_of_the_target_are_painted_over(
     assert own.min() < 0.7 * np.percentile(own, 80)
     made = lids(changed(blinking, replace(quiet, duration=1.0)))
     assert made.min() > 0.85 * np.percentile(own, 80)
+
+
+def test_a_blurred_beginning_covers_nothing(clip: Clip, small_portrait: np.ndarray, monkeypatch: Any) -> None:
+    blurred = np.asarray(cv2.GaussianBlur(small_portrait, (0, 0), 4))
+    target = clip("blurred", [small_portrait, blurred, *[small_portrait] * 23])
+    [track] = watch_targets(target, None, None).tracks.values()
+    assert track.likeness.min() > 0.95
+    assert (how_visible(track, [(0, 25)], 25.0) == 1).all()
+    monkeypatch.setattr(module, "UNJUDGED", 0)
+    judged = module._follow(target, None, None)["likeness"][0]
+    assert judged[1] < 0.92
 
 
 def test_a_face_that_is_covered_is_left_alone(sung: list[np.ndarray], quiet: Video, clip: Clip) -> None:

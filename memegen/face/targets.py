@@ -35,6 +35,7 @@ FRONT = (-0.62, -0.4), (0.62, 1.15)  # what it shows, in the mean shape's axes
 LEVEL = -0.1  # at which depth
 KNOWN = 24  # how many views of a face are kept
 NEW = 0.93  # likeness below which a view is a new one
+UNJUDGED = 5  # frames at the beginning whose likeness tells nothing
 STRANGER = 0.6  # likeness below which it is somebody else, or something in front of the face
 COVERED = 0.075, 6.0  # least fall of the likeness when a face is covered, and in usual deviations
 FADE = 0.3  # seconds in which a change fades out and in
@@ -150,7 +151,7 @@ def watch_targets(clip: Video, which: Which, progress: Progress | None) -> Targe
         InputError: There are fewer faces than `which` asks for.
     """
     names = ("shots", "numbers", *TargetTrack._fields)
-    kept = recall(clip, f"targets {which}", names=names, make=lambda: _follow(clip, which, progress))
+    kept = recall(clip, f"faces of a target {which}", names=names, make=lambda: _follow(clip, which, progress))
     kept["landmarks"] *= max(max(clip.width, clip.height) / DRIVING_SIDE, 1)  # from pixels of the frames that were read
     per_face = zip(*(kept[name] for name in TargetTrack._fields), strict=True)
     tracks = {int(number): TargetTrack(*one) for number, one in zip(kept["numbers"], per_face, strict=True)}
@@ -300,7 +301,8 @@ class _Follower:
         self._box, self._fresh = mesh_box(mesh), False
         view = _view(frame, mesh)
         likeness = self._like(view)
-        self._likeness.append(likeness)
+        # The first frames have little to be compared with: a blurred one is no sign that something covers the face.
+        self._likeness.append(likeness if len(self._likeness) >= UNJUDGED else 1.0)
         self._recent += (RENEWAL if self._views else 1.0) * (view - self._recent)
         if likeness < NEW or not self._views:
             self._views.append(view)
