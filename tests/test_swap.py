@@ -262,6 +262,17 @@ def test_a_checkpoint_belongs_to_its_faces(people: People, trained: tuple[Swappe
     assert other.is_file()
 
 
+def test_a_checkpoint_that_can_not_be_written_is_told_at_once(
+    people: People, tmp_path: Path, small_photo: Path
+) -> None:
+    with pytest.raises(InputError, match=r"me\.png has another ending: name a file that ends in \.safetensors"):
+        next(train_swap(*people, checkpoint=small_photo))
+    states = train_swap(*people, checkpoint=tmp_path / "nowhere" / "both.safetensors")
+    assert next(states).swapper.step == 0
+    with pytest.raises(OutputError, match="can't be saved"):
+        next(states)
+
+
 def test_a_full_disk_keeps_what_was_saved(people: People, tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "both.safetensors"
     *_, _last = train_swap(*people, steps=20, checkpoint=file)

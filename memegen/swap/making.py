@@ -78,7 +78,7 @@ def swap(
         check_limit(path, parse_size(cut.max_size), clip.duration)
         check_transparent(path, look.cutout)
         people = _both(faces, clip, swapping, progress)
-        file = Path(checkpoint) if checkpoint else path.with_suffix(".safetensors")
+        file = checkpoint or path.with_suffix(".safetensors")
         preview = path.with_name(f"{path.stem}-preview.png") if out else None
         swapper = _trained(people, swapping, file, preview, progress).swapper
         result = write_swap(path, swapper, clip, (look, cut, sound, place), onto=swapping.onto, progress=progress)
@@ -155,7 +155,11 @@ def _both(
 
 
 def _trained(
-    people: tuple[FaceSet, FaceSet], swapping: Swapping, file: Path, preview: Path | None, progress: Progress | None
+    people: tuple[FaceSet, FaceSet],
+    swapping: Swapping,
+    file: str | Path,
+    preview: Path | None,
+    progress: Progress | None,
 ) -> TrainingState:
     """Train to the end, and renew the preview picture on the way."""
     from memegen.swap.training import train_swap

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from memegen.base.arrays import Floats, Image
 from memegen.base.devices import Device
 from memegen.base.errors import InputError
+from memegen.base.files import expanded
 from memegen.face.cropping import soft_mask
 from memegen.face.topology import EYE_LIDS, LIPS, LOWER_LIP
 from memegen.swap.capacity import Capacity, choose_capacity
@@ -47,6 +48,7 @@ SHOWN = 20  # steps between two states
 SAVED = 30.0  # seconds between two checkpoints
 LATELY = 100  # steps over which losses are averaged
 STAGNANT, LEAST_GAIN = 1000, 0.01  # steps in which the losses have to fall by a part
+SUFFIX = ".safetensors"
 PREVIEW = 5  # faces in a row of the preview
 MOMENTS, NEWEST = "adam.", "newest."  # begin the names of what only the training needs, in a checkpoint
 
@@ -55,8 +57,8 @@ class TrainingState(NamedTuple):
     """How far a training is.
 
     Attributes:
-        swapper: What was learned so far.
-        losses: Mean error of the colours of each person's face, 0 to 1, over the last steps.
+        swapper: What was learned so far; its networks go on to learn with the training.
+        losses: Mean error of the colours of each person's face, 0 to 1, over the last steps; nan before the first.
         ended: Why the training ends, in words; empty while it goes on.
         samples: Some faces of each person.
     """
@@ -106,12 +108,12 @@ def train_swap(
         longer fall.
 
     Raises:
-        InputError: The checkpoint can't be read, or is that of other faces.
+        InputError: The checkpoint can't be read, is that of other faces, or does not end in .safetensors.
         OutputError: The checkpoint can't be written.
         UnavailableError: The device is not there.
     """
-    training = _Training((faces, body), device, Path(checkpoint) if checkpoint else None)
-    ended, saved = "", time.monotonic()
+    training = _Training((faces, body), device, _checked(checkpoint) if checkpoint else None)
+    ended, saved = "", -math.inf  # at once, so that a folder that can't be written is told before the work
     try:
         while not ended:
             ended = training.why_ended(minutes, steps)
@@ -124,6 +126,14 @@ def train_swap(
                 saved = time.monotonic()
     finally:
         training.close()
+
+
+def _checked(checkpoint: str | Path) -> Path:
+    """Return the file of a checkpoint; refuse another kind, which would be overwritten."""
+    file = expanded(checkpoint)
+    if file.suffix != SUFFIX:
+        raise InputError(f"The checkpoint {checkpoint} has another ending: name a file that ends in {SUFFIX}.")
+    return file
 
 
 class _Person:
