@@ -23,7 +23,7 @@ from memegen.swap.swapper import Swapper
 
 BATCH = 8  # frames that the networks draw at once
 SOFT = 0.05  # blur of the mask's edge, over the face's width
-INWARDS = 0.03  # blur that moves the mask's edge inwards, over the crop's side
+INWARDS = 0.045  # blur that moves the mask's edge inwards, over the crop's side
 EDGE = 0.06  # of the crop's side, in which the mask fades at its border
 LIGHT = 0.14  # how far colours around the face reach into it, over the crop's side
 UNEVEN = 1.5  # how far that may go from the mean of the face
