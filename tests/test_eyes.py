@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
 
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.face.topology import EYE_LIDS, IRISES
-from memegen.mesh.eyes import Eye, open_up, turn_eyes
-from memegen.mesh.lids import held_open, shut_lids, skin_of_lids
+from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
+from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.motion import Reference, fit_pose, openings, retarget, shape_of, study
 
 
@@ -48,6 +50,17 @@ def looks(picture: np.ndarray) -> np.ndarray:
     )
 
 
+def look(picture: np.ndarray, eyes: Sequence[Eye | None], face: np.ndarray, landmarks: np.ndarray) -> None:
+    """Turn the eyes of a picture."""
+    turn_eyes(picture, eyes, face[:, :2], carried(face, landmarks))
+
+
+def shut_down(picture: np.ndarray, lids: Sequence[Lid | None], face: np.ndarray, landmarks: np.ndarray) -> None:
+    """Shut the eyes of a picture, which shows them open."""
+    stay = carried(face, landmarks)
+    shut_lids(picture, lids, held_open(face, stay)[:, :2], face[:, :2], stay)
+
+
 def test_irises_lie_in_the_eyes(portrait: np.ndarray, landmarks: np.ndarray) -> None:
     for (upper, lower), iris in zip(EYE_LIDS, IRISES, strict=True):
         middle, *edge = landmarks[iris, :2]
@@ -64,7 +77,7 @@ def test_the_irises_go_where_the_driver_looks(
     portrait: np.ndarray, landmarks: np.ndarray, eyes: tuple[Eye | None, ...], gaze: tuple[float, float]
 ) -> None:
     picture = portrait.copy()
-    turn_eyes(picture, eyes, acted(landmarks, gaze=gaze)[:, :2], landmarks[:, :2])
+    look(picture, eyes, acted(landmarks, gaze=gaze), landmarks)
     moved = looks(picture) - looks(portrait)
     assert (moved[:, 0] / gaze[0] > 0.5).all()
     assert (abs(moved[:, 1]) < 0.05).all()
@@ -72,7 +85,7 @@ def test_the_irises_go_where_the_driver_looks(
 
 def test_only_the_eyes_change(portrait: np.ndarray, landmarks: np.ndarray, eyes: tuple[Eye | None, ...]) -> None:
     picture = portrait.copy()
-    turn_eyes(picture, eyes, acted(landmarks, gaze=(0.1, 0.05))[:, :2], landmarks[:, :2])
+    look(picture, eyes, acted(landmarks, gaze=(0.1, 0.05)), landmarks)
     inside = np.zeros(portrait.shape[:2], np.uint8)
     for upper, lower in EYE_LIDS:
         cv2.fillPoly(inside, [landmarks[[*upper, *lower[::-1]], :2].round().astype(np.int32)], 1)
@@ -86,9 +99,9 @@ def test_an_eye_that_looks_as_in_the_photo_is_the_photo(
 ) -> None:
     picture = portrait.copy()
     still = acted(landmarks)[:, :2]
-    turn_eyes(picture, eyes, still, landmarks[:, :2])
+    look(picture, eyes, still, landmarks)
     lids = [skin_of_lids(portrait, landmarks[:, :2], side) for side in (0, 1)]
-    shut_lids(picture, lids, held_open(still, landmarks[:, :2]), still, landmarks[:, :2])
+    shut_down(picture, lids, still, landmarks)
     assert np.array_equal(picture, portrait)
 
 
@@ -100,7 +113,7 @@ def test_an_iris_keeps_its_size_and_its_white(
         before, after = (np.linalg.norm(mesh[iris[1:], :2] - mesh[iris[0], :2], axis=1) for mesh in (landmarks, face))
         assert after == pytest.approx(before, rel=0.01)
     picture = portrait.copy()
-    turn_eyes(picture, eyes, face[:, :2], landmarks[:, :2])
+    look(picture, eyes, face, landmarks)
     # Where the iris was, its white is seen: brighter than the iris, and no brighter than anything in the eye before.
     for (upper, lower), iris in zip(EYE_LIDS, IRISES, strict=True):
         radius = np.linalg.norm(landmarks[iris[1], :2] - landmarks[iris[0], :2])
@@ -128,8 +141,8 @@ def test_shut_lids_hide_the_irises(portrait: np.ndarray, landmarks: np.ndarray, 
     for gaze in (-0.15, 0.15):
         face = acted(landmarks, gaze=(gaze, 0), shut=1)[:, :2]
         picture = portrait.copy()
-        turn_eyes(picture, eyes, face, landmarks[:, :2])
-        shut_lids(picture, lids, held_open(face, landmarks[:, :2]), face, landmarks[:, :2])
+        look(picture, eyes, face, landmarks)
+        shut_down(picture, lids, face, landmarks)
         shown.append(picture)
     assert abs(shown[0].astype(int) - shown[1]).max() <= 12
     shut, open_ = (face_mesh(picture, pick_face(detect_faces(picture))) for picture in (shown[0], portrait))
@@ -141,8 +154,8 @@ def test_shut_lids_hide_the_irises(portrait: np.ndarray, landmarks: np.ndarray, 
 
 def test_lids_are_held_open_only_where_they_shut(landmarks: np.ndarray) -> None:
     wide, shut = (acted(landmarks, shut=part) for part in (-0.2, 1))
-    assert held_open(wide, landmarks) == pytest.approx(wide, abs=0.01)
-    held = held_open(shut, landmarks)
+    assert held_open(wide, carried(wide, landmarks)) == pytest.approx(wide, abs=0.01)
+    held = held_open(shut, carried(shut, landmarks))
     for upper, _ in EYE_LIDS:
         assert held[upper, :2] == pytest.approx(landmarks[upper, :2], abs=0.5)
 

@@ -15,5 +15,5 @@ Floats = NDArray[np.floating[Any]]
 
 def smoothstep(t: Any) -> Any:
     """Rise smoothly from 0 to 1 while t, a number or an array, goes from 0 to 1; flat at both ends (3t^2 - 2t^3)."""
-    t = np.clip(t, 0, 1)
+    t = min(max(t, 0.0), 1.0) if isinstance(t, float) else np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)

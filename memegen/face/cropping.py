@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -100,10 +101,12 @@ def points_box(points: Floats) -> FaceBox:
 
 def window(points: Floats, margin: float, picture: Image) -> tuple[slice, slice]:
     """Return rows and columns around points (P, 2) with a margin in pixels, as an index; empty outside the picture."""
-    ends = np.array(picture.shape[1::-1])
-    left, top = np.clip(np.floor(points.min(0) - margin), 0, ends).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(points.max(0) + margin) + 1, 0, ends).astype(int).tolist()
-    return np.s_[top:bottom, left:right]
+    starts, stops = points.min(0).tolist(), points.max(0).tolist()
+    columns, rows = (
+        slice(min(max(math.floor(start - margin), 0), end), min(max(math.ceil(stop + margin) + 1, 0), end))
+        for start, stop, end in zip(starts, stops, picture.shape[1::-1], strict=True)
+    )
+    return rows, columns
 
 
 def soft_mask(outline: Floats, size: tuple[int, ...], blur: float) -> Floats:
@@ -115,7 +118,7 @@ def soft_mask(outline: Floats, size: tuple[int, ...], blur: float) -> Floats:
         blur: Sigma of the edge, pixels.
     """
     mask = np.zeros(size[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
+    cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)  # in 1/16 pixel
     return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur))
 
 

@@ -26,7 +26,7 @@ from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import watch
 from memegen.media.playing import play
 from memegen.media.video import Video
-from memegen.mesh.eyes import Eye, open_up, turn_eyes
+from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment, film
 from memegen.mesh.motion import (
@@ -279,14 +279,15 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
     # Eyes and mouths are painted into the finished picture, except those behind another head.
-    opened = [held_open(face, singer.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
+    stays = [carried(face, singer.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
+    opened = [held_open(face, stay) for (_, face), stay in zip(moves, stays, strict=True)]
     picture = scene.draw(
         [follow(stage, rigid, face) for stage, (rigid, _), face in zip(scene.stages, moves, opened, strict=True)]
     )
-    for singer, (_, face), lids in zip(singers, moves, opened, strict=True):
+    for singer, (_, face), lids, stay in zip(singers, moves, opened, stays, strict=True):
         moment = moments[singer.clip]
-        turn_eyes(picture, singer.eyes, face[:, :2], singer.landmarks[:, :2])
-        shut_lids(picture, singer.lids, lids[:, :2], face[:, :2], singer.landmarks[:, :2])
+        turn_eyes(picture, singer.eyes, face[:, :2], stay)
+        shut_lids(picture, singer.lids, lids[:, :2], face[:, :2], stay)
         if singer.muffled:
             continue
         opacity = mouth_opacity(float(openings(face)[0]), singer.opening)

@@ -12,6 +12,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import points_box
 from memegen.face.topology import Landmarks
+from memegen.mesh.eyes import carried
 from memegen.mesh.lids import held_open
 from memegen.mesh.motion import find_reference, fit_pose, place, retarget, study
 from memegen.mesh.rig import lay_rings
@@ -50,7 +51,9 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0, gaze=performance.gaze[frame])
     stage = set_stage(photo, rig, points_box(rigid))
     # To the photo itself, also where the engine takes pixels from a head that it has unfolded
-    cells = deformation(replace(stage, places=rig.rest), follow(stage, rigid, held_open(moved, landmarks)))
+    cells = deformation(
+        replace(stage, places=rig.rest), follow(stage, rigid, held_open(moved, carried(moved, landmarks)))
+    )
     # Rotation and scale since the photo, without the depth: the affine map that all landmarks share
     turn = fit_pose(moved)
     jacobian = turn.scale / mine.scale * (turn.rotation @ mine.rotation.T)[:2, :2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -135,47 +136,64 @@ def between_lids(points: Floats, side: int, size: tuple[int, ...]) -> Floats:
     return np.clip(2 * soft_mask(points[[*upper, *lower[-2:0:-1]]], size, inset) - 1, 0, 1)
 
 
-def carried(now: Floats, rest: Floats, side: int) -> Floats:
-    """Return the affine map (2, 3) by which the head alone carries an eye: the points of an iris move as a disc.
+class Carried(NamedTuple):
+    """Where the head alone carries an eye, whatever it does.
+
+    Attributes:
+        way: (2, 3) the affine map from the photo to the picture.
+        iris: (2,) the middle of the iris, pixels.
+        lid: (9, 2) the edge of the upper lid, pixels.
+    """
+
+    way: Floats
+    iris: Floats
+    lid: Floats
+
+
+def carried(now: Floats, rest: Floats) -> list[Carried]:
+    """Find where the head alone carries the right and the left eye: the points of an iris move as a disc.
 
     Args:
-        now: (478, 2) moved landmarks, pixels.
-        rest: (478, 2) the photo's own.
-        side: 0 for the right eye, 1 for the left one.
+        now: (478, 2 or 3) moved landmarks, pixels.
+        rest: (478, 2 or 3) the photo's own.
     """
-    (upper, _), disc = EYE_LIDS[side], IRISES[side]
-    points = [*disc[:3], upper[0], upper[-1]]
-    before, after = rest[points].astype(np.float32), now[points].astype(np.float32)
-    matrix = cv2.getAffineTransform(before[:3], after[:3])
-    # The disc says how the eye turns and grows, its corners where it is.
-    matrix[:, 2] = (after[3] + after[4] - matrix[:, :2] @ (before[3] + before[4])) / 2
-    return np.asarray(matrix)
+    eyes = []
+    for (upper, _), disc in zip(EYE_LIDS, IRISES, strict=True):
+        points = [*disc[:3], *upper]
+        before, after = rest[points, :2].astype(np.float32), now[points, :2].astype(np.float32)
+        way = cv2.getAffineTransform(before[:3], after[:3])
+        # The disc says how the eye turns and grows, its corners where it is.
+        way[:, 2] = (after[3] + after[-1] - way[:, :2] @ (before[3] + before[-1])) / 2
+        stay = before @ way[:, :2].T + way[:, 2]
+        eyes.append(Carried(way, stay[0], stay[3:]))
+    return eyes
 
 
-def placed(layer: Image, matrix: Floats, source: Floats, target: Floats, patch: Image) -> Image:
+def placed(layer: Image, way: Floats, source: Floats, target: Floats, patch: Image) -> Image:
     """Carry a layer to where a patch is.
 
     Args:
         layer: uint8 (h, w, C).
-        matrix: (2, 3) from `carried`.
+        way: (2, 3), see `Carried`.
         source: (2,) pixels (x, y) of the layer's corner in the photo.
         target: (2,) pixels of the patch's corner in the picture.
         patch: Of the wanted size.
     """
-    way = np.column_stack([matrix[:, :2], matrix @ [*source, 1] - target])
+    way = way.copy()
+    way[:, 2] += way[:, :2] @ source - target
     return np.asarray(cv2.warpAffine(layer, way, patch.shape[1::-1]), np.uint8)
 
 
 def lit(layer: Image, light: Floats | float) -> Image:
     """Return a layer (h, w, 3) in another light: a factor, or one for each colour."""
-    return np.ascontiguousarray(layer if np.all(light == 1) else np.clip(layer * light, 0, 255).astype(np.uint8))
+    return layer if np.all(light == 1) else np.clip(layer * light, 0, 255).astype(np.uint8)
 
 
 def turn_eyes(
     picture: Image,
     eyes: Sequence[Eye | None],
     now: Floats,
-    rest: Floats,
+    stay: Sequence[Carried],
     *,
     light: Floats | float = 1.0,
     amount: float | None = None,
@@ -186,18 +204,16 @@ def turn_eyes(
         picture: uint8 RGB (H, W, 3).
         eyes: The right and the left one, from `open_up`.
         now: (478, 2) moved landmarks, pixels.
-        rest: (478, 2) the photo's own.
+        stay: From `carried`.
         light: Factors for the layers' colours.
         amount: How much is painted, 0 to 1; by how far an iris has moved when None.
     """
     for side, eye in enumerate(eyes):
-        iris, (right, *_, left) = IRISES[side], EYE_LIDS[side][0]
-        matrix = carried(now, rest, side)
-        stay = matrix @ [*rest[iris[0]], 1]
-        shift = now[iris[0]] - stay
-        stirred = smoothstep(np.linalg.norm(shift) / (STIR * np.linalg.norm(now[right] - now[left])))
-        share = float(stirred) if amount is None else amount
-        part = window(np.array([stay, now[iris[0]]]), 1.5 * np.ptp(now[iris], axis=0).max() / 2, picture)
+        iris, (right, *_, left) = now[IRISES[side]], now[EYE_LIDS[side][0]]
+        shift = iris[0] - stay[side].iris
+        stirred = smoothstep(math.hypot(*shift) / (STIR * math.dist(right, left)))
+        share = stirred if amount is None else amount
+        part = window(np.stack([iris[0], stay[side].iris]), 0.75 * float(np.ptp(iris, axis=0).max()), picture)
         patch = picture[part]
         if eye is None or share <= 0 or not patch.size:
             continue
@@ -205,8 +221,9 @@ def turn_eyes(
         lids, looking = between_lids(now - corner, side, patch.shape[1::-1]) / 255, patch.copy()
         # First the white is put over the iris as the photo has it, then the iris where it looks.
         for layer, off in ((eye.white, 0), (eye.iris, shift)):
-            shown = placed(layer, matrix, eye.corner, corner - off, patch)
+            shown = placed(layer, stay[side].way, eye.corner, corner - off, patch)
             # An eye that is painted in any case may have been shut in the picture: there is no white to keep.
             weight = lids * (shown[..., 3] if amount is None or layer is eye.iris else np.float32(255))
-            looking = cv2.blendLinear(lit(shown[..., :3], light), looking, weight, 1 - weight)
+            colours = lit(cv2.cvtColor(shown, cv2.COLOR_RGBA2RGB), light)
+            looking = cv2.blendLinear(colours, looking, weight, 1 - weight)
         patch[:] = cv2.addWeighted(looking, share, patch, 1 - share, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import window
 from memegen.face.topology import EYE_LIDS
-from memegen.mesh.eyes import carried, lit, placed, spread
+from memegen.mesh.eyes import Carried, lit, placed, spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
@@ -25,6 +26,7 @@ AROUND = 0.3  # and how far they reach
 WIDER = 1.2  # how much wider the eye is than the line between its corners
 STIR = 0.01  # movement of a lid from which it is painted
 SOFT = 0.02  # of the soft edge between lid and eye
+STEPS = np.linspace(0, 1, 64)  # places along an eye at which its lids are measured
 
 SHADOW = 0.1  # how much the skin over the eye counts, which may lie in the shadow of the brow
 BULGE = 1.03, 0.08  # light on a shut lid: in its middle, and less towards the corners
@@ -49,16 +51,23 @@ class _Across(NamedTuple):
     Attributes:
         along: From the left end of the eye, 0, to the right one, 1.
         height: Of the pixel itself.
-        lids: Of some lids' edges, above or below it.
         down: (2,) the direction in the picture, one pixel long.
         width: Of the eye, pixels.
+        lids: (L, 64) heights of some lids' edges, at STEPS.
     """
 
     along: Floats
     height: Floats
-    lids: list[Floats]
     down: Floats
     width: float
+    lids: Floats
+
+    def spread(self, *measures: Floats) -> list[Floats]:
+        """Return for each pixel (h, w) what is measured along the eye, at STEPS."""
+        table = np.stack(measures, 1)[None].astype(np.float32)
+        where = np.float32(len(STEPS) - 1) * self.along
+        spread = cv2.remap(table, where, np.zeros_like(where), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return list(cv2.split(spread))
 
 
 def skin_of_lids(photo: Image, points: Floats, side: int) -> Lid | None:
@@ -76,7 +85,8 @@ def skin_of_lids(photo: Image, points: Floats, side: int) -> Lid | None:
         return None
     corner = np.array([part[1].start, part[0].start])
     eye = _across(patch, upper - corner, [upper - corner, lower - corner])
-    over, under = (eye.lids[0] - eye.height) / eye.width, (eye.height - eye.lids[1]) / eye.width
+    top, floor = eye.spread(*eye.lids)
+    over, under = (top - eye.height) / eye.width, (eye.height - floor) / eye.width
     below, above = (under > SKIN[0]) & (under < SKIN[1]), (over > FOLD[0]) & (over < FOLD[1])
     known = ((below + SHADOW * above) * (abs(eye.along - 0.5) < 0.6)).astype(np.float32)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(LINES / 2 * eye.width) + 1,) * 2)
@@ -92,29 +102,24 @@ def skin_of_lids(photo: Image, points: Floats, side: int) -> Lid | None:
 
 def _across(patch: Image | Floats, line: Floats, lids: Sequence[Floats]) -> _Across:
     """Look at a patch from an eye with these lids, whose corners are the ends of the line; pixels of the patch."""
-    line, *lids = (points.astype(np.float32) for points in (line, *lids))
     start, end = sorted((line[0], line[-1]), key=lambda corner: float(corner[0]))
-    width = max(float(np.linalg.norm(end - start)), 1e-3)
-    way = (end - start) / width
-    down = np.array([-way[1], way[0]])
-    y, x = np.arange(patch.shape[0], dtype=np.float32)[:, None], np.arange(patch.shape[1], dtype=np.float32)
-    along = ((x - start[0]) * way[0] + (y - start[1]) * way[1]) / width
-    along = (along - 0.5) / WIDER + 0.5
-    heights = []
-    for lid in lids:
-        places = np.array(sorted(np.column_stack([(lid - start) @ way / width, (lid - start) @ down]).tolist()))
-        heights.append(np.interp(along, places[:, 0], places[:, 1]).astype(np.float32))
-    return _Across(along, (x - start[0]) * down[0] + (y - start[1]) * down[1], heights, down, width)
+    width = max(math.dist(start, end), 1e-3)
+    axes = np.array([end - start, [start[1] - end[1], end[0] - start[0]]]) / width
+    places = (np.stack(lids) - start) @ axes.T
+    heights = [np.interp(width * STEPS, *edge[edge[:, 0].argsort()].T) for edge in places]
+    (along_x, along_y), (down_x, down_y) = (axes / [[WIDER * width], [1]]).astype(np.float32)
+    x, y = (np.arange(n, dtype=np.float32) - np.float32(at) for n, at in zip(patch.shape[1::-1], start, strict=True))
+    along = along_x * x + (along_y * y + np.float32(0.5 - 0.5 / WIDER))[:, None]
+    return _Across(along, down_x * x + (down_y * y)[:, None], axes[1], width, np.array(heights))
 
 
-def held_open(now: Floats, rest: Floats) -> Floats:
+def held_open(now: Floats, stay: Sequence[Carried]) -> Floats:
     """Return moved landmarks (478, 2 or 3) with the upper lids at least as far up as the photo has them."""
     held = now.copy()
-    for side, (upper, lower) in enumerate(EYE_LIDS):
-        matrix = carried(now[:, :2], rest[:, :2], side)
-        stay = rest[upper, :2] @ matrix[:, :2].T + matrix[:, 2]
-        shut = np.linalg.norm(now[upper, :2] - now[lower, :2], axis=1) < np.linalg.norm(stay - now[lower, :2], axis=1)
-        held[np.array(upper)[shut], :2] = stay[shut]
+    for (upper, lower), eye in zip(EYE_LIDS, stay, strict=True):
+        floor = now[lower, :2]
+        opening, own = (((edge - floor) ** 2).sum(1) for edge in (now[upper, :2], eye.lid))
+        held[upper, :2] = np.where((opening < own)[:, None], eye.lid, now[upper, :2])
     return held
 
 
@@ -123,7 +128,7 @@ def shut_lids(
     lids: Sequence[Lid | None],
     opened: Floats,
     now: Floats,
-    rest: Floats,
+    stay: Sequence[Carried],
     *,
     light: Floats | float = 1.0,
 ) -> None:
@@ -134,20 +139,20 @@ def shut_lids(
         lids: The right and the left one, from `skin_of_lids`.
         opened: (478, 2) from `held_open`, pixels.
         now: (478, 2) moved landmarks, pixels.
-        rest: (478, 2) those of the photo that the lids are from.
+        stay: From `carried`, for the photo that the lids are from.
         light: See `turn_eyes`.
     """
     for side, lid in enumerate(lids):
         upper, lower = EYE_LIDS[side]
-        width = float(np.linalg.norm(now[upper[0]] - now[upper[-1]]))
-        part = window(opened[upper], AROUND * width, picture)
+        before, edge, floor = opened[upper], now[upper], now[lower]
+        width = math.dist(edge[0], edge[-1])
+        part = window(before, AROUND * width, picture)
         patch = picture[part]
-        if lid is None or not patch.size or abs(opened[upper] - now[upper]).max() < STIR * width:
+        if lid is None or not patch.size or abs(before - edge).max() < STIR * width:
             continue
         corner = np.array([part[1].start, part[0].start])
-        eye = _across(patch, now[upper] - corner, [edge - corner for edge in (opened[upper], now[upper], now[lower])])
-        skin = lit(placed(lid.skin, carried(now, rest, side), lid.corner, corner, patch), light)
-        _draw_lid(patch, skin, eye)
+        skin = lit(placed(lid.skin, stay[side].way, lid.corner, corner, patch), light)
+        _draw_lid(patch, skin, _across(patch, edge - corner, [points - corner for points in (before, edge, floor)]))
 
 
 def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
@@ -161,15 +166,16 @@ def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
     before, edge, floor = eye.lids
     edge = edge + OVERLAP * eye.width * np.clip((edge - before) / np.maximum(floor - before, 1), 0, 1) ** 2
     shut, soft, lashes = edge - before, max(SOFT * eye.width, 0.5), max(LASHES * eye.width, 1.0)
-    some = np.clip(shut / (2 * soft), 0, 1) * np.clip(10 * np.minimum(eye.along, 1 - eye.along), 0, 1)
+    middle = np.minimum(10 * np.minimum(STEPS, 1 - STEPS), 1)
+    shut, edge, some = eye.spread(shut, edge, np.clip(shut / (2 * soft), 0, 1) * middle)
     # The lashes, as the photo has them, go with the edge; what is brighter than skin there is the eye.
     y, x = np.arange(patch.shape[0], dtype=np.float32)[:, None], np.arange(patch.shape[1], dtype=np.float32)
-    along_x, along_y = ((place - shut * step).astype(np.float32) for place, step in zip((x, y), eye.down, strict=True))
-    fringe = cv2.min(cv2.remap(patch, along_x, along_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), skin)
+    down_x, down_y = eye.down.astype(np.float32)
+    moved = cv2.remap(patch, x - down_x * shut, y - down_y * shut, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    fringe = cv2.min(moved, skin)
     # The skin covers the edge where it was, down to where it is; the lashes cover the skin.
-    covered = np.clip((edge - eye.height) / soft + 0.5, 0, 1) * np.clip((eye.height - before) / lashes + 2, 0, 1)
-    fringed = np.clip((eye.height - edge) / (lashes / 2) + 2, 0, 1)
-    fringed *= np.clip((edge + BELOW * eye.width - eye.height) / soft + 0.5, 0, 1)
+    lower = eye.height - edge
+    covered = np.clip(0.5 - lower / soft, 0, 1) * np.clip((lower + shut) / lashes + 2, 0, 1)
+    fringed = np.clip(lower / (lashes / 2) + 2, 0, 1) * np.clip((BELOW * eye.width - lower) / soft + 0.5, 0, 1)
     for layer, share in ((skin, some * covered), (fringe, some * fringed)):
-        weight = share.astype(np.float32)
-        patch[:] = cv2.blendLinear(layer, patch.copy(), weight, 1 - weight)
+        patch[:] = cv2.blendLinear(layer, patch.copy(), share, 1 - share)

@@ -22,7 +22,7 @@ from memegen.face.options import Acting
 from memegen.face.targets import TargetPlan, TargetTrack, how_visible
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, IRISES, LOWER_LIP, POINTS, Landmarks
 from memegen.media.video import Video
-from memegen.mesh.eyes import Eye, lit, open_up, placed, turn_eyes
+from memegen.mesh.eyes import Eye, carried, lit, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment
 from memegen.mesh.motion import (
@@ -251,7 +251,9 @@ def _unblinked(frame: Image, landmarks: Landmarks, pose: Pose, role: TargetFace)
         weight = shown[..., 3] * np.float32(amount / 255)
         edge = (weight * (1 - weight))[..., None]
         light = ((edge * patch).sum((0, 1)) + 1e-3) / ((edge * shown[..., :3]).sum((0, 1)) + 1e-3)
-        patch[:] = cv2.blendLinear(lit(shown[..., :3], np.clip(light, *GAINS)), patch.copy(), weight, 1 - weight)
+        patch[:] = cv2.blendLinear(
+            lit(cv2.cvtColor(shown, cv2.COLOR_RGBA2RGB), np.clip(light, *GAINS)), patch.copy(), weight, 1 - weight
+        )
         points = [*upper, *lower, *IRISES[side]]
         opened[points, :2] += amount * (role.model[points, :2] @ turn.T + shift - opened[points, :2])
     return picture, opened
@@ -293,12 +295,13 @@ def change_face(
     # A change that fades out goes back to where everything is.
     rigid, face = (now + (1 - amount) * (then - now) for now, then in ((rigid, rings), (face, landmarks)))
     stage = bare_stage(frame, rig, _corrected(rings, face))
-    opened = held_open(face, landmarks)
+    opened = held_open(face, carried(face, landmarks))
     picture = bend(stage, follow(stage, rigid, opened), turned=acting.part == "head")
     light = np.clip(_tone(frame, landmarks) / role.tone, *GAINS)
     if acting.part != "mouth":
-        turn_eyes(picture, role.eyes, face[:, :2], role.model[:, :2], light=light, amount=amount)
-        shut_lids(picture, role.lids, opened[:, :2], face[:, :2], role.model[:, :2], light=light)
+        stay = carried(face, role.model)
+        turn_eyes(picture, role.eyes, face[:, :2], stay, light=light, amount=amount)
+        shut_lids(picture, role.lids, opened[:, :2], face[:, :2], stay, light=light)
     _fill_mouth(picture, role, face, landmarks, moment, amount)
     return picture
 

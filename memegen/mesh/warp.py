@@ -25,8 +25,10 @@ CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turn
 TURNS, EVEN = 3, 1.2  # steps in which it is, and the blur, in cells, with which steps lead there
 UNSEEN, SLIGHT = 1 / 64, 0.5  # pixels of movement that change nothing in a picture, and that nobody in a crowd sees
 BAND = 8  # rows of cells that are fetched at once
-FULL = 255  # a share of 1; pictures are blended in whole numbers, three times as fast
+FINE = 2  # so many times a photo is enlarged to fetch pixels from it
+CRISP = 0.25  # how much that picture is sharpened, for what the linear filter takes
 LEAST = 1  # share from which a picture changes another
+FULL = 255  # a share of 1; pictures are blended in whole numbers, three times as fast
 SEEN = 1.5  # pixels of movement that count in full
 FINER = 3  # so many cells are drawn for one when a head is unfolded, once
 PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
@@ -48,12 +50,12 @@ class Stage:
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the source.
-        source: uint8 RGB, where the pixels are taken from: the region, unfolded if its head looks aside.
+        source: Where the pixels are taken from, see `_enlarged`: the region, unfolded if its head looks aside. In a
+            frame that is drawn once it is the region itself, uint8 RGB.
         origin: Pixels (x, y) of the source's corner in the photo.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
         aside: (T, 3) vertex numbers of triangles in the hidden half, see `Spread`; None where it is not hidden.
-        outline: The matte of the source, float32 and finer; None where the matte is good enough.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -70,7 +72,6 @@ class Stage:
     places: Floats
     still: Floats | None = None
     aside: NDArray[np.int64] | None = None
-    outline: Floats | None = None
     share: Share | None = None
 
     @property
@@ -182,7 +183,6 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
     # The movement is smooth: a grid of cells holds it, and is scaled up to pixels when a frame is drawn.
     step = -(-max(right - left, bottom - top) // (CROWD_GRID if crowd else GRID))
     cells = -(-(bottom - top) // step), -(-(right - left) // step)
-    y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
     stage = Stage(
         photo=photo,
         rig=rig,
@@ -191,12 +191,30 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
         matte=cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
         plate=_paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
-        pixels=np.dstack([x, y]),
+        pixels=_own_places(bottom - top, right - left),
         source=photo[window],
         origin=(left, top),
         places=rig.rest,
     )
-    return replace(stage, share=_share(stage)) if crowd else _unfolded(stage) or _tucked(stage)
+    if crowd:
+        return _enlarged(replace(stage, share=_share(stage)))
+    return _unfolded(stage) or _enlarged(_tucked(stage))
+
+
+def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
+    """Enlarge the source of a stage, once: from there a linear filter is quicker and sharper than a cubic one from it.
+
+    Args:
+        stage: With an RGB source.
+        outline: (h, w) float32, 1 where the person is in it; becomes the fourth channel of the new source.
+    """
+    alpha = np.full(stage.source.shape[:2], FULL, np.uint8)
+    if outline is not None:
+        alpha = cv2.convertScaleAbs(outline, alpha=FULL)
+    large = cv2.resize(np.dstack([stage.source, alpha]), None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LANCZOS4)
+    # A linear filter dims what is fine by as much as this raises it.
+    crisp = cv2.addWeighted(large, 1 + CRISP, cv2.GaussianBlur(large, (0, 0), 1), -CRISP, 0)
+    return replace(stage, source=crisp, pixels=FINE * stage.pixels + np.float32((FINE - 1) / 2))
 
 
 def _tucked(stage: Stage) -> Stage:
@@ -237,8 +255,8 @@ def _unfolded(stage: Stage) -> Stage | None:
     people = [cv2.remap(matte, w, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for w in ways]
     outline = cv2.blendLinear(*people, 1 - person, person) * np.maximum(1 - 1.5 * ended, 0)
     matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
-    stage = replace(stage, source=source, places=spread.places, matte=matte, outline=outline, aside=spread.edges)
-    return replace(stage, still=deformation(stage, stage.rig.rest))
+    stage = replace(stage, source=source, places=spread.places, matte=matte, aside=spread.edges)
+    return _enlarged(replace(stage, still=deformation(stage, stage.rig.rest)), outline)
 
 
 def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
@@ -298,7 +316,6 @@ def bare_stage(frame: Image, rig: Rig, places: Floats) -> Stage:
     left, top, right, bottom = int(box.left), int(box.top), math.ceil(box.right), math.ceil(box.bottom)
     region = frame[top:bottom, left:right]
     step = -(-max(right - left, bottom - top, 1) // GRID)
-    y, x = np.mgrid[0 : bottom - top, 0 : right - left].astype(np.float32)
     return Stage(
         photo=frame,
         rig=rig,
@@ -307,7 +324,7 @@ def bare_stage(frame: Image, rig: Rig, places: Floats) -> Stage:
         triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
         matte=np.zeros((-(-(bottom - top) // step), -(-(right - left) // step)), np.float32),
         plate=region,
-        pixels=np.dstack([x, y]),
+        pixels=_own_places(bottom - top, right - left),
         source=region,
         origin=(left, top),
         places=places,
@@ -359,60 +376,40 @@ def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
     def scaled_up(grid: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width])
 
-    # From shifts to places, per pixel; what is finer than a cell is drawn again.
-    flow = scaled_up(cells)
-    flow += stage.pixels
-    now, origin = (
-        points[:, :2] - np.array(corner, np.float32)
-        for points, corner in ((vertices, stage.corner), (stage.places, stage.origin))
-    )
+    # From shifts to places in the source, per pixel; what is finer than a cell is drawn again.
+    flow = cv2.scaleAdd(scaled_up(cells), FINE, stage.pixels)
+    now = vertices[:, :2] - np.array(stage.corner, np.float32)
+    origin = FINE * (stage.places[:, :2] - np.array(stage.origin, np.float32)) + np.float32((FINE - 1) / 2)
     if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
         _sharpen(flow, _back_to_front(stage.aside, vertices), now, origin)
     if stage.share is not None:
         _sharpen(flow, _lips(), now, origin)
-    # The matte goes along with the person.
-    back = cells / stage.step + stage.pixels[: cells.shape[0], : cells.shape[1]] - stage.pixels[0, 0]
-    alpha = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.convertScaleAbs(alpha, alpha=FULL)
     change = cells if stage.still is None else cells - stage.still
     moved = cv2.convertScaleAbs(cv2.magnitude(change[..., 0], change[..., 1]), alpha=FULL / SEEN)
-    if stage.share is not None:
-        person = _moved_quickly(stage, flow, now[:POINTS])
-    elif stage.outline is None:
-        person = _moved_pixels(stage, flow, cv2.min(alpha, moved) >= LEAST)
-    else:
-        person = _moved_pixels(stage, flow, moved >= LEAST)
-        alpha = cv2.remap(stage.outline, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if stage.aside is not None:
+        person = _moved_pixels(stage, flow, moved)
         # Small triangles shoot over in single pixels.
-        alpha = cv2.convertScaleAbs(cv2.medianBlur(alpha, 3), alpha=FULL)
-        return Layers(stage, person, alpha, scaled_up(moved))
-    return Layers(stage, person, scaled_up(alpha), scaled_up(moved))
+        alpha = cv2.medianBlur(person[..., 3], 3)
+    else:
+        # The matte goes along with the person.
+        back = cv2.scaleAdd(cells, 1 / stage.step, _cells()[: cells.shape[0], : cells.shape[1]])
+        matte = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        matte = cv2.convertScaleAbs(matte, alpha=FULL)
+        person, alpha = _moved_pixels(stage, flow, cv2.min(matte, moved)), scaled_up(matte)
+    return Layers(stage, cv2.cvtColor(person, cv2.COLOR_RGBA2RGB), alpha, scaled_up(moved))
 
 
-def _moved_pixels(stage: Stage, flow: Floats, busy: NDArray[np.bool_]) -> Image:
-    """Fetch the pixels of a region from where the flow says, in the cells (gh, gw) where the person is and moves."""
-    person, step = stage.region.copy(), stage.step
-    for top in range(0, len(busy), BAND):
+def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
+    """Fetch pixels (h, w, 4) from where the flow says, in the cells that have a share (gh, gw) of the picture."""
+    fetched, step, busy = np.zeros((*flow.shape[:2], 4), np.uint8), stage.step, share >= LEAST
+    for top in range(0, len(share), BAND):
         # A cell more on all sides: cells are spread up to their neighbours' middles.
         columns = np.flatnonzero(busy[max(top - 1, 0) : top + BAND + 1].any(0))
         if len(columns):
             left, right = max(int(columns[0]) - 1, 0), int(columns[-1]) + 2
             part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
-            cv2.remap(stage.source, flow[part], None, cv2.INTER_CUBIC, person[part], borderMode=cv2.BORDER_REFLECT_101)
-    return person
-
-
-def _moved_quickly(stage: Stage, flow: Floats, now: Floats) -> Image:
-    """Fetch the pixels of a region in a crowd: with care only in the face, whose landmarks (478, 2) are given."""
-    # Places in fixed point, found once for both passes: linear everywhere, then cubic in the face's box
-    whole, parts = cv2.convertMaps(flow, None, cv2.CV_16SC2)
-    person = cv2.remap(stage.source, whole, parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    box = points_box(now).clip(flow.shape[1], flow.shape[0])
-    face = np.s_[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
-    if person[face].size:
-        near = whole[face], parts[face]
-        cv2.remap(stage.source, *near, cv2.INTER_CUBIC, person[face], borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(person)
+            cv2.remap(stage.source, flow[part], None, cv2.INTER_LINEAR, fetched[part], cv2.BORDER_REFLECT_101)
+    return fetched
 
 
 def _trimmed(stage: Stage, cells: Floats) -> tuple[Stage, Floats]:
@@ -464,13 +461,12 @@ def _share(stage: Stage) -> Share:
     return Share(order[np.round(spread[:, 3]).astype(int)].T, np.ascontiguousarray(spread[:, :3].T))
 
 
-def _turned_back(share: Share, moves: Floats, shape: tuple[int, ...]) -> Floats:
+def _turned_back(share: Share, moves: Floats, shape: tuple[int, int]) -> Floats:
     """Turn the vertices' moves, in cells, into a backward deformation (gh, gw, 2): no triangle is drawn."""
     # The forward movement of each cell, and less of it where neighbours disagree: else the next step would not settle.
     ahead = np.einsum("kc,kcd->cd", share.weights, moves.take(share.vertices, axis=0)).astype(np.float32)
     ahead = cv2.GaussianBlur(ahead.reshape(*shape, 2), (0, 0), EVEN)
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    here = np.dstack([x, y])
+    here = _cells()[: shape[0], : shape[1]]
     # A cell comes from where a move leads to it. Step back from the cell by the move that was found there in the step
     # before: a fixed point, reached soon where the moves change slowly from cell to cell.
     back = -ahead
@@ -500,6 +496,18 @@ def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Fl
 def _face_of(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return those of some triangles (T, 3) that belong to the face, not to the rings around it."""
     return np.asarray(triangles[triangles.max(1) < POINTS])
+
+
+def _own_places(height: int, width: int) -> Floats:
+    """Return each pixel's own place (x, y): (height, width, 2) float32."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return np.dstack([x, y])
+
+
+@lru_cache(maxsize=1)
+def _cells() -> Floats:
+    """Return each cell's own place in the largest grid: (GRID, GRID, 2) float32, not to be changed."""
+    return _own_places(GRID, GRID)
 
 
 @lru_cache(maxsize=1)
