@@ -660,6 +660,45 @@ def test_sound_and_words_can_be_uploaded(page: Page, maker: Maker, clip: Video) 
     assert "You also chose" not in page.text
 
 
+def test_a_video_that_sings_may_keep_its_own_sound(
+    page: Page, sung: Maker, singer: Video, me: bytes, tmp_path: Path
+) -> None:
+    form, room = class_of(page)
+    whose = page.find("Whose sound")
+    assert whose.layout.display == "none"  # a photo has none
+    scene = write_video(tmp_path / "scene.mp4", singer.frames(max_side=240), fps=25, audio=singer).path.read_bytes()
+    send(page.find("Upload your own"), "scene.mp4", scene)
+    assert whose.layout.display == ""
+    assert [value for _, value in whose.options] == ["", "target", "both"]
+    whose.value = "target"
+    assert "You also chose: Sound: whose sound your video's own." in page.text
+    page.find("Everyone in this video agreed to be in a meme").value = True
+    press_make(form, page)
+    assert sung.made[0]["audio"] == "target"
+    # Photos of a class have no sound, so the song's is heard there.
+    send(page.find("Choose several photos"), "ann.jpg", me)
+    make_all(page, room)
+    assert "audio" not in sung.made[1]
+    # An uploaded sound replaces it for as long as it is there.
+    send(page.find("Upload another sound"), "song.mp4", scene)
+    assert whose.layout.display == "none"
+    assert form._options.chosen["audio"].read_bytes() == scene
+    removes = [widget for widget in page.widgets() if getattr(widget, "description", "") == "Remove it"]
+    [remove] = [button for button in removes if button.layout.display == ""]
+    remove.click()
+    assert (whose.layout.display, form._options.chosen["audio"]) == ("", "target")
+    send(page.find("Upload another"), "me.jpg", me)
+    assert (whose.layout.display, form._options.chosen) == ("none", {})
+
+
+def test_a_silent_video_has_no_sound_to_keep(page: Page, maker: Maker, singer: Video, tmp_path: Path) -> None:
+    shown(page)
+    scene = write_video(tmp_path / "scene.mp4", singer.frames(max_side=240), fps=25)
+    send(page.find("Upload your own"), "scene.mp4", scene.path.read_bytes())
+    assert page.find("Everyone in this video agreed to be in a meme")
+    assert page.find("Whose sound").layout.display == "none"
+
+
 def test_another_photo_with_the_same_song(page: Page, maker: Maker, me: bytes) -> None:
     form = shown(page)
     press_make(form, page)

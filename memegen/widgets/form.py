@@ -206,6 +206,8 @@ class MemeForm:
             return
         if not self.work.running:
             self.work.status.forget()
+        if self._photo.photo is not None:
+            self._options.suit(self._photo.photo.subject)
         chosen = self._options.summary
         place = self._options.place
         takes = f"{place.title}: {place.limits}. {place.note}"
