@@ -40,6 +40,8 @@ LAB = ["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--LabApp.news
 APP = ["voila", NAME, "--port={port}"]
 MOVES = "where => [...document.querySelectorAll(where)].some(video => video.currentTime > 0)"
 HEIGHT = "() => Math.max(...[...document.querySelectorAll('.memegen')].map(one => one.getBoundingClientRect().bottom))"
+# A moment, in seconds, at which the mouth is open
+MOMENT = "async clip => { clip.pause(); clip.currentTime = 1.6; await new Promise(done => clip.onseeked = done); }"
 # What Run all shows, in the order in which it appears; the meme is there when its video plays.
 SEEN = {
     "a picture moves": ".memegen video",
@@ -120,7 +122,18 @@ def measure(browser: Browser, folder: Path, runs: int, screenshots: Path | None)
             if screenshots is not None:
                 page.set_viewport_size({"width": size[0], "height": height + 24})  # the page scrolls inside its body
                 page.screenshot(path=screenshots / f"form-{name}.png")
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                make_one(page, screenshots / f"form-{name}-result.png")
             page.close()
+
+
+def make_one(page: Page, picture: Path) -> None:
+    """Make the sample sing, and take a picture of the finished clip with what stands above and below it."""
+    page.get_by_role("button", name="Make it sing").click()
+    page.get_by_text("Done: ").wait_for()
+    page.locator(".meme-result video").evaluate(MOMENT)
+    page.get_by_role("button", name="Make it sing").evaluate("button => button.scrollIntoView()")
+    page.screenshot(path=picture)
 
 
 def write_photos(folder: Path, count: int) -> list[Path]:

@@ -28,10 +28,12 @@ import numpy as np
 import memegen
 from memegen.face.cropping import FaceBox
 from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
+from memegen.face.performance import study
+from memegen.face.pose import fit_pose
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, IRISES
 from memegen.face.tracking import track_face
 from memegen.face.watching import watch
-from memegen.mesh.motion import find_reference, fit_pose, retarget, study
+from memegen.mesh.motion import find_reference, retarget
 
 MOTIONS = ("mouth", "blink", "gaze", "yaw", "roll", "pitch")
 FLAT = ("flat yaw", "flat roll", "flat pitch")

@@ -1,4 +1,7 @@
-"""Make the README's pictures with the project itself: make_pictures.py (writes beside this file)."""
+"""Make the README's pictures with the project itself: make_pictures.py (writes beside this file).
+
+Those of the form are made by benchmarks/form.py --screenshots FOLDER.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -43,7 +43,6 @@ Song = str | Path | Template
 Songs = Song | Mapping[int, Song]
 """One song, or a duet: a song for the number of each face."""
 
-TARGETS = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"}  # endings of addresses of videos
 LARGEST = 8192  # pixels; no side of a clip is longer
 EVEN = 12  # frames: a clip that is cut for a destination has a multiple of these, so that half or a third fit as well
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from memegen.face.detection import detect_faces, face_mesh, pick_face
+from memegen.face.performance import study
+from memegen.face.pose import fit_pose, openings, shape_of
 from memegen.face.topology import EYE_LIDS, IRISES
 from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
-from memegen.mesh.motion import Reference, fit_pose, openings, retarget, shape_of, study
+from memegen.mesh.motion import Reference, retarget
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,13 @@ from memegen.base.errors import InputError, NoFaceError
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.options import Acting
+from memegen.face.performance import study
+from memegen.face.pose import fit_pose, openings, shape_of, yaw_of
 from memegen.face.topology import FACE_OVAL, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
 from memegen.mesh.animator import Singer
-from memegen.mesh.motion import Reference, find_reference, fit_pose, openings, retarget, shape_of, study, yaw_of
+from memegen.mesh.motion import Reference, find_reference, retarget
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.unfolding import partners
 from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage

@@ -24,8 +24,9 @@ ASSETS = ROOT / "assets"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 40  # lines of a function, its docstring aside
 
-# The rooms, from the ground floor up, each with the rooms that its modules may import. Within a room modules import
-# each other freely, only never in a circle. `look`, `provenance` and `preview` are side rooms: no core room needs them.
+# The rooms, from the ground floor up, each with the rooms, or single modules, that its modules may import. Within a
+# room modules import each other freely, only never in a circle. `look`, `provenance` and `preview` are side rooms: no
+# core room needs them.
 ROOMS = {
     "base": "",
     "media": "base",
@@ -37,9 +38,9 @@ ROOMS = {
     "templates": "base media singer",
     "look": "base media face",
     "provenance": "base media templates",
-    "preview": "base media face fomm mesh swap",
+    "preview": "base media face fomm mesh.explain swap",
     "meme": "base media singer face fomm animator templates look provenance",
-    "swap": "base media face mesh look provenance meme",
+    "swap": "base media face look provenance meme",
     "batch": "base media singer animator templates meme",
     "cli": "base media singer face fomm animator templates look provenance meme swap batch",
     "widgets": "base media singer face fomm animator templates look provenance preview meme swap batch",
@@ -101,7 +102,7 @@ def test_imports_go_down(room: str) -> None:
     for path in SOURCES:
         if room_of(name_of(path)) == room:
             for other in imports_of(path):
-                assert room_of(other) in allowed, f"{name_of(path)} must not import {other}"
+                assert allowed & {other, room_of(other)}, f"{name_of(path)} must not import {other}"
 
 
 def test_one_module_starts_programs_and_one_starts_workers() -> None:

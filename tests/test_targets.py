@@ -20,6 +20,7 @@ from memegen.face import targets as module
 from memegen.face.cropping import points_box
 from memegen.face.detection import detect_faces, face_mesh
 from memegen.face.options import Acting
+from memegen.face.pose import openings
 from memegen.face.targets import first_faces, how_visible, plan_target, watch_targets
 from memegen.face.tracking import track_face
 from memegen.media import playing
@@ -28,7 +29,7 @@ from memegen.media.playing import play
 from memegen.media.subjects import open_subject
 from memegen.media.video import Video, open_video, write_video
 from memegen.meme import make_meme
-from memegen.mesh.motion import openings, shares
+from memegen.mesh.motion import shares
 from memegen.mesh.rest import find_rest
 
 BLINK = 2.3  # seconds: here the bundled singer is about to blink

@@ -195,7 +195,7 @@ def shown(page: Page, **options: Any) -> MemeForm:
 
 def press_make(form: MemeForm, page: Page) -> None:
     page.press("Make it sing")
-    form.wait()
+    form.work.wait()
 
 
 # Run all
@@ -225,7 +225,7 @@ def test_as_an_app_the_page_does_not_wait_for_a_clip(page: Page, maker: Maker, m
     form.choose()
     assert "Preview: " in page.text
     form.make()
-    assert not form._work.running
+    assert not form.work.running
     assert not maker.made
     press_make(form, page)
     assert len(maker.made) == 1
@@ -243,7 +243,7 @@ def test_where_somebody_is_there_to_press_stop_the_cell_does_not_wait(
     until(lambda: len(maker.calls) == 1 and "Getting ready" in page.text)  # the clip waits for the preview
     assert not maker.made
     maker.go_on.set()
-    form.wait()
+    form.work.wait()
     assert ["out" in call for call in maker.calls] == [False, True]
     assert "Preview: " in page.text
     assert form.meme is not None
@@ -262,7 +262,7 @@ def test_interrupting_the_cell_stops_the_clip(page: Page, maker: Maker, monkeypa
     monkeypatch.setattr(threading.Thread, "join", interrupted)
     form.make()
     assert form.meme is None
-    assert "Stopped" in form._work.status.text
+    assert "Stopped" in form.work.status.text
 
 
 # The photo
@@ -508,7 +508,7 @@ def test_pressing_twice_makes_one_clip(page: Page, maker: Maker, monkeypatch: py
     until(lambda: len(maker.made) == 1)
     assert page.find("Stop") is button
     maker.go_on.set()
-    form.wait()
+    form.work.wait()
     assert len(maker.made) == 1
     assert page.find("Make it sing") is button
 
@@ -519,7 +519,7 @@ def test_stop_stops_and_the_form_goes_on(page: Page, maker: Maker) -> None:
     page.press("Make it sing")
     until(lambda: "Singing: 50 %" in page.text)
     page.press("Stop")
-    form.wait()
+    form.work.wait()
     assert form.meme is None
     assert "Stopped: nothing was kept." in page.text
     assert not page.alerts
@@ -546,13 +546,13 @@ def test_errors_are_sentences(page: Page, maker: Maker, caplog: pytest.LogCaptur
     maker.error = InputError("The <clip> is odd: use another.\n- it is\n- very")
     press_make(form, page)
     assert page.alerts == ["The "]  # what follows is a bracket, unescaped by the page's text
-    assert "The &lt;clip&gt; is odd: use another.<details>" in form._work.status.text
-    assert "- very" in form._work.status.text
+    assert "The &lt;clip&gt; is odd: use another.<details>" in form.work.status.text
+    assert "- very" in form.work.status.text
     maker.error = ZeroDivisionError("oh")
     press_make(form, page)
     assert page.alerts[0].startswith("Something unexpected went wrong (ZeroDivisionError)")
-    assert "<details>" in form._work.status.text
-    assert "Traceback" in form._work.status.text
+    assert "<details>" in form.work.status.text
+    assert "Traceback" in form.work.status.text
     assert "ZeroDivisionError" in caplog.text
     maker.error = None
     press_make(form, page)
@@ -660,6 +660,45 @@ def test_sound_and_words_can_be_uploaded(page: Page, maker: Maker, clip: Video) 
     assert "You also chose" not in page.text
 
 
+def test_a_video_that_sings_may_keep_its_own_sound(
+    page: Page, sung: Maker, singer: Video, me: bytes, tmp_path: Path
+) -> None:
+    form, room = class_of(page)
+    whose = page.find("Whose sound")
+    assert whose.layout.display == "none"  # a photo has none
+    scene = write_video(tmp_path / "scene.mp4", singer.frames(max_side=240), fps=25, audio=singer).path.read_bytes()
+    send(page.find("Upload your own"), "scene.mp4", scene)
+    assert whose.layout.display == ""
+    assert [value for _, value in whose.options] == ["", "target", "both"]
+    whose.value = "target"
+    assert "You also chose: Sound: whose sound your video's own." in page.text
+    page.find("Everyone in this video agreed to be in a meme").value = True
+    press_make(form, page)
+    assert sung.made[0]["audio"] == "target"
+    # Photos of a class have no sound, so the song's is heard there.
+    send(page.find("Choose several photos"), "ann.jpg", me)
+    make_all(page, room)
+    assert "audio" not in sung.made[1]
+    # An uploaded sound replaces it for as long as it is there.
+    send(page.find("Upload another sound"), "song.mp4", scene)
+    assert whose.layout.display == "none"
+    assert form._options.chosen["audio"].read_bytes() == scene
+    removes = [widget for widget in page.widgets() if getattr(widget, "description", "") == "Remove it"]
+    [remove] = [button for button in removes if button.layout.display == ""]
+    remove.click()
+    assert (whose.layout.display, form._options.chosen["audio"]) == ("", "target")
+    send(page.find("Upload another"), "me.jpg", me)
+    assert (whose.layout.display, form._options.chosen) == ("none", {})
+
+
+def test_a_silent_video_has_no_sound_to_keep(page: Page, maker: Maker, singer: Video, tmp_path: Path) -> None:
+    shown(page)
+    scene = write_video(tmp_path / "scene.mp4", singer.frames(max_side=240), fps=25)
+    send(page.find("Upload your own"), "scene.mp4", scene.path.read_bytes())
+    assert page.find("Everyone in this video agreed to be in a meme")
+    assert page.find("Whose sound").layout.display == "none"
+
+
 def test_another_photo_with_the_same_song(page: Page, maker: Maker, me: bytes) -> None:
     form = shown(page)
     press_make(form, page)
@@ -741,11 +780,11 @@ def test_a_preview_is_finished_before_the_clip_is_begun(page: Page, maker: Maker
     until(lambda: len(maker.calls) == 2)
     page.press("Make it sing")
     page.press("Stop")
-    form.wait()
+    form.work.wait()
     assert "Stopped" in page.text
     page.press("Make it sing")
     maker.go_on.set()
-    form.wait()
+    form.work.wait()
     assert [call["duration"] for call in maker.calls] == [2.0, 2.0, 5.0]
     assert len(maker.made) == 1
     assert "Preview: " in page.text
@@ -788,7 +827,7 @@ def test_a_checkpoint_is_fetched_while_the_preview_is_made(page: Page, maker: Ma
     page.press("Make it sing")
     assert not maker.made
     mirror.done.set()
-    form.wait()
+    form.work.wait()
     assert mirror.asked == ["vox"]
     assert maker.made[0]["engine"] == "vox"
     until(lambda: "The checkpoint vox is on this machine." in page.text)
@@ -799,7 +838,7 @@ def test_stop_does_not_wait_for_a_checkpoint(page: Page, maker: Maker, mirror: M
     page.find("Look").value = "vox-adv"
     page.press("Make it sing")
     page.press("Stop")
-    form.wait()
+    form.work.wait()
     assert "Stopped" in page.text
     assert not maker.made
     mirror.done.set()
@@ -851,7 +890,7 @@ def test_with_a_gpu_the_classic_look_comes_meanwhile(
     form._fetching.wait()
     assert "is being downloaded" not in page.text
     page.press("Make it with the classic look")
-    form.wait()
+    form.work.wait()
     assert [call["engine"] for call in maker.made] == ["mesh", "vox"]
 
 
@@ -1106,13 +1145,13 @@ def test_one_clip_waits_for_the_other(page: Page, sung: Maker, me: bytes) -> Non
     send(page.find("Choose several photos"), "ann.jpg", me)
     page.find(EVERYONE).value = True
     sung.go_on.clear()
-    form.start()
+    form.work.start()
     until(lambda: len(sung.made) == 1)
     room.work.start()
     until(lambda: "Waiting until the other clips are finished" in page.text)
     assert len(sung.made) == 1
     sung.go_on.set()
-    form.wait()
+    form.work.wait()
     room.work.wait()
     assert len(sung.made) == 2
     assert "Done: 1 of 1 photos sing." in page.text

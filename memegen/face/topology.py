@@ -26,6 +26,7 @@ OPENINGS = [LIP_MIDDLES, [159, 145], [386, 374]]  # middles of the upper and low
 RIGHT_LIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133], [33, 7, 163, 144, 145, 153, 154, 155, 133]
 LEFT_LIDS = [263, 466, 388, 387, 386, 385, 384, 398, 362], [263, 249, 390, 373, 374, 380, 381, 382, 362]
 EYE_LIDS = RIGHT_LIDS, LEFT_LIDS
+EYE_CORNERS = [[33, 133], [362, 263]]  # of the right and the left eye, from left to right in the picture
 IRISES = [*range(468, 473)], [*range(473, 478)]  # right and left: the centre, then four points on the edge
 # From one corner to the other; upper and lower lip are paired point by point and share the corners.
 INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308], [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]

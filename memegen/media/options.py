@@ -36,7 +36,7 @@ class Cut:
     )  # fmt: skip
     max_size: str | int | None = option(None, "Size", "Largest size of the file, such as 10MB; no limit when left out.")
     audio: str | Path | None = option(
-        None, "Another sound", "Sound or video file whose sound replaces the driving clip's. For a video that sings: "
+        None, "Whose sound", "Sound or video file whose sound replaces the driving clip's. For a video that sings: "
         "target keeps its own sound, both lets it be heard below the song.",
     )  # fmt: skip
     mute: bool = option(False, "No sound", "Leave the sound out.")

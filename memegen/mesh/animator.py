@@ -21,6 +21,8 @@ from memegen.face.casting import Driving, Role, cast_roles
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
+from memegen.face.performance import Performance, study
+from memegen.face.pose import Pose, fit_pose, openings, shape_of
 from memegen.face.targets import plan_target
 from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import watch
@@ -29,19 +31,7 @@ from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment, film
-from memegen.mesh.motion import (
-    Performance,
-    Pose,
-    Reference,
-    find_reference,
-    fit_pose,
-    openings,
-    place,
-    retarget,
-    shape_of,
-    shares,
-    study,
-)
+from memegen.mesh.motion import Reference, find_reference, place, retarget, shares
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings

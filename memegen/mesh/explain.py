@@ -11,10 +11,12 @@ import numpy as np
 
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import points_box
+from memegen.face.performance import study
+from memegen.face.pose import fit_pose
 from memegen.face.topology import Landmarks
 from memegen.mesh.eyes import carried
 from memegen.mesh.lids import held_open
-from memegen.mesh.motion import find_reference, fit_pose, place, retarget, study
+from memegen.mesh.motion import find_reference, place, retarget
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.warp import deformation, follow, set_stage
 

@@ -11,10 +11,11 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.casting import eased
 from memegen.face.cropping import points_box
+from memegen.face.performance import Performance
+from memegen.face.pose import Pose
 from memegen.face.topology import FACE_OVAL, Landmarks
 from memegen.face.watching import DRIVING_SIDE
 from memegen.media.video import Video
-from memegen.mesh.motion import Performance, Pose
 
 AROUND = 1.2  # size of the part of the driving frames that is read, over the face's
 

@@ -1,4 +1,4 @@
-"""From tracked landmarks to motion: head pose, expression, and how a photo's landmarks follow a driver's.
+"""How a photo's landmarks follow a driver's: the head turns as the driver's does, and the face gets its expression.
 
 This is the relative motion of the first-order motion model, for heads only: a rotation, scale and shift in 3-D take the
 place of the jacobians, and what these do not explain of the landmarks is the expression.
@@ -6,7 +6,6 @@ place of the jacobians, and what these do not explain of the landmarks is the ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -14,66 +13,21 @@ import numpy as np
 
 from memegen.base.arrays import Floats, smoothstep
 from memegen.face.options import Region
-from memegen.face.topology import (
-    BONE,
-    EYE_LIDS,
-    INNER_LIPS,
-    IRISES,
-    MOUTH_CORNERS,
-    OPENINGS,
-    POINTS,
-    RIGID,
-    Landmarks,
-    eye_distance,
-    face_model,
-)
+from memegen.face.performance import SHUT_EYE, Performance, cues_of
+from memegen.face.pose import Pose, fit_pose, openings, shape_of, yaw_of
+from memegen.face.topology import BONE, EYE_CORNERS, EYE_LIDS, INNER_LIPS, IRISES, POINTS, Landmarks, face_model
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
 UNFOLDED = 0.6  # how much of the way to its mirror image a head that looks aside turns freely, besides
-CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
+CLEAR = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in what `cues_of` measures
 BLINK = 1.7  # gain of the eyes: the landmarks of a shut eye stay a little open
-SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
-CORNERS = [[33, 133], [362, 263]]  # of the right and the left eye, from left to right in the picture
 AHEAD = np.zeros(2)  # the usual gaze
 AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, across and along the face, in eye widths
 # Gains of the irises, across and down: the eye network sees about 0.6 of their way, by circles fitted to their edges,
 # and takes some of a blink for a look down.
 GAZE = np.array([1.6, 0.8])
-CALM = 1.2  # blur of the gaze over time, frames: the eye network trembles
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
-
-
-class Pose(NamedTuple):
-    """Where a head is: a mean-shape point p lies at `scale * rotation @ p + shift`.
-
-    Attributes:
-        rotation: (3, 3), from the mean shape's axes (x right, y down, z away) to the picture's.
-        scale: Pixels between the outer eye corners, as if seen from the front.
-        shift: (3,) pixels.
-    """
-
-    rotation: Floats
-    scale: float
-    shift: Floats
-
-
-class Performance(NamedTuple):
-    """What a driver does in a clip, measured once for all faces that follow it.
-
-    Attributes:
-        landmarks: N arrays (478, 3), pixels of the driving frames.
-        poses: N poses.
-        cues: (N, 5) measures to compare with a photo, in the order of CUES.
-        lids: (N, 2) the openings of its right and left eye over the inter-ocular distance.
-        gaze: (N, 2) how far the irises are from where they usually are, right and down, in eye widths.
-    """
-
-    landmarks: Sequence[Landmarks]
-    poses: list[Pose]
-    cues: Floats
-    lids: Floats
-    gaze: Floats
 
 
 class Reference(NamedTuple):
@@ -90,40 +44,6 @@ class Reference(NamedTuple):
     eyes: Floats
 
 
-def fit_pose(landmarks: Landmarks) -> Pose:
-    """Fit the mean shape to landmarks by its bony points (Umeyama 1991).
-
-    Args:
-        landmarks: (478, 3) pixels.
-    """
-    mean, points = (shape[RIGID].astype(np.float64) for shape in (face_model().mean_shape, landmarks))
-    matrix, scale = cv2.estimateAffine3D(mean, points, force_rotation=True)
-    return Pose(matrix[:, :3], scale, matrix[:, 3])
-
-
-def shape_of(landmarks: Landmarks, pose: Pose) -> Floats:
-    """Undo the pose of landmarks (478, 3) in pixels: the same in the mean shape's axes and unit."""
-    return np.asarray((landmarks - pose.shift) @ pose.rotation / pose.scale)
-
-
-def openings(shape: Floats) -> Floats:
-    """Measure a shape (478, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
-    upper, lower = np.transpose(OPENINGS)
-    return np.asarray(np.linalg.norm(shape[upper] - shape[lower], axis=1) / eye_distance(shape))
-
-
-def study(driving: Sequence[Landmarks]) -> Performance:
-    """Measure what a driver does.
-
-    Args:
-        driving: N arrays (478, 3), pixels of the driving frames.
-    """
-    poses = [fit_pose(landmarks) for landmarks in driving]
-    cues = np.array([_cues(shape_of(x, pose), pose) for x, pose in zip(driving, poses, strict=True)])
-    lids = np.array([openings(x)[1:] for x in driving])
-    return Performance(driving, poses, cues, lids, _gaze(driving, lids))
-
-
 def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     """Find how the driver looks when it looks like the photo: its movement is measured from there.
 
@@ -138,10 +58,10 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     landmarks, poses, cues, lids, _ = driving
     pose = fit_pose(photo)
     shape = shape_of(photo, pose)
-    wanted = _within(_cues(shape, pose), cues)
+    wanted = _within(cues_of(shape, pose), cues)
     # The pose: frames that are near in their cues and in the whole shape
     unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(landmarks, poses, strict=True)])
-    weights = _nearness(((cues - wanted) / CUES) ** 2) * _nearness(unlike[:, None])
+    weights = _nearness(((cues - wanted) / CLEAR) ** 2) * _nearness(unlike[:, None])
     weights /= weights.sum()
     # Rotations are averaged as rotation vectors about the nearest one, scales in their logarithms.
     near = poses[int(weights.argmax())].rotation
@@ -152,13 +72,13 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
         shift=weights @ np.array([p.shift for p in poses]),
     )
     # The expression: frames that are near in the mouth alone, in whatever pose, added one by one to save memory
-    looks = _nearness((((cues - wanted) / CUES) ** 2)[:, 3:])
+    looks = _nearness((((cues - wanted) / CLEAR) ** 2)[:, 3:])
     reference = np.zeros((POINTS, 3))
     for weight, x, p in zip(looks, landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
     # Open eyes are compared with the driver's open eyes, not with its average, which blinks pull down.
     eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
-    return Reference(mean, reference, np.where(eyes > SHUT, np.maximum(wide, SHUT), eyes))
+    return Reference(mean, reference, np.where(eyes > SHUT_EYE, np.maximum(wide, SHUT_EYE), eyes))
 
 
 def retarget(
@@ -235,15 +155,6 @@ def shares(part: Region) -> Floats:
     return np.asarray(np.maximum(mouth, eyes))
 
 
-def _cues(shape: Floats, pose: Pose) -> Floats:
-    """Measure what is compared between photo and driver, in the order of CUES: radians, then inter-ocular distances."""
-    r = pose.rotation
-    # Yaw, pitch and roll of the head
-    angles = [np.arctan2(r[0, 2], r[2, 2]), np.arcsin(np.clip(-r[1, 2], -1, 1)), np.arctan2(r[1, 0], r[0, 0])]
-    right, left = shape[MOUTH_CORNERS]
-    return np.array([*angles, openings(shape)[0], np.linalg.norm(right - left)])
-
-
 def _within(wanted: Floats, cues: Floats) -> Floats:
     """Bring the photo's cues into the driver's range, so that some frame is near."""
     # The first frame counts whatever its percentile: a clip usually begins at rest, which is like a photo.
@@ -276,7 +187,7 @@ def _open_eyes(shape: Floats, own: Floats, changes: Floats) -> None:
 
 def _turn_eyes(shape: Floats, own: Floats, gaze: Floats) -> None:
     """Move the photo's irises with the corners of its eyes and by the driver's gaze, in place; see `_open_eyes`."""
-    for corners, iris in zip(CORNERS, IRISES, strict=True):
+    for corners, iris in zip(EYE_CORNERS, IRISES, strict=True):
         left, right = own[corners]
         width, rest = np.linalg.norm(right - left), own[iris[0]] - (left + right) / 2
         # An iris that the photo shows at the edge goes no farther, but it may come back.
@@ -286,34 +197,12 @@ def _turn_eyes(shape: Floats, own: Floats, gaze: Floats) -> None:
         shape[iris, :2] += shift
 
 
-def _gaze(driving: Sequence[Landmarks], lids: Floats) -> Floats:
-    """Measure where a driver looks, as the mean of both eyes: people look with both, and the mean is less noisy."""
-    places = np.zeros((len(driving), 2))
-    for corners, iris in zip(CORNERS, IRISES, strict=True):
-        left, right = (np.array([mesh[corner, :2] for mesh in driving]) for corner in corners)
-        across, off = right - left, np.array([mesh[iris[0], :2] for mesh in driving]) - (left + right) / 2
-        # Along and beside the line between the eye's corners, whose length is the unit
-        along = np.stack([(across * off).sum(1), across[:, 0] * off[:, 1] - across[:, 1] * off[:, 0]], 1)
-        places += along / np.maximum((across**2).sum(1, keepdims=True), 1e-6) / 2
-    # Shut eyes look nowhere: a blink is bridged by the weighted mean of the frames around it.
-    opening = lids.mean(1, keepdims=True)
-    seen = np.clip(2 * opening / np.maximum(np.median(opening), SHUT) - 0.8, 1e-3, 1)
-    usual = np.median(places[seen[:, 0] > 0.5] if (seen > 0.5).any() else places, axis=0)
-    blurred = cv2.GaussianBlur(np.hstack([seen * (places - usual), seen]), (1, 0), sigmaX=1, sigmaY=CALM)
-    return np.asarray(blurred[:, :2] / blurred[:, 2:])
-
-
 def part_lips(shape: Floats) -> None:
     """Let the lips meet but not cross, in place."""
     upper, lower = INNER_LIPS
     above, below = shape[upper, 1], shape[lower, 1]
     middle = (above + below) / 2
     shape[upper, 1], shape[lower, 1] = np.minimum(above, middle), np.maximum(below, middle)
-
-
-def yaw_of(pose: Pose) -> float:
-    """Return how far a head looks aside, radians: more than 0 to the left of the picture."""
-    return float(np.arctan2(pose.rotation[0, 2], pose.rotation[2, 2]))
 
 
 def _limit(vector: Floats, yaw: float) -> Floats:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from memegen.base.arrays import Floats
+from memegen.face.pose import Pose, fit_pose, openings, shape_of, turned_aside
 from memegen.face.topology import Landmarks
-from memegen.mesh.motion import Pose, fit_pose, openings, part_lips, shape_of, yaw_of
+from memegen.mesh.motion import part_lips
 
 SHUT = 0.03  # mouth opening by which a frame is less at rest, over the inter-ocular distance
 SEALED = 0.005  # opening of a shut mouth
@@ -63,8 +64,3 @@ def find_rest(landmarks: Sequence[Landmarks] | Floats) -> Rest:
     shape += min(SEALED - mean[2], 0.0) * slopes[2]
     part_lips(shape)
     return Rest(shape, slopes[:2], mean[:2])
-
-
-def turned_aside(pose: Pose) -> Floats:
-    """Return a head's yaw and pitch, (2,) radians."""
-    return np.array([yaw_of(pose), np.arcsin(np.clip(-pose.rotation[1, 2], -1, 1))])

@@ -19,26 +19,18 @@ import numpy as np
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import FaceBox, points_box, soft_mask, window
 from memegen.face.options import Acting
+from memegen.face.performance import Performance
+from memegen.face.pose import Pose, fit_pose, openings, shape_of, turned_aside
 from memegen.face.targets import TargetPlan, TargetTrack, how_visible
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, IRISES, LOWER_LIP, POINTS, Landmarks
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, lit, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment
-from memegen.mesh.motion import (
-    Performance,
-    Pose,
-    Reference,
-    act,
-    fit_pose,
-    openings,
-    place,
-    shape_of,
-    shares,
-)
+from memegen.mesh.motion import Reference, act, place, shares
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
-from memegen.mesh.rest import Rest, find_rest, turned_aside
+from memegen.mesh.rest import Rest, find_rest
 from memegen.mesh.rig import Rig, lay_rings, with_rings
 from memegen.mesh.warp import bare_stage, bend, follow
 

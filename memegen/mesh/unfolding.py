@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.face.pose import fit_pose, yaw_of
 from memegen.face.topology import CLOSING, EYE_LIDS, FACE_OVAL, IRISES, POINTS, face_model
-from memegen.mesh.motion import fit_pose, yaw_of
 from memegen.mesh.rig import RIM, Rig
 
 ASIDE = 0.26  # yaw from which a head is unfolded, radians: up to 15 degrees both cheeks are seen well

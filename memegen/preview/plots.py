@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memegen.base.arrays import Floats, Image
+from memegen.face.pose import fit_pose, openings, shape_of
 from memegen.face.topology import Landmarks
 from memegen.media.ffmpeg import reading, run
 from memegen.media.video import Video
-from memegen.mesh.motion import fit_pose, openings, shape_of
 from memegen.preview.fields import flow_to_rgb, flow_wheel, movement, warp
 from memegen.preview.pages import SPAN, new_figure, page, side_by_side
 

@@ -14,10 +14,9 @@ from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.base.progress import Progress, counted
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import soft_mask, window
+from memegen.face.pose import fit_pose, turned_aside
 from memegen.face.topology import Landmarks
 from memegen.media.video import Video
-from memegen.mesh.motion import fit_pose
-from memegen.mesh.rest import turned_aside
 from memegen.swap.faces import ASIDE, alignment, crop_corners, cut_face, face_outline, watch_person
 from memegen.swap.swapper import Swapper
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from memegen.base.arrays import Floats
-from memegen.mesh.motion import study
+from memegen.face.performance import study
 
 CUES = ("turn", "nod", "mouth open", "mouth wide", "right eye open", "left eye open", "look aside", "look down")
 """Their names, in order."""

@@ -25,13 +25,12 @@ from memegen.base.progress import Progress, Stage, counted
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import soft_mask, window
 from memegen.face.detection import detect_faces, mesh_near, pick_face, refine_eyes
+from memegen.face.pose import fit_pose, turned_aside
 from memegen.face.targets import TargetTrack, first_faces, how_visible, watch_targets
 from memegen.face.topology import BONE, FACE_OVAL, LEFT_EYE, RIGHT_EYE, Landmarks, eye_distance, face_model
 from memegen.media.images import PHOTO_SUFFIXES, PhotoSource, photos_in, read_image
 from memegen.media.subjects import open_subject
 from memegen.media.video import Video
-from memegen.mesh.motion import fit_pose
-from memegen.mesh.rest import turned_aside
 
 SIDE = 160  # pixels of a crop
 MARGIN = 0.1  # of it on each side, into which a crop is shifted and bent while the networks learn

@@ -16,6 +16,7 @@ from memegen.base.errors import InputError, MemegenError
 from memegen.base.files import expanded
 from memegen.batch import Outcome, clip_names, find_photos, make_batch, write_report
 from memegen.media.images import read_image
+from memegen.media.options import BOTH, TARGET
 from memegen.media.video import open_video
 from memegen.widgets import elements
 from memegen.widgets.jobs import Job, Status, Turns, WholeJob, in_form_words
@@ -157,6 +158,8 @@ class Classroom:
     def _begin(self) -> Callable[[Job], None]:
         """Read what is chosen, and return the work that makes all clips."""
         self._chosen = self._recipe()
+        if self._chosen.words.get("audio") in (TARGET, BOTH):  # that of the one video above
+            del self._chosen.words["audio"]
         return self._work_on(list(self._rows))
 
     def _redo(self) -> None:

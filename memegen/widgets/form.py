@@ -66,6 +66,10 @@ class MemeForm:
         engine: "mesh", a checkpoint's name, or the path of one.
         duration: How much of the clip to use, seconds; 0 for all.
         permission: Whether everyone in `photo` agreed; if not, the form asks.
+
+    Attributes:
+        meme: The clip that was made last; None before the first.
+        work: Starts and stops the making of a clip, and waits for it. A preview in progress is finished first.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class MemeForm:
             self._folder / "class", recipe=self._recipe, ready=self._checkpoint.wait_for, turns=turns
         )
         self._options = OptionsChoice(duration, self._folder / "files", self._changed)
-        self._work = Work(
+        self.work = Work(
             "Make it sing",
             begin=self._begin,
             stopped="Stopped: nothing was kept. Press Make it sing for another try.",
@@ -127,8 +131,8 @@ class MemeForm:
             self._checkpoint.status.panel,
             self._options.panel,
             self._summary,
-            self._work.button,
-            self._work.status.panel,
+            self.work.button,
+            self.work.status.panel,
         )
 
     # What cells call
@@ -152,24 +156,12 @@ class MemeForm:
         _put(self._result.panel)
         if under_voila():
             return
-        self.start()
+        self.work.start()
         self._fetching = Job(self._fetch_classic).start()
         if not somebody_there():
-            self.wait()
+            self.work.wait()
 
-    # What buttons call
-
-    def start(self) -> None:
-        """Start the chosen clip, unless one is being made; a preview in progress is finished first."""
-        self._work.start()
-
-    def stop(self) -> None:
-        """Stop the clip that is being made."""
-        self._work.stop()
-
-    def wait(self) -> None:
-        """Wait until no clip is being made."""
-        self._work.wait()
+    # What is chosen
 
     def _order(self) -> _Order:
         """Read what is chosen now.
@@ -212,8 +204,10 @@ class MemeForm:
         """Bring what is shown up to date with what is chosen: an old error, the summary, the preview."""
         if not self._shown:
             return
-        if not self._work.running:
-            self._work.status.forget()
+        if not self.work.running:
+            self.work.status.forget()
+        if self._photo.photo is not None:
+            self._options.suit(self._photo.photo.subject)
         chosen = self._options.summary
         place = self._options.place
         takes = f"{place.title}: {place.limits}. {place.note}"
@@ -270,7 +264,7 @@ class MemeForm:
 
     def _made(self, job: Job, order: _Order) -> tuple[Video, Video, str]:
         """Make the clip, and a small copy of the driving clip to show below it."""
-        tell, recipe = WholeJob(self._work.status, job), order.recipe
+        tell, recipe = WholeJob(self.work.status, job), order.recipe
         self._checkpoint.wait_for(recipe.words["engine"], job)
         songs = resolve_songs(order.song, tell, singing=wished(recipe.words))
         clip = next(iter(songs.values()))
@@ -282,7 +276,7 @@ class MemeForm:
         song = songs if isinstance(order.song, dict) else clip
         meme = make_meme(order.subject, song, out=out, progress=tell, **recipe.words, **order.face)
         job.check()
-        self._work.status.say("Putting it on the page …")
+        self.work.status.say("Putting it on the page …")
         span = {"duration": meme.duration} if "destination" in recipe.words else {}
         return meme, _driver(clip, recipe.words | span, folder / "driver.mp4"), clip.title
 
@@ -294,7 +288,7 @@ class MemeForm:
         size = f"{meme.duration:.1f} s, {meme.width} × {meme.height}{silent}"
         place = DESTINATIONS[order.recipe.words.get("destination", "anywhere")]
         broken = "".join(f" {place.title}: {limit}." for limit in broken_limits(meme, place))
-        self._work.status.say(f"Done: {meme.path.name}, {size}. It is below.{broken}")
+        self.work.status.say(f"Done: {meme.path.name}, {size}. It is below.{broken}")
         if self._engine.value == "mesh" and classic_works() and is_here("vox"):
             self._result.offer_classic(meme.frame_count, gpu=has_gpu())
 
@@ -310,14 +304,14 @@ class MemeForm:
         except MemegenError:  # the reason stands below "Look"
             self._result.status.say("The classic look could not be downloaded, so your clip has the fast look.")
             return
-        self._work.wait()
+        self.work.wait()
         self._result.status.say("")
         if self.meme is not None:
             self._result.offer_classic(self.meme.frame_count, gpu=True)
 
     def _make_classic(self) -> None:
         self._engine.value = "vox"
-        self.start()
+        self.work.start()
 
 
 def _driver(clip: Template, words: dict[str, Any], out: Path) -> Video:

@@ -10,12 +10,15 @@ from typing import Any
 
 import ipywidgets
 
+from memegen.base.arrays import Image
 from memegen.base.options import Option, options_of
 from memegen.face.options import REGIONS
 from memegen.look.lyrics import read_lyrics
 from memegen.media.destinations import DESTINATIONS, Destination
 from memegen.media.encoders import TRANSPARENT
+from memegen.media.options import BOTH, TARGET
 from memegen.media.sound import sound_of
+from memegen.media.video import Video
 from memegen.meme import OPTIONS
 from memegen.widgets import elements
 from memegen.widgets.jobs import Status
@@ -38,6 +41,7 @@ OFFERED: dict[str, Mapping[Any, str]] = {  # a form offers a few values where an
     "motion": {0.0: "still", 1.0: "normal", 1.6: "big"},
     "part": {"": "the head in a photo, the face in a video", **REGIONS},
     "bars": {"blur": "the photo, blurred", "#000000": "black", "#ffffff": "white"},
+    "audio": {"": "the song's", TARGET: "your video's own", BOTH: "both, your video's quieter"},
     "loudness": {-14.0: "as loud as platforms play it", None: "as it is"},
     "max_size": {"": "any size", "10MB": "at most 10 MB", "5MB": "at most 5 MB"},
 }
@@ -76,13 +80,13 @@ class OptionsChoice:
         self.destination.add_class("meme-wide")
         self.destination.observe(self._fit, "value")
         self._files = {name: FileChoice(*FILES[name], folder, CHECKS[name], changed) for name in FILES}
-        plain = [name for names in PAGES.values() for name in names if name != "audio"]
-        self._controls = {name: _control(declared[name]) for name in plain}
+        self._controls = {name: _control(declared[name]) for names in PAGES.values() for name in names}
         self._plain = {name: widget.value for name, widget in self._controls.items()}
         self._kind = elements.control(ipywidgets.Dropdown, "Kind of file", options=KINDS)
         for widget in (self.destination, self._length, self._start, self._kind, *self._controls.values()):
             widget.observe(lambda _: changed(), "value")
         self.panel = elements.folded({title: self._page(title) for title in PAGES})
+        elements.show(self._controls["audio"], False)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -104,6 +108,13 @@ class OptionsChoice:
     def place(self) -> Destination:
         """Where the clip will be posted."""
         return DESTINATIONS[self.destination.value]
+
+    def suit(self, subject: Image | Video) -> None:
+        """Offer the sound of a video that is to sing, unless another sound was uploaded."""
+        own, audio = isinstance(subject, Video) and subject.has_audio, self._controls["audio"]
+        elements.show(audio, own and self._files["audio"].file is None)
+        if not own:
+            audio.value = ""
 
     def _fit(self, _: object) -> None:
         """Show in the folded pages what a destination sets, so that each of it can be changed."""

@@ -73,6 +73,9 @@ class SwapForm:
         minutes: How long to train; 0 is short: 2.5 minutes, with a GPU 40 seconds.
         permission: Whether both people agreed; if not, the form asks.
 
+    Attributes:
+        work: Starts and stops the training and the swap, and waits for them. After a stop, what was learned is kept.
+
     Raises:
         UnavailableError: torch is not installed.
     """
@@ -91,12 +94,12 @@ class SwapForm:
             PersonChoice(*words, sample=sample, folder=self._folder / name, changed=self._changed)
             for name, (*words, sample) in zip(("faces", "body"), people, strict=True)
         ]
-        self._work = Work(TRAIN, begin=self._begin, stopped=STOPPED, turns=Turns())
+        self.work = Work(TRAIN, begin=self._begin, stopped=STOPPED, turns=Turns())
         self._build(minutes or (GPU_MINUTES if has_gpu() else CPU_MINUTES))
 
     def _build(self, minutes: float) -> None:
         self._consent = elements.checkbox(CONSENT)
-        self._consent.observe(lambda _: self._work.status.forget(), "value")
+        self._consent.observe(lambda _: self.work.status.forget(), "value")
         self._asking = elements.column(self._consent, elements.note(RULES))
         self._minutes = elements.control(
             ipywidgets.BoundedFloatText, "Minutes of training", value=minutes, min=0.01, max=600, step=0.5
@@ -108,7 +111,7 @@ class SwapForm:
         pair = elements.row(*(elements.column(one.panel) for one in self._people), style="meme-pair")
         self._steps = elements.panel(pair, self._asking)
         self._training = elements.panel(
-            self._minutes, self._work.button, self._work.status.panel, elements.row(self._good), self._view.panel,
+            self._minutes, self.work.button, self.work.status.panel, elements.row(self._good), self._view.panel,
         )  # fmt: skip
         clips = elements.row(elements.column(self._result), elements.column(self._original), style="meme-pair")
         self._last = elements.panel(clips, self._download.panel)
@@ -136,9 +139,9 @@ class SwapForm:
         """
         _put(self._training)
         if not under_voila():
-            self.start()
+            self.work.start()
             if not somebody_there():
-                self.wait()
+                self.work.wait()
 
     def watch(self) -> None:
         """Show where the clip appears."""
@@ -153,7 +156,7 @@ class SwapForm:
         Raises:
             InputError: Nothing was learned yet.
         """
-        await answering(lambda: not self._work.running, self.stop)
+        await answering(lambda: not self.work.running, self.work.stop)
         if self._learned is None:
             raise InputError(f"Nothing was learned yet: choose two people above, press “{TRAIN}”, and run this again.")
         return self._learned
@@ -183,24 +186,12 @@ class SwapForm:
             )
         return self._clips
 
-    # What buttons call
-
-    def start(self) -> None:
-        """Start the training, unless one goes on."""
-        self._work.start()
-
-    def stop(self) -> None:
-        """Stop, and keep what was learned."""
-        self._work.stop()
-
-    def wait(self) -> None:
-        """Wait until nothing goes on."""
-        self._work.wait()
+    # What is chosen
 
     def _changed(self) -> None:
         """Bring the page up to date with other material: a training of others is over, and both have to agree anew."""
-        self._work.stop()
-        self._work.status.forget()
+        self.work.stop()
+        self.work.status.forget()
         self._learned, self._consent.value = None, False
         elements.show(self._asking, any(person.own for person in self._people))
 
@@ -211,7 +202,7 @@ class SwapForm:
         minutes = float(self._minutes.value)
 
         def work(job: Job) -> None:
-            self._work.status.say("Waiting for the faces of both people …")
+            self.work.status.say("Waiting for the faces of both people …")
             whole = [person.wait_in(job) for person in self._people]
             body = self._people[1].clip  # told before the training if there is none
             self._train(job, whole, minutes)
@@ -230,7 +221,7 @@ class SwapForm:
         file = self._folder / f"{seen_a.key}-{seen_b.key}.safetensors"
         before = load_swapper(file).seconds if file.is_file() else 0.0
         self._enough.clear()
-        self._work.status.say("Getting the networks ready …")
+        self.work.status.say("Getting the networks ready …")
         self._view.begin((seen_a, seen_b), unseen_a, new=self._learned is None)
         elements.show(self._good, True)
         states = train_swap(seen_a, seen_b, minutes=minutes + before / 60, checkpoint=file)
@@ -242,7 +233,7 @@ class SwapForm:
                         state = state._replace(ended="it is good enough")
                     self._learned = Learned(state.swapper, (seen_a, seen_b), (unseen_a, unseen_b), self._view.moments)
                     spent = state.swapper.seconds - before
-                    self._work.status.reach(said_of(state), spent / (60 * minutes), time.monotonic() - begun)
+                    self.work.status.reach(said_of(state), spent / (60 * minutes), time.monotonic() - begun)
                     self._view.show(state)
                     job.check()
                     if state.ended:
@@ -261,10 +252,10 @@ class SwapForm:
         folder.mkdir(parents=True)
         out = folder / f"swap-{plain_name(body.path.stem)[:40]}.mp4"
         dress = Look(), Cut(), Sound(), DESTINATIONS["anywhere"]
-        tell = WholeJob(self._work.status, job)
+        tell = WholeJob(self.work.status, job)
         clip = write_swap(out, self._learned.swapper, body, dress, onto=self._people[1].number, progress=tell)
         job.check()
-        self._work.status.say("Putting it on the page …")
+        self.work.status.say("Putting it on the page …")
         small = write_video(folder / "original.mp4", body.frames(max_side=BESIDE), fps=body.fps, audio=None)
         self._clips = clip, body
         self._show(clip, small)
@@ -276,7 +267,7 @@ class SwapForm:
         beside = sounding(original, "The original", f'ontimeupdate="{SYNC}"')
         self._original.value = elements.figure(beside, "The original, at the same moment.")
         self._download.offer(clip.path)
-        self._work.status.say(f"Done: {clip.path.name}, {clip.duration:.1f} s. It is below.")
+        self.work.status.say(f"Done: {clip.path.name}, {clip.duration:.1f} s. It is below.")
 
     # The bundled material
 
