@@ -108,6 +108,7 @@ class Parcel:
         name: The file to write, for its kind and for messages.
         folder: Where to put temporary files.
         track: The sound, a wav file that begins with the picture; None for a silent clip.
+        coded: The same as the best that a movie has; None where that is still to be made.
         comment: Text for the comment of a movie or a GIF.
         finish: Called with each complete file; it may change it in place.
         limit: Most bytes of the file after that.
@@ -118,6 +119,7 @@ class Parcel:
     name: Path
     folder: Path
     track: Path | None = None
+    coded: Path | None = None
     comment: str | None = None
     finish: Finish | None = None
     limit: float = math.inf
@@ -411,10 +413,33 @@ def _with_sound(picture: Recording, parcel: Parcel, made: Recording, rate: int) 
     inputs = ["-i", str(picture.path)]
     if not parcel.track:
         return inputs, []
-    inputs += ["-i", str(parcel.track), "-map", "0:v", "-map", "1:a"]
+    ready = parcel.coded if rate == _SOUND_RATES[0] else None
+    inputs += ["-i", str(ready or parcel.track), "-map", "0:v", "-map", "1:a"]
+    if ready:
+        return inputs, ["-c:a", "copy"]
     mono = ("-ac", "1") if rate == _LEAST_SOUND else ()
     codec = "aac" if parcel.suffix in MOVIES else "libopus"
-    return inputs, ["-c:a", codec, "-b:a", f"{rate}k", *mono, "-af", "apad", "-t", f"{made.length:.6f}"]
+    return inputs, ["-c:a", codec, *mono, *_as_long(made.length, rate)]
+
+
+def coded_sound(track: Path | None, length: float, *, name: Path) -> Path | None:
+    """Encode a sound as the best that a movie has, ahead of its picture; None for other files and silent clips.
+
+    Args:
+        track: A wav file that begins with the picture.
+        length: Of the picture, seconds.
+        name: The file to write, for its kind and for messages.
+    """
+    if track is None or name.suffix.lower() not in MOVIES:
+        return None
+    coded = track.with_suffix(".m4a")
+    make("-i", str(track), "-c:a", "aac", *_as_long(length, _SOUND_RATES[0]), str(coded), name=name)
+    return coded
+
+
+def _as_long(length: float, rate: int) -> list[str]:
+    """Return ffmpeg's arguments for a sound of so many seconds, with silence at its end, and of so many kbit/s."""
+    return ["-b:a", f"{rate}k", "-af", "apad", "-t", f"{length:.6f}"]
 
 
 def _comment(parcel: Parcel) -> tuple[str, ...]:

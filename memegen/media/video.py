@@ -25,7 +25,18 @@ from memegen.base.files import check_file, expanded, reason_of, whole_file
 from memegen.base.html import data_address
 from memegen.media.animations import is_animation, on_background, read_animation
 from memegen.media.editing import clip_of, pictures_of, write_sound
-from memegen.media.encoders import MOVIES, SOUNDING, SUFFIXES, Finish, Parcel, pack, parse_size, record, writing
+from memegen.media.encoders import (
+    MOVIES,
+    SOUNDING,
+    SUFFIXES,
+    Finish,
+    Parcel,
+    coded_sound,
+    pack,
+    parse_size,
+    record,
+    writing,
+)
 from memegen.media.ffmpeg import EXACT, SEEK_LEAD, Ffmpeg, reading
 from memegen.media.options import Sound
 from memegen.media.probe import PLAIN, Decoding, look, rate, rational, scan, settle, usual_size
@@ -339,8 +350,8 @@ def write_video(
     with whole_file(file, guard=writing) as part, _heard(spans, sound, part.parent, file) as heard:
         folder = part.parent
         picture = record(frames, fps=rate, name=file, folder=folder)
-        track = heard(picture.length)
-        parcel = Parcel(file, folder, track, comment=comment, finish=finish, limit=limit, keep_size=keep_size)
+        track, coded = heard(picture.length)
+        parcel = Parcel(file, folder, track, coded, comment, finish, limit, keep_size)
         whole = pack(picture, parcel)
         whole.path.replace(part)
     return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
@@ -349,18 +360,19 @@ def write_video(
 @contextmanager
 def _heard(
     spans: Sequence[SoundSpan], sound: Sound | None, folder: Path, name: Path
-) -> Iterator[Callable[[float], Path | None]]:
-    """Make a clip's sound while its picture is made; gives a function from the picture's length to the sound."""
+) -> Iterator[Callable[[float], tuple[Path | None, Path | None]]]:
+    """Make a clip's sound while its picture is made; gives a function from the picture's length to track and code."""
     likely = max((span.length for span in spans), default=math.inf) + max(sound.offset if sound else 0, 0) / 1000
 
-    def make(length: float) -> Path | None:
-        return soundtrack(spans, length=length, sound=sound, folder=folder, name=name) if spans else None
+    def make(length: float) -> tuple[Path | None, Path | None]:
+        track = soundtrack(spans, length=length, sound=sound, folder=folder, name=name) if spans else None
+        return track, coded_sound(track, length, name=name)
 
     with ThreadPoolExecutor(1) as aside:
         # A picture is mostly as long as the sound that comes with it. If it is not, the sound is made again.
         early = aside.submit(make, likely) if likely < math.inf else None
 
-        def heard(length: float) -> Path | None:
+        def heard(length: float) -> tuple[Path | None, Path | None]:
             fits = early is not None and abs(length - likely) < 1e-6
             return early.result() if early and fits else aside.submit(make, length).result()
 
