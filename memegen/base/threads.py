@@ -14,6 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WORKERS = 2  # more threads gain little: the rest of the machine decodes and encodes
+AHEAD = 4  # finished or begun works that wait for their reader: with fewer the threads wait while it writes
 
 _lock = threading.Lock()
 _undivided: list[int] = []  # OpenCV's own number of threads, once for everybody who works on several frames now
@@ -42,14 +43,14 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterat
 
     Args:
         work: Called in threads; must not change anything shared.
-        items: Consumed one by one, at most three ahead of what has been yielded.
+        items: Consumed one by one, at most AHEAD + 1 ahead of what has been yielded.
     """
     with _threads() as pool, _one_thread_each():
         ahead: deque[Future[Result]] = deque()
         try:
             for item in items:
                 ahead.append(pool.submit(work, item))
-                if len(ahead) > WORKERS:
+                if len(ahead) > AHEAD:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

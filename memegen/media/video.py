@@ -268,7 +268,9 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     file = check_file(path, kind="video")
     picture = look(file)
     until = math.inf if duration is None else start + duration
-    packets = scan(file, picture, until=until)
+    with ThreadPoolExecutor(1) as aside:
+        track = aside.submit(find_track, file, picture.sounds) if picture.sounds else None
+        packets = scan(file, picture, until=until)
     if packets.number < 2:
         raise InputError(f"{path} is a still picture of one frame: a clip has to move, so choose another.")
     fps = rate(picture, packets)
@@ -286,8 +288,8 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
         raise InputError(f"The start, {start:g} s, is past the end of {path}, which is {length:.2f} s long.")
     if last - first < 2:
         raise InputError(f"The selected part of {path} has fewer than two frames: make it longer.")
-    if picture.sounds:
-        decoding = decoding._replace(track=find_track(file, picture.sounds))
+    if track:
+        decoding = decoding._replace(track=track.result())
     width, height = usual_size(picture, packets)
     return Video(
         path=file,

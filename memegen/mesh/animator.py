@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property
 from itertools import chain
 from typing import ClassVar
 
@@ -81,6 +81,11 @@ class Singer:
         """The gain of the head's movement."""
         return self.acting.motion if self.acting.part in (None, "head") else 0.0
 
+    @cached_property
+    def room(self) -> float:
+        """By how many pixels a crown that the photo cuts off may come in."""
+        return CROWN * mesh_box(self.landmarks).height
+
     def rigid(self, theirs: Pose) -> tuple[Floats, float]:
         """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels.
 
@@ -89,7 +94,7 @@ class Singer:
         points = np.concatenate([self.rig.rest, self.rig.crown]) - self.pose.shift
         placed = place(points, self.pose, theirs, self.reference.pose, self.motion)
         rigid, crown = np.split(placed, [len(self.rig.rest)])
-        lower, room = float(crown[:, 1].max(initial=0)), CROWN * mesh_box(self.landmarks).height
+        lower, room = float(crown[:, 1].max(initial=0)), self.room
         higher = lower - room * math.tanh(lower / room)
         rigid[:, 1] -= higher
         return rigid, higher
@@ -117,7 +122,9 @@ class Singer:
     def reach(self, performance: Performance) -> FaceBox:
         """Return the box in pixels that holds the head at all times of the clip."""
         head = [*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]
-        return reduce(FaceBox.union, (points_box(self.rigid(theirs)[0][head]) for theirs in performance.poses))
+        places = (self.rigid(theirs)[0][head, :2] for theirs in performance.poses)
+        ends = np.array([(points.min(0), points.max(0)) for points in places])
+        return points_box(np.concatenate([ends[:, 0], ends[:, 1]]))
 
 
 @dataclass(frozen=True)

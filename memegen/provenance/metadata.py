@@ -5,6 +5,7 @@ Sources: Adobe's XMP specification, part 3 (where each format keeps its packet);
 
 from __future__ import annotations
 
+import html
 import io
 import logging
 import mmap
@@ -19,7 +20,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo, putchunk
@@ -195,16 +195,16 @@ def has_countless_boxes(path: Path) -> bool:
 
 
 def _packet(marks: Marks) -> bytes:
-    spaces = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in _NAMESPACES.items() if name not in ("x", "rdf"))
+    spaces = " ".join(f'xmlns:{name}="{uri}"' for name, uri in _NAMESPACES.items() if name not in ("x", "rdf"))
     parts = "".join(
-        f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{escape(text)}</rdf:li></rdf:Alt></{name}>'
+        f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{html.escape(text)}</rdf:li></rdf:Alt></{name}>'
         for name, text in (("dc:description", marks.sentence), ("dc:rights", marks.rights))
     )
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         f'<x:xmpmeta xmlns:x="{_NAMESPACES["x"]}"><rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}">'
-        f'<rdf:Description rdf:about="" {spaces} xmp:CreatorTool={quoteattr(marks.tool)} '
-        f"Iptc4xmpExt:DigitalSourceType={quoteattr(marks.source_type)}>{parts}</rdf:Description>"
+        f'<rdf:Description rdf:about="" {spaces} xmp:CreatorTool="{html.escape(marks.tool)}" '
+        f'Iptc4xmpExt:DigitalSourceType="{html.escape(marks.source_type)}">{parts}</rdf:Description>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
 
