@@ -16,6 +16,7 @@ from memegen.base.errors import InputError
 from memegen.media.images import read_image
 from memegen.media.sound import SoundSpan, sound_of
 from memegen.media.video import Video, open_video, write_video
+from memegen.templates import resolve_driving
 
 CASES = Path(__file__).with_name("cases")
 
@@ -377,7 +378,7 @@ def test_a_home_in_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", str(tmp_path))
     make_clip(tmp_path / "clip.mp4")
     assert open_video('"~/clip.mp4"').frame_count == 50
-    assert memegen.templates.resolve_driving((tmp_path / "clip.mp4").as_uri()).path == tmp_path / "clip.mp4"
+    assert resolve_driving((tmp_path / "clip.mp4").as_uri()).path == tmp_path / "clip.mp4"
 
 
 @pytest.mark.parametrize(
