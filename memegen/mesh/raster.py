@@ -29,55 +29,63 @@ def rasterise(
     """
     # The cross product of two sides is twice the area, and negative from behind.
     (x1, y1), (x2, y2) = (triangles[:, 1:] - triangles[:, :1]).astype(np.float64).transpose(1, 2, 0)
-    seen = np.flatnonzero(x1 * y2 - y1 * x2 > 1e-3)
-    count, x1, y1, x2, y2 = len(seen), x1[seen], y1[seen], x2[seen], y2[seen]
-    labels = _labels(triangles[seen].astype(np.float64), size, wider)
-    # In each triangle a value is a plane, a x + b y + c, whose slopes follow from two sides (Cramer's rule).
-    first, second, third = values[seen].astype(np.float64).transpose(1, 2, 0)
     area = x1 * y2 - y1 * x2
-    one, two = (second - first) / area, (third - first) / area
+    seen = np.flatnonzero(area > 1e-3)
+    count, x1, y1, x2, y2, area = len(seen), *(every.take(seen) for every in (x1, y1, x2, y2, area))
+    x, y = np.ascontiguousarray(triangles.take(seen, axis=0).transpose(2, 1, 0), np.float64)
+    labels = _labels(x, y, size, wider)
+    # In each triangle a value is a plane, a x + b y + c, whose slopes follow from two sides (Cramer's rule).
+    corners = np.ascontiguousarray(values.take(seen, axis=0).transpose(1, 2, 0), np.float64)
+    one, two = (corners[1:] - corners[0]) / area
     a, b = one * y2 - two * y1, two * x1 - one * x2
     # A thin triangle's plane is steep: outside its corners, at a pixel's middle, it would shoot over.
     thin = area < SLIVER * np.maximum(np.maximum(x1**2 + y1**2, x2**2 + y2**2), (x2 - x1) ** 2 + (y2 - y1) ** 2)
-    low = np.where(thin, np.minimum(np.minimum(first, second), third), -np.inf)
-    high = np.where(thin, np.maximum(np.maximum(first, second), third), np.inf)
+    low, high = np.where(thin, corners.min(0), -np.inf), np.where(thin, corners.max(0), np.inf)
     # Every pixel takes its triangle's numbers; the last ones, all 0, are for pixels that nothing covers.
     planes = np.zeros((5, values.shape[2], count + 1), np.float32)
-    planes[..., :count] = a, b, first - a * triangles[seen, 0, 0] - b * triangles[seen, 0, 1], low, high
+    for plane, numbers in zip(planes, (a, b, corners[0] - a * x[0] - b * y[0], low, high), strict=True):
+        plane[:, :count] = numbers
     a, b, spread, low, high = planes.take(labels, axis=2)
-    spread += a * np.arange(size[0], dtype=np.float32) + b * np.arange(size[1], dtype=np.float32)[:, None]
+    a *= np.arange(size[0], dtype=np.float32)
+    b *= np.arange(size[1], dtype=np.float32)[:, None]
+    spread += a
+    spread += b
     np.clip(spread, low, high, out=spread)
     return np.stack([*spread], 2), labels < count
 
 
-def _labels(triangles: NDArray[np.float64], size: tuple[int, int], wider: float) -> NDArray[np.int64]:
+def _labels(x: Floats, y: Floats, size: tuple[int, int], wider: float) -> NDArray[np.int32]:
     """Return the number of the last triangle that covers each pixel, T where none does: (H, W).
 
     Args:
-        triangles: (T, 3, 2) corners in pixels, clockwise in the picture.
+        x: (3, T) corners in pixels, clockwise in the picture.
+        y: (3, T)
         size: Width and height of the result.
         wider: Pixels by which each is wider.
     """
-    (width, height), count = size, len(triangles)
-    x, y = np.ascontiguousarray(triangles.transpose(2, 1, 0))
+    # Short numbers: what is computed here for every row and pixel goes through memory many times.
+    (width, height), count, short = size, x.shape[1], np.int32
     # All rows of all triangles, one after another: whose each is, and where it lies
-    top = np.clip(np.ceil(y.min(0) - wider), 0, height).astype(np.int64)
-    rows = np.clip(np.floor(y.max(0) + wider).astype(np.int64) + 1 - top, 0, height - top)
-    owner = np.repeat(np.arange(count), rows)
-    row = np.arange(len(owner)) + np.repeat(top + rows - rows.cumsum(), rows)
+    top = np.clip(np.ceil(y.min(0) - wider), 0, height).astype(short)
+    rows = np.clip(np.floor(y.max(0) + wider).astype(short) + 1 - top, 0, height - top)
+    owner = np.repeat(np.arange(count, dtype=short), rows)
+    row = np.arange(len(owner), dtype=short) + np.repeat(top + rows - rows.cumsum(dtype=short), rows)
     # Clockwise, a side that leads up bounds a row on the left, one that leads down on the right.
-    dx, dy = (np.roll(axis, -1, axis=0) - axis for axis in (x, y))
+    dx, dy = (axis[[1, 2, 0]] - axis for axis in (x, y))
     slope = np.divide(dx, dy, out=np.zeros_like(dx), where=dy != 0)
     start, reach = x - slope * y, wider * np.maximum(np.abs(slope), 1)
-    left = np.where(dy < 0, start - reach, -np.inf), np.where(dy < 0, slope, 0)
-    right = np.where(dy > 0, start + reach, np.inf), np.where(dy > 0, slope, 0)
-    ends = [at.take(owner, axis=1) + lean.take(owner, axis=1) * row for at, lean in (left, right)]
+    at = np.concatenate([np.where(dy < 0, start - reach, -np.inf), np.where(dy > 0, start + reach, np.inf)])
+    lean = np.concatenate([np.where(dy < 0, slope, 0), np.where(dy > 0, slope, 0)])
+    ends = lean.take(owner, axis=1)
+    ends *= row
+    ends += at.take(owner, axis=1)
     lowest, highest = (x.min(0) - wider).take(owner), (x.max(0) + wider).take(owner)
-    first = np.clip(np.ceil(np.maximum(ends[0].max(0), lowest)), 0, width).astype(np.int64)
-    last = np.clip(np.floor(np.minimum(ends[1].min(0), highest)), -1, width - 1).astype(np.int64)
+    first = np.clip(np.ceil(np.maximum(ends[:3].max(0), lowest)), 0, width).astype(short)
+    last = np.clip(np.floor(np.minimum(ends[3:].min(0), highest)), -1, width - 1).astype(short)
     length = np.maximum(last + 1 - first, 0)
     # Number all pixels of all rows; where several triangles cover one, the last is written last.
-    labels = np.full(width * height, count)
-    pixels = np.arange(length.sum()) + np.repeat(row * width + first + length - length.cumsum(), length)
+    labels = np.full(width * height, count, short)
+    pixels = np.repeat(row * short(width) + first + length - length.cumsum(dtype=short), length)
+    pixels += np.arange(len(pixels), dtype=short)
     labels[pixels] = np.repeat(owner, length)
     return labels.reshape(height, width)
