@@ -43,7 +43,7 @@ def shape_of(landmarks: Landmarks, pose: Pose) -> Floats:
 
 def openings(shape: Floats) -> Floats:
     """Measure a shape (478, 3): openings of mouth, right eye and left eye, over the inter-ocular distance."""
-    upper, lower = np.transpose(OPENINGS)
+    upper, lower = OPENINGS
     return np.asarray(np.linalg.norm(shape[upper] - shape[lower], axis=1) / eye_distance(shape))
 
 

@@ -20,7 +20,7 @@ RIGHT_EYE, LEFT_EYE = 33, 263  # outer corners; right and left are the person's 
 MOUTH_CORNERS = [61, 291]
 FOREHEAD, CHIN = 10, 152  # the top and the bottom of the oval
 LIP_MIDDLES = [13, 14]  # of the upper and the lower lip, where they meet
-OPENINGS = [LIP_MIDDLES, [159, 145], [386, 374]]  # middles of the upper and lower edge of the mouth and of both eyes
+OPENINGS = [LIP_MIDDLES[0], 159, 386], [LIP_MIDDLES[1], 145, 374]  # upper and lower edge of the mouth and of both eyes
 
 # Upper and lower lid from the outer to the inner corner, paired point by point.
 RIGHT_LIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133], [33, 7, 163, 144, 145, 153, 154, 155, 133]

@@ -46,16 +46,15 @@ def paint_mouth(
     # The way to the driver's mouth and the lips' shadow are smooth: a coarse grid holds them.
     step = -(-max(size) // GRID)
     cells = -(-size[0] // step), -(-size[1] // step)
-    coarse = (lips[:, :2] - corner + 0.5) / step - 0.5
-    shade = soft_mask(coarse[LIPS], cells, max(SHADE * unit / step, SHARP))
-    whole = cv2.resize(np.dstack([_way(coarse, driving, cells), shade]), None, fx=step, fy=step)[: size[1], : size[0]]
-    inside = cv2.remap(frame, whole[..., :2], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    # Near the lips, and where the driver's own lips are in the way, there is only the dark line.
-    lit = (
-        np.clip(2 * whole[..., 2] - 0.7, 0, 1)
-        * _seen(inside, driving, palette.red)
-        * np.float32(smoothstep(_apart(lips) / WIDE))
+    coarse = (opening - corner + 0.5) / step - 0.5
+    shade = np.clip(2 * soft_mask(coarse, cells, max(SHADE * unit / step, SHARP)) - 0.7, 0, 1)
+    way, shade = (
+        cv2.resize(grid, None, fx=step, fy=step)[: size[1], : size[0]]
+        for grid in (_way(coarse, driving[LIPS, :2], cells), shade)
     )
+    inside = cv2.remap(frame, way, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # Near the lips, and where the driver's own lips are in the way, there is only the dark line.
+    lit = shade * _seen(inside, driving, palette.red) * np.float32(smoothstep(_apart(lips) / WIDE))
     inside = palette.show(inside, unit)
     inside = cv2.blendLinear(inside, np.full_like(inside, palette.line), lit, 1 - lit)
     weight = soft_mask(opening - corner, size, max(soft, SHARP)) * np.float32(opacity)
@@ -78,26 +77,25 @@ def _apart(landmarks: Floats) -> float:
     return float(np.linalg.norm(np.subtract(*landmarks[LIP_MIDDLES, :2])) / eye_distance(landmarks[:, :2]))
 
 
-def _way(lips: Floats, driving: Floats, size: tuple[int, int]) -> Floats:
-    """Find for each pixel of a mouth the place in the driver's: (H, W, 2) float32, from landmarks (478, 2) of both."""
-    own, theirs = lips[LIPS, :2], driving[LIPS, :2]
+def _way(own: Floats, theirs: Floats, size: tuple[int, int]) -> Floats:
+    """Find for each pixel of a mouth the place in the driver's: (H, W, 2) float32, from both loops of lips (L, 2)."""
     # In the mouth's axes, along and across the lips, each about from -1 to 1
-    middle, along = own.mean(0), (own[len(LIPS) // 2] - own[0]) / 2
+    middle, along = own.mean(0), (own[len(own) // 2] - own[0]) / 2
     axes = np.array([along, [-along[1], along[0]]]) / max(along @ along, 1e-6)
     axes[1] /= max(np.abs((own - middle) @ axes[1]).max(), 0.02)
-    pixels = np.mgrid[: size[1], : size[0]][::-1].reshape(2, -1).T
-    known, wanted = (_bend(axes @ (points - middle).T) for points in (own, pixels))
+    known = _bend(*(axes @ (own - middle).T))
+    x, y = (np.arange(n) - at for n, at in zip(size, middle, strict=True))
+    wanted = _bend(*(across * x + down * y[:, None] for across, down in axes))
     # Fit a smooth map through the lips, pulled to the simplest where they meet. The driver's own lips are cut off.
     theirs = theirs + TUCK * (theirs.mean(0) - theirs)
-    fit = np.linalg.solve(known @ known.T + 1e-3 * np.eye(len(known)), known @ theirs)
-    return (wanted.T @ fit).reshape(size[1], size[0], 2).astype(np.float32)
+    fit = np.linalg.solve(known.T @ known + 1e-3 * np.eye(known.shape[1]), known.T @ theirs)
+    return (wanted @ fit).astype(np.float32)
 
 
-def _bend(places: Floats) -> Floats:
-    """List the terms (8, N) of a map that is cubic along a mouth and linear across it, for places (2, N)."""
-    u, v = places
-    cubic = np.stack([np.ones_like(u), u, u * u, u * u * u])
-    return np.concatenate([cubic, cubic * v])
+def _bend(u: Floats, v: Floats) -> Floats:
+    """List the terms (..., 8) of a map that is cubic along a mouth, u, and linear across it, v."""
+    cubic = np.stack([np.ones_like(u), u, u * u, u * u * u], -1)
+    return np.concatenate([cubic, cubic * v[..., None]], -1)
 
 
 def _seen(inside: Image, driving: Floats, skin: float) -> Floats:

@@ -446,7 +446,8 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     # Draw the triangles where they are now, with the way back at each corner.
     order = _back_to_front(stage.triangles, vertices)
     height, width = stage.matte.shape
-    return rasterise(now[order], origin[order] - now[order], size=(width, height))[0] * stage.step
+    triangles, shifts = now.take(order, axis=0), (origin - now).take(order, axis=0)
+    return rasterise(triangles, shifts, size=(width, height))[0] * stage.step
 
 
 def _share(stage: Stage) -> Share:
@@ -538,8 +539,9 @@ def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np
     """
     rings = triangles.max(1) >= POINTS
     face = triangles[~rings]
-    face = face[np.argsort(-vertices[face, 2].sum(1))]
-    (x1, y1), (x2, y2) = (vertices[face[:, 1:], :2] - vertices[face[:, :1], :2]).transpose(1, 2, 0)
+    x, y, depth = vertices.T
+    face = face.take(np.argsort(-depth.take(face).sum(1)), axis=0)
+    (x1, x2), (y1, y2) = (place[1:] - place[0] for place in (x.take(face.T), y.take(face.T)))
     back = x1 * y2 < y1 * x2
     return np.concatenate([triangles[rings], face[back, ::-1], face[~back]])
 
