@@ -118,6 +118,15 @@ def private(key: Any, password: bytes | None = None) -> bytes:
 # Signed
 
 
+def boxes(movie: bytes) -> list[bytes]:
+    """What the boxes of a movie are called, in their order."""
+    names, start = [], 0
+    while start < len(movie):
+        names.append(movie[start + 4 : start + 8])
+        start += int.from_bytes(movie[start : start + 4], "big")
+    return names
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_kind_is_signed_and_plays_as_before(plain: dict[str, Path], tmp_path: Path, suffix: str) -> None:
     path = copied(plain[suffix], tmp_path)
@@ -140,8 +149,8 @@ def test_every_kind_is_signed_and_plays_as_before(plain: dict[str, Path], tmp_pa
     assert all(np.array_equal(mine, before) for mine, before in pairs)
     if suffix in (".mp4", ".mov", ".m4v"):
         assert np.array_equal(samples_of(path), samples_of(plain[suffix]))
-        data = path.read_bytes()
-        assert data.index(b"ftyp") < data.index(b"moov") < data.index(b"mdat")
+        kinds = boxes(path.read_bytes())
+        assert kinds.index(b"ftyp") < kinds.index(b"moov") < kinds.index(b"mdat")
 
 
 def people() -> set[str]:
@@ -394,3 +403,27 @@ def test_credentials_kept_elsewhere_are_not_fetched(still: Path) -> None:
     still.write_bytes(signed.getvalue())
     with pytest.raises(UnavailableError, match=r"nothing is fetched .*127\.0\.0\.1"):
         read_credentials(still)
+
+
+SIGNING = """
+import re, sys
+from pathlib import Path
+from memegen.provenance.credentials import seal
+from memegen.provenance.metadata import Marks
+marks, peaks = Marks("mesh", "own clip", "x"), []
+for name in sys.argv[1:]:
+    seal(Path(name), marks)
+    peaks.append(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
+print(peaks[1] / peaks[0])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its own peak memory")
+def test_signing_a_long_movie_takes_no_more_memory_than_a_short_one(plain: dict[str, Path], tmp_path: Path) -> None:
+    short, random = copied(plain[".mp4"], tmp_path), np.random.default_rng(0)
+    long = tmp_path / "long.mp4"
+    write_video(long, (random.integers(0, 256, (640, 640, 3), np.uint8) for _ in range(60)), fps=25)
+    assert long.stat().st_size > 15e6
+    done = subprocess.run([sys.executable, "-c", SIGNING, short, long], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 1.2
+    assert report_of(long)["validation_state"] == "Valid"

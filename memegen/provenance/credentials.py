@@ -29,6 +29,8 @@ LOCAL_SIGNER = "memegen local signer"
 MAX_CHECKED = 2**31  # bytes of the largest file whose signature is checked: all of it has to be read
 YEARS = 10  # that a local certificate is valid
 
+# Movies are signed piece by piece, and by way of a temporary file: else twice their size would be held in memory.
+_SMALL = {"merkle_tree_chunk_size_in_kb": 1024, "backing_store_memory_threshold_in_mb": 1}
 _OFFLINE = {"ocsp_fetch": False, "remote_manifest_fetch": False}
 _FILES = ("chain.pem", "key.pem")  # where the parts of a signer are kept
 _STORE = bytes.fromhex("6332706100110010800000aa00389b71")  # marks the box of manifests, in every file format
@@ -295,7 +297,7 @@ def _c2pa() -> Iterator[tuple[Any, Any]]:
         import c2pa
     except (ImportError, OSError, RuntimeError) as error:  # its library is not made for this machine
         raise UnavailableError(f"c2pa-python does not run here ({error}).") from error
-    settings: dict[str, Any] = {"verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
+    settings: dict[str, Any] = {"core": _SMALL, "verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
     if file := os.environ.get("MEMEGEN_TRUST"):
         try:
             settings["trust"] = {"trust_anchors": Path(file).expanduser().read_text("ascii")}
