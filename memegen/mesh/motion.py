@@ -41,6 +41,7 @@ AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, acros
 GAZE = np.array([1.6, 0.8])
 CALM = 1.2  # blur of the gaze over time, frames: the eye network trembles
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
+ALIKE = 1.0  # and of its turns in that of the expression: the landmarks of a face depend on where it looks
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
 
@@ -141,7 +142,8 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     wanted = _within(_cues(shape, pose), cues)
     # The pose: frames that are near in their cues and in the whole shape
     unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(landmarks, poses, strict=True)])
-    weights = _nearness(((cues - wanted) / CUES) ** 2) * _nearness(unlike[:, None])
+    differences = ((cues - wanted) / CUES) ** 2
+    weights = _nearness(differences) * _nearness(unlike[:, None])
     weights /= weights.sum()
     # Rotations are averaged as rotation vectors about the nearest one, scales in their logarithms.
     near = poses[int(weights.argmax())].rotation
@@ -151,10 +153,11 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
         scale=float(np.exp(weights @ np.log([p.scale for p in poses]))),
         shift=weights @ np.array([p.shift for p in poses]),
     )
-    # The expression: frames that are near in the mouth alone, in whatever pose, added one by one to save memory
-    looks = _nearness((((cues - wanted) / CUES) ** 2)[:, 3:])
+    # The expression: frames that are near in the mouth, and turned alike, as the network sees another shape of the same
+    # face from each side; added one by one to save memory
+    looks = _nearness(differences[:, 3:]) * _nearness(differences[:, :2], ALIKE)
     reference = np.zeros((POINTS, 3))
-    for weight, x, p in zip(looks, landmarks, poses, strict=True):
+    for weight, x, p in zip(looks / looks.sum(), landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
     # Open eyes are compared with the driver's open eyes, not with its average, which blinks pull down.
     eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
@@ -254,11 +257,11 @@ def _within(wanted: Floats, cues: Floats) -> Floats:
     return inside
 
 
-def _nearness(differences: Floats) -> Floats:
-    """Turn squared differences (N, C) into weights (N,) that sum to 1."""
+def _nearness(differences: Floats, least: float = SHARPNESS) -> Floats:
+    """Turn squared differences (N, C) into weights (N,) that sum to 1; `least` is their least spread."""
     # The nearest frame's own cost is the spread: a twin gets all the weight, among strangers it is shared.
     cost = differences.sum(1)
-    weights = np.exp(-(cost - cost.min()) / (cost.min() + SHARPNESS))
+    weights = np.exp(-(cost - cost.min()) / (cost.min() + least))
     return np.asarray(weights / weights.sum())
 
 
