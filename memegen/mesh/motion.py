@@ -31,6 +31,7 @@ from memegen.face.topology import (
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
 UNFOLDED = 0.6  # how much of the way to its mirror image a head that looks aside turns freely, besides
 CUES = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in yaw, pitch, roll, and the mouth's opening and width
+LOOKS = [0, 1, 3, 4]  # those that count for the expression: all but the roll
 BLINK = 1.7  # gain of the eyes: the landmarks of a shut eye stay a little open
 SHUT = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
 CORNERS = [[33, 133], [362, 263]]  # of the right and the left eye, from left to right in the picture
@@ -41,7 +42,7 @@ AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, acros
 GAZE = np.array([1.6, 0.8])
 CALM = 1.2  # blur of the gaze over time, frames: the eye network trembles
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
-ALIKE = 1.0  # and of its turns in that of the expression: the landmarks of a face depend on where it looks
+ALIKE = 0.3  # and of that of the expression, which is an average of frames also among twins
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
 
@@ -153,11 +154,11 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
         scale=float(np.exp(weights @ np.log([p.scale for p in poses]))),
         shift=weights @ np.array([p.shift for p in poses]),
     )
-    # The expression: frames that are near in the mouth, and turned alike, as the network sees another shape of the same
-    # face from each side; added one by one to save memory
-    looks = _nearness(differences[:, 3:]) * _nearness(differences[:, :2], ALIKE)
+    # The expression: frames that are near in the mouth and look the same way, as the network sees another shape of the
+    # same face from each side; added one by one to save memory
+    looks = _nearness(differences[:, LOOKS], ALIKE)
     reference = np.zeros((POINTS, 3))
-    for weight, x, p in zip(looks / looks.sum(), landmarks, poses, strict=True):
+    for weight, x, p in zip(looks, landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
     # Open eyes are compared with the driver's open eyes, not with its average, which blinks pull down.
     eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
