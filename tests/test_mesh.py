@@ -21,7 +21,7 @@ from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.options import Acting
 from memegen.face.performance import study
 from memegen.face.pose import fit_pose, openings, shape_of, yaw_of
-from memegen.face.topology import FACE_OVAL, face_model
+from memegen.face.topology import FACE_OVAL, LOWER_FACE, eye_distance, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
 from memegen.mesh.animator import Singer
@@ -339,6 +339,19 @@ def test_the_reference_of_a_neutral_photo_is_neutral(landmarks: np.ndarray) -> N
     assert own < 0.03
     assert np.median(gaps) > 0.08
     assert neutral < 0.07
+
+
+def test_the_reference_is_seen_from_the_photos_side(landmarks: np.ndarray) -> None:
+    def seen(yaw: float) -> np.ndarray:
+        """The same face looks different to the network from each side."""
+        face = landmarks.copy()
+        face[LOWER_FACE, 0] += 0.3 * yaw * eye_distance(landmarks)
+        return turned(face, yaw)
+
+    photo, front = seen(-0.4), seen(0.0)
+    reference = find_reference(photo, study([seen(yaw) for yaw in np.linspace(-0.5, 0.5, 41)])).shape
+    own, other = (shape_of(mesh, fit_pose(mesh)) for mesh in (photo, front))
+    assert np.abs(reference - own).max() < 0.2 * np.abs(other - own).max()
 
 
 def test_without_a_change_in_the_driver_landmarks_stay(landmarks: np.ndarray, singer_track: FaceTrack) -> None:

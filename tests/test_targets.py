@@ -33,6 +33,7 @@ from memegen.mesh.motion import shares
 from memegen.mesh.rest import find_rest
 
 BLINK = 2.3  # seconds: here the bundled singer is about to blink
+SINGS = 2.0  # and here it opens its mouth wide
 
 Clip = Callable[..., Video]
 
@@ -212,8 +213,10 @@ def test_blinks_of_the_target_are_painted_over(
     def lids(frames: Iterable[np.ndarray]) -> np.ndarray:
         return np.array([openings(mesh)[1:].mean() for mesh in track_face(frames, smooth=False).landmarks])
 
-    own = lids(blinking.frames())
-    assert own.min() < 0.7 * np.percentile(own, 80)
+    # The driver's blink is deep; of the small one drawn after it the tracker reads only 0.68 to 0.73.
+    theirs, own = lids(blinks.frames()), lids(blinking.frames())
+    assert theirs.min() < 0.5 * np.percentile(theirs, 80)
+    assert own.min() < 0.75 * np.percentile(own, 80)
     made = lids(changed(blinking, replace(quiet, duration=1.0)))
     assert made.min() > 0.85 * np.percentile(own, 80)
 
@@ -370,8 +373,9 @@ def test_whose_sound_is_heard(sung: list[np.ndarray], tmp_path: Path) -> None:
 
 
 def test_a_photo_moves_in_part_too(small_portrait: np.ndarray, singer: Video) -> None:
+    song = open_video(singer.path, start=SINGS, duration=1.0)
     whole, face, mouth = (
-        [*load_animator("mesh", part=part).animate(small_portrait, singer)] for part in (None, "face", "mouth")
+        [*load_animator("mesh", part=part).animate(small_portrait, song)] for part in (None, "face", "mouth")
     )
     mesh = face_mesh(small_portrait, detect_faces(small_portrait)[0])
     above = round(float(mesh[[33, 263], 1].mean() - 0.6 * np.linalg.norm(mesh[33] - mesh[263])))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from memegen.base.arrays import Image
+from memegen.base.arrays import Floats, Image
 from memegen.base.errors import NoFaceError
 from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box
@@ -21,14 +21,15 @@ from memegen.face.topology import BONE, RIGID, Landmarks, eye_distance
 
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
 JITTER = 0.012  # the most that the landmark network trembles by, over the inter-ocular distance
-STEADY = 4.0  # seconds: faster movements of the head are taken from the optical flow, slower ones from the landmarks
+STEADY = 1.0  # seconds: faster movements of the head are taken from the optical flow, slower ones from the landmarks
+LOOSE = 0.03  # how surely the landmarks keep their fault from frame to frame where the flow is not trusted, 0 to 1
 STILL = 0.01  # flow per frame, over the inter-ocular distance, up to which the flow is trusted
 FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
 AGREE = 0.6  # least part of the bony points that must follow the flow
 
 Complex = NDArray[np.complexfloating[Any, Any]]
-Sway = tuple[float, float, float]  # a growth (logarithm) and a shift (x, y in pixels)
-NO_SWAY = (0.0, 0.0, 0.0)
+Sway = tuple[float, float, float, float]  # a growth (logarithm), a shift (x, y in pixels), and how sure they are
+NO_SWAY = (0.0, 0.0, 0.0, 0.0)
 
 
 class FaceTrack(NamedTuple):
@@ -164,7 +165,7 @@ def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> 
     """Measure by how much the flow between two grey frames differs from the landmarks' own step.
 
     Returns:
-        The growth and the shift to add to the landmarks; nothing where the flow can't be measured or trusted.
+        The growth and the shift to add to the landmarks' own, and how far the flow can be trusted, 0 to 1.
     """
     # One window that holds the face in both frames, scaled so that the flow costs the same in every clip
     scale = FLOW_EYES / max(float(eye_distance(landmarks[:, :2])), 1.0)
@@ -192,8 +193,8 @@ def _sway(before: Image, after: Image, landmarks: Landmarks, now: Landmarks) -> 
     # A head that moves fast is followed well by the landmarks, and badly by the flow
     trust = float(np.exp(-((np.abs(flow - z).mean() / (STILL * FLOW_EYES)) ** 2)))
     growth = float(np.log(abs(_turn(z, flow) / _turn(z, own))))
-    shift = trust * complex(flow.mean() - own.mean()) / scale
-    return trust * growth, shift.real, shift.imag
+    shift = complex(flow.mean() - own.mean()) / scale
+    return growth, shift.real, shift.imag, trust
 
 
 def _turn(z: Complex, w: Complex) -> complex:
@@ -216,15 +217,40 @@ def calm(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
 
 def _steady(meshes: list[Landmarks], sway: Sequence[Sway], fps: float) -> None:
     """Remove the sway, in place."""
-    # Summed over time the sway is a path. Its slow part is the flow's own drift: subtract it (a high-pass filter).
-    path = np.cumsum(np.array(sway), axis=0)
-    sigma = STEADY * fps
-    reach = 2 * min(round(3 * sigma), len(path) - 1) + 1
-    path -= cv2.GaussianBlur(path, (1, reach), sigmaX=1, sigmaY=sigma, borderType=cv2.BORDER_REFLECT_101)
-    for number, (growth, x, y) in enumerate(path):
+    for number, (growth, x, y) in enumerate(_corrections(np.array(sway), fps)):
         mesh = meshes[number]
         middle = mesh[RIGID].mean(0)
         meshes[number] = (np.exp(growth) * (mesh - middle) + middle + [x, y, 0]).astype(np.float32)
+
+
+def _corrections(sway: Floats, fps: float) -> Floats:
+    """Find by how much the landmarks of each frame are wrong, from what they do wrong between frames.
+
+    These corrections fit all steps in which the flow is trusted, and otherwise are small (least squares, solved by a
+    Kalman filter and a smoother: Rauch, Tung and Striebel 1965). A sum of the steps would drift away from a head that
+    moves fast now and then.
+
+    Args:
+        sway: (N, 4) of each frame, from `look_closer`.
+        fps: Frames per second.
+
+    Returns:
+        (N, 3) the growth and the shift to add.
+    """
+    # A step that is not trusted hardly ties two frames together: each is then right on its own.
+    trust = sway[:, 3] + LOOSE
+    steps = sway[:, :3] * (sway[:, 3] / trust)[:, None]
+    small = sure = 1 / (STEADY * fps) ** 2
+    path, gains = np.zeros_like(steps), np.zeros(len(steps))
+    for now in range(1, len(path)):
+        gains[now] = trust[now] / (trust[now] + sure)
+        carried = gains[now] * sure
+        sure = carried + small
+        path[now] = carried / sure * (path[now - 1] + steps[now])
+    # Backwards: what comes later says as much about a frame as what came before.
+    for now in range(len(path) - 1, 0, -1):
+        path[now - 1] += gains[now] * (path[now] - path[now - 1] - steps[now])
+    return path
 
 
 def _smooth(meshes: list[Landmarks]) -> None:

@@ -20,6 +20,7 @@ from memegen.face.topology import BONE, EYE_CORNERS, EYE_LIDS, INNER_LIPS, IRISE
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
 UNFOLDED = 0.6  # how much of the way to its mirror image a head that looks aside turns freely, besides
 CLEAR = np.array([0.1, 0.1, 0.1, 0.02, 0.04])  # clear differences in what `cues_of` measures
+LOOKS = [0, 1, 3, 4]  # those that count for the expression: all but the roll
 BLINK = 1.7  # gain of the eyes: the landmarks of a shut eye stay a little open
 AHEAD = np.zeros(2)  # the usual gaze
 AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, across and along the face, in eye widths
@@ -27,6 +28,7 @@ AIM = np.array([0.3, 0.15])  # how far an iris goes from its eye's middle, acros
 # and takes some of a blink for a look down.
 GAZE = np.array([1.6, 0.8])
 SHARPNESS = 0.01  # least spread of the reference, in squared differences: about the tracking noise
+ALIKE = 0.3  # and of that of the expression, which is an average of frames also among twins
 WIDER = 0.15  # a mouth wider or narrower by this, over the inter-ocular distance, is another person's
 
 
@@ -61,7 +63,8 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     wanted = _within(cues_of(shape, pose), cues)
     # The pose: frames that are near in their cues and in the whole shape
     unlike = np.array([((shape_of(x, p) - shape) ** 2).sum() for x, p in zip(landmarks, poses, strict=True)])
-    weights = _nearness(((cues - wanted) / CLEAR) ** 2) * _nearness(unlike[:, None])
+    differences = ((cues - wanted) / CLEAR) ** 2
+    weights = _nearness(differences) * _nearness(unlike[:, None])
     weights /= weights.sum()
     # Rotations are averaged as rotation vectors about the nearest one, scales in their logarithms.
     near = poses[int(weights.argmax())].rotation
@@ -71,8 +74,9 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
         scale=float(np.exp(weights @ np.log([p.scale for p in poses]))),
         shift=weights @ np.array([p.shift for p in poses]),
     )
-    # The expression: frames that are near in the mouth alone, in whatever pose, added one by one to save memory
-    looks = _nearness((((cues - wanted) / CLEAR) ** 2)[:, 3:])
+    # The expression: frames that are near in the mouth and look the same way, as the network sees another shape of the
+    # same face from each side; added one by one to save memory
+    looks = _nearness(differences[:, LOOKS], ALIKE)
     reference = np.zeros((POINTS, 3))
     for weight, x, p in zip(looks, landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
@@ -165,11 +169,11 @@ def _within(wanted: Floats, cues: Floats) -> Floats:
     return inside
 
 
-def _nearness(differences: Floats) -> Floats:
-    """Turn squared differences (N, C) into weights (N,) that sum to 1."""
+def _nearness(differences: Floats, least: float = SHARPNESS) -> Floats:
+    """Turn squared differences (N, C) into weights (N,) that sum to 1; `least` is their least spread."""
     # The nearest frame's own cost is the spread: a twin gets all the weight, among strangers it is shared.
     cost = differences.sum(1)
-    weights = np.exp(-(cost - cost.min()) / (cost.min() + SHARPNESS))
+    weights = np.exp(-(cost - cost.min()) / (cost.min() + least))
     return np.asarray(weights / weights.sum())
 
 
