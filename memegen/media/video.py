@@ -288,8 +288,6 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
         raise InputError(f"The start, {start:g} s, is past the end of {path}, which is {length:.2f} s long.")
     if last - first < 2:
         raise InputError(f"The selected part of {path} has fewer than two frames: make it longer.")
-    if track:
-        decoding = decoding._replace(track=track.result())
     width, height = usual_size(picture, packets)
     return Video(
         path=file,
@@ -299,7 +297,7 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
         duration=float((last - first) / fps),
         has_audio=bool(picture.sounds),
         start=float(first / fps),
-        decoding=decoding,
+        decoding=decoding._replace(track=track.result() if track else None),
     )
 
 
