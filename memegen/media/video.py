@@ -297,7 +297,7 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
         duration=float((last - first) / fps),
         has_audio=bool(picture.sounds),
         start=float(first / fps),
-        decoding=decoding._replace(track=track.result() if track else None),
+        decoding=decoding._replace(track=track.result()) if track else decoding,
     )
 
 
