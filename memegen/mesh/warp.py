@@ -213,8 +213,8 @@ def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
         alpha = cv2.convertScaleAbs(outline, alpha=FULL)
     large = cv2.resize(np.dstack([stage.source, alpha]), None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LANCZOS4)
     # A linear filter dims what is fine by as much as this raises it.
-    crisp = cv2.addWeighted(large, 1 + CRISP, cv2.GaussianBlur(large, (0, 0), 1), -CRISP, 0)
-    return replace(stage, source=crisp, pixels=FINE * stage.pixels + np.float32((FINE - 1) / 2))
+    cv2.addWeighted(large, 1 + CRISP, cv2.GaussianBlur(large, (0, 0), 1), -CRISP, 0, large)
+    return replace(stage, source=large, pixels=FINE * stage.pixels + np.float32((FINE - 1) / 2))
 
 
 def _tucked(stage: Stage) -> Stage:
