@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("ipywidgets")
 pytest.importorskip("matplotlib")
 
-from test_widgets import SECONDS, Page, send_all, until
+from test_widgets import Page, empty_page, send_all, until
 
 from memegen import preview
 from memegen.base.downloads import asset
@@ -28,7 +27,7 @@ from memegen.swap import FaceSet, Swapper, TrainingState, extract_faces, lesson,
 from memegen.swap import faces as cutting
 from memegen.swap.capacity import Capacity
 from memegen.swap.networks import CODE
-from memegen.widgets import SwapForm, learning, person, work
+from memegen.widgets import SwapForm, learning, person
 from memegen.widgets import swap as module
 
 SIDE = 48
@@ -74,19 +73,9 @@ def swapper(people: tuple[FaceSet, FaceSet]) -> Swapper:
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Page]:
-    """An empty page; what its form began is over before the next test begins."""
-    page = Page()
-    monkeypatch.setattr(module, "_put", page.panels.append)
-    monkeypatch.setattr(work, "TWICE", 0.0)  # presses of tests are quick
     monkeypatch.setattr(learning, "RENEWED", 0.0)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
-    before = set(threading.enumerate())
-    yield page
-    for thread in set(threading.enumerate()) - before:
-        thread.join(SECONDS)
-        assert not thread.is_alive(), f"{thread} goes on after its test"
+    with empty_page(module, monkeypatch, tmp_path) as page:
+        yield page
 
 
 @pytest.fixture

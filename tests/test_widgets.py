@@ -15,6 +15,7 @@ import time
 import types
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,20 +140,26 @@ def send_all(upload: Any, files: list[tuple[str, bytes]]) -> None:
         upload.set_state({"value": value})
 
 
-@pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Page]:
-    """An empty page; what its forms began is over before the next test begins."""
+@contextmanager
+def empty_page(form: types.ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Page]:
+    """A page for the forms of a module; what they began is over before the next test begins."""
     page = Page()
-    monkeypatch.setattr(module, "_put", page.panels.append)
+    monkeypatch.setattr(form, "_put", page.panels.append)
     monkeypatch.setattr(work, "TWICE", 0.0)  # presses of tests are quick
-    monkeypatch.chdir(tmp_path)  # copies of clips go beside the notebook
-    monkeypatch.setenv("MEMEGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(folder)  # copies of clips go beside the notebook
+    monkeypatch.setenv("MEMEGEN_CACHE", str(folder / "cache"))
     monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
     before = set(threading.enumerate())
     yield page
     for thread in set(threading.enumerate()) - before:
         thread.join(SECONDS)
         assert not thread.is_alive(), f"{thread} goes on after its test"
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Page]:
+    with empty_page(module, monkeypatch, tmp_path) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

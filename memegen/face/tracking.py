@@ -22,7 +22,7 @@ from memegen.face.topology import BONE, RIGID, Landmarks, eye_distance
 SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35  # Savitzky and Golay 1964: a quadratic over 5 frames
 JITTER = 0.012  # the most that the landmark network trembles by, over the inter-ocular distance
 STEADY = 1.0  # seconds: faster movements of the head are taken from the optical flow, slower ones from the landmarks
-LOOSE = 0.03  # how surely the landmarks keep their fault from frame to frame where the flow is not trusted, 0 to 1
+LOOSE = 0.03  # weight of "as wrong as in the frame before", over that of a step in which the flow is trusted
 STILL = 0.01  # flow per frame, over the inter-ocular distance, up to which the flow is trusted
 FLOW_EYES = 60.0  # inter-ocular distance in pixels at which the flow is measured
 AGREE = 0.6  # least part of the bony points that must follow the flow

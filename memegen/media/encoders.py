@@ -429,6 +429,9 @@ def coded_sound(track: Path | None, length: float, *, name: Path) -> Path | None
         track: A wav file that begins with the picture.
         length: Of the picture, seconds.
         name: The file to write, for its kind and for messages.
+
+    Raises:
+        OutputError: ffmpeg fails.
     """
     if track is None or name.suffix.lower() not in MOVIES:
         return None

@@ -350,18 +350,22 @@ def write_video(
     with whole_file(file, guard=writing) as part, _heard(spans, sound, part.parent, file) as heard:
         folder = part.parent
         picture = record(frames, fps=rate, name=file, folder=folder)
-        track, coded = heard(picture.length)
-        parcel = Parcel(file, folder, track, coded, comment, finish, limit, keep_size)
+        sounds = heard(picture.length)
+        parcel = Parcel(file, folder, *sounds, comment=comment, finish=finish, limit=limit, keep_size=keep_size)
         whole = pack(picture, parcel)
         whole.path.replace(part)
-    return Video(file, whole.fps, whole.width, whole.height, whole.length, track is not None, finish=finish)
+    return Video(file, whole.fps, whole.width, whole.height, whole.length, parcel.track is not None, finish=finish)
 
 
 @contextmanager
 def _heard(
     spans: Sequence[SoundSpan], sound: Sound | None, folder: Path, name: Path
 ) -> Iterator[Callable[[float], tuple[Path | None, Path | None]]]:
-    """Make a clip's sound while its picture is made; gives a function from the picture's length to track and code."""
+    """Make a clip's sound while its picture is made.
+
+    Yields:
+        A function of the picture's length in seconds. It waits, and returns what `Parcel` calls track and coded.
+    """
     likely = max((span.length for span in spans), default=math.inf) + max(sound.offset if sound else 0, 0) / 1000
 
     def make(length: float) -> tuple[Path | None, Path | None]:

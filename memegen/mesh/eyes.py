@@ -156,6 +156,9 @@ def carried(now: Floats, rest: Floats) -> list[Carried]:
     Args:
         now: (478, 2 or 3) moved landmarks, pixels.
         rest: (478, 2 or 3) the photo's own.
+
+    Returns:
+        Two, the right one first.
     """
     eyes = []
     for (upper, _), disc in zip(EYE_LIDS, IRISES, strict=True):

@@ -104,9 +104,12 @@ def _across(patch: Image | Floats, line: Floats, lids: Sequence[Floats]) -> _Acr
     """Look at a patch from an eye with these lids, whose corners are the ends of the line; pixels of the patch."""
     start, end = sorted((line[0], line[-1]), key=lambda corner: float(corner[0]))
     width = max(math.dist(start, end), 1e-3)
+    # Along the eye and across it, each one pixel long
     axes = np.array([end - start, [start[1] - end[1], end[0] - start[0]]]) / width
     places = (np.stack(lids) - start) @ axes.T
+    # Edges are measured at even steps, as points of a lid may be anywhere along it.
     heights = [np.interp(width * STEPS, *edge[edge[:, 0].argsort()].T) for edge in places]
+    # Both measures are planes over the patch: a row and a column make each.
     (along_x, along_y), (down_x, down_y) = (axes / [[WIDER * width], [1]]).astype(np.float32)
     x, y = (np.arange(n, dtype=np.float32) - np.float32(at) for n, at in zip(patch.shape[1::-1], start, strict=True))
     along = along_x * x + (along_y * y + np.float32(0.5 - 0.5 / WIDER))[:, None]
@@ -114,7 +117,12 @@ def _across(patch: Image | Floats, line: Floats, lids: Sequence[Floats]) -> _Acr
 
 
 def held_open(now: Floats, stay: Sequence[Carried]) -> Floats:
-    """Return moved landmarks (478, 2 or 3) with the upper lids at least as far up as the photo has them."""
+    """Return moved landmarks (478, 2 or 3) with the upper lids at least as far up as the photo has them.
+
+    Args:
+        now: (478, 2 or 3) moved landmarks, pixels.
+        stay: From `carried`.
+    """
     held = now.copy()
     for (upper, lower), eye in zip(EYE_LIDS, stay, strict=True):
         floor = now[lower, :2]

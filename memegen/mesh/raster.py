@@ -85,7 +85,7 @@ def _labels(x: Floats, y: Floats, size: tuple[int, int], wider: float) -> NDArra
     length = np.maximum(last + 1 - first, 0)
     # Number all pixels of all rows; where several triangles cover one, the last is written last.
     labels = np.full(width * height, count, short)
-    pixels = np.repeat(row * short(width) + first + length - length.cumsum(dtype=short), length)
+    pixels = np.repeat(row * width + first + length - length.cumsum(dtype=short), length)
     pixels += np.arange(len(pixels), dtype=short)
     labels[pixels] = np.repeat(owner, length)
     return labels.reshape(height, width)

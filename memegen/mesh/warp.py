@@ -52,6 +52,7 @@ class Stage:
         pixels: (h, w, 2) float32, each pixel's own place in the source.
         source: Where the pixels are taken from, see `_enlarged`: the region, unfolded if its head looks aside. In a
             frame that is drawn once it is the region itself, uint8 RGB.
+        scale: How many times as large it is.
         origin: Pixels (x, y) of the source's corner in the photo.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
@@ -73,6 +74,7 @@ class Stage:
     still: Floats | None = None
     aside: NDArray[np.int64] | None = None
     share: Share | None = None
+    scale: int = 1
 
     @property
     def window(self) -> Window:
@@ -88,6 +90,11 @@ class Stage:
     def cells(self, vertices: Floats) -> Floats:
         """Convert vertices (V, 3), pixels of the photo, to cells (V, 2) of the region."""
         return np.asarray((vertices[:, :2] - np.array(self.corner, np.float32) + 0.5) / self.step - 0.5)
+
+    def scaled_up(self, grid: NDArray[Any]) -> NDArray[Any]:
+        """Scale numbers per cell, (gh, gw) or (gh, gw, C), up to the region's pixels."""
+        size, (height, width) = (grid.shape[1] * self.step, grid.shape[0] * self.step), self.plate.shape[:2]
+        return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width])
 
 
 class Share(NamedTuple):
@@ -202,11 +209,14 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
 
 
 def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
-    """Enlarge the source of a stage, once: from there a linear filter is quicker and sharper than a cubic one from it.
+    """Enlarge a stage's source, once: from there a linear filter is sharper and faster than a cubic one without.
 
     Args:
-        stage: With an RGB source.
-        outline: (h, w) float32, 1 where the person is in it; becomes the fourth channel of the new source.
+        stage: With the source (h, w, 3), uint8 RGB.
+        outline: (h, w) float32, 1 where the person is in it; everywhere when None.
+
+    Returns:
+        The stage with the source (FINE * h, FINE * w, 4), uint8: RGB and the outline.
     """
     alpha = np.full(stage.source.shape[:2], FULL, np.uint8)
     if outline is not None:
@@ -214,7 +224,12 @@ def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
     large = cv2.resize(np.dstack([stage.source, alpha]), None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LANCZOS4)
     # A linear filter dims what is fine by as much as this raises it.
     cv2.addWeighted(large, 1 + CRISP, cv2.GaussianBlur(large, (0, 0), 1), -CRISP, 0, large)
-    return replace(stage, source=large, pixels=FINE * stage.pixels + np.float32((FINE - 1) / 2))
+    return replace(stage, source=large, scale=FINE, pixels=_in_source(stage.pixels, FINE))
+
+
+def _in_source(places: Floats, scale: int) -> Floats:
+    """Convert places in a region to places in its source, both in pixels, whose middles are whole numbers."""
+    return scale * places + np.float32((scale - 1) / 2)
 
 
 def _tucked(stage: Stage) -> Stage:
@@ -343,16 +358,11 @@ def bend(stage: Stage, vertices: Floats, *, turned: bool) -> Image:
     if not stage.region.size:
         return picture
     part, cells = _trimmed(stage, deformation(stage, vertices))
-    (height, width), size = part.plate.shape[:2], (cells.shape[1] * part.step, cells.shape[0] * part.step)
-    flow = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    flow = part.scaled_up(cells)
     moved = cv2.convertScaleAbs(cv2.magnitude(flow[..., 0], flow[..., 1]), alpha=2 * FULL)  # half a pixel is all
     flow += part.pixels
-    now, origin = (
-        points[:, :2] - np.array(corner, np.float32)
-        for points, corner in ((vertices, part.corner), (stage.places, stage.origin))
-    )
     # Lips that shut are thinner than a cell, and at an outline the deformation jumps.
-    _sharpen(flow, _face_of(_back_to_front(stage.triangles, vertices)) if turned else _lips(), now, origin)
+    _sharpen(part, flow, _face_of(_back_to_front(stage.triangles, vertices)) if turned else _lips(), vertices)
     face = cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     _blend(face, part.region, moved, picture[part.window])
     return picture
@@ -370,20 +380,12 @@ def move(stage: Stage, vertices: Floats) -> Layers:
 
 def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
     """Draw a person as its deformation (gh, gw, 2) says, in pixels per cell, with the vertices (V, 3) of `move`."""
-    height, width = stage.plate.shape[:2]
-    size = cells.shape[1] * stage.step, cells.shape[0] * stage.step
-
-    def scaled_up(grid: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_LINEAR)[:height, :width])
-
     # From shifts to places in the source, per pixel; what is finer than a cell is drawn again.
-    flow = cv2.scaleAdd(scaled_up(cells), FINE, stage.pixels)
-    now = vertices[:, :2] - np.array(stage.corner, np.float32)
-    origin = FINE * (stage.places[:, :2] - np.array(stage.origin, np.float32)) + np.float32((FINE - 1) / 2)
+    flow = cv2.scaleAdd(stage.scaled_up(cells), stage.scale, stage.pixels)
     if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
-        _sharpen(flow, _back_to_front(stage.aside, vertices), now, origin)
+        _sharpen(stage, flow, _back_to_front(stage.aside, vertices), vertices)
     if stage.share is not None:
-        _sharpen(flow, _lips(), now, origin)
+        _sharpen(stage, flow, _lips(), vertices)
     change = cells if stage.still is None else cells - stage.still
     moved = cv2.convertScaleAbs(cv2.magnitude(change[..., 0], change[..., 1]), alpha=FULL / SEEN)
     if stage.aside is not None:
@@ -395,8 +397,8 @@ def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
         back = cv2.scaleAdd(cells, 1 / stage.step, _cells()[: cells.shape[0], : cells.shape[1]])
         matte = cv2.remap(stage.matte, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         matte = cv2.convertScaleAbs(matte, alpha=FULL)
-        person, alpha = _moved_pixels(stage, flow, cv2.min(matte, moved)), scaled_up(matte)
-    return Layers(stage, cv2.cvtColor(person, cv2.COLOR_RGBA2RGB), alpha, scaled_up(moved))
+        person, alpha = _moved_pixels(stage, flow, cv2.min(matte, moved)), stage.scaled_up(matte)
+    return Layers(stage, cv2.cvtColor(person, cv2.COLOR_RGBA2RGB), alpha, stage.scaled_up(moved))
 
 
 def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
@@ -476,21 +478,25 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, int]) -> Floats:
     return np.asarray(back)
 
 
-def _sharpen(flow: Floats, triangles: NDArray[np.int64], now: Floats, origin: Floats) -> None:
+def _sharpen(stage: Stage, flow: Floats, triangles: NDArray[np.int64], vertices: Floats) -> None:
     """Redo the deformation in some triangles pixel by pixel, in place: lips in a crowd are thinner than a cell.
 
     Args:
-        flow: (h, w, 2) where each pixel of the region comes from, pixels; changed.
-        triangles: (T, 3) landmark numbers.
-        now: (478, 2) where the landmarks are, pixels of the region.
-        origin: (478, 2) where they come from.
+        stage: The photo.
+        flow: (h, w, 2) where each pixel of the region comes from, pixels of the source; changed.
+        triangles: (T, 3) vertex numbers.
+        vertices: (V, 3) float32, where the vertices are now, pixels of the photo.
     """
-    box = points_box(now[triangles].reshape(-1, 2)).clip(flow.shape[1], flow.shape[0])
+    now, places = (
+        points[triangles, :2] - np.array(corner, np.float32)
+        for points, corner in ((vertices, stage.corner), (stage.places, stage.origin))
+    )
+    box = points_box(now.reshape(-1, 2)).clip(flow.shape[1], flow.shape[0])
     patch = flow[int(box.top) : int(box.bottom) + 1, int(box.left) : int(box.right) + 1]
     if not patch.size:  # they have left the picture
         return
     near = np.array([int(box.left), int(box.top)], np.float32)
-    values, covered = rasterise(now[triangles] - near, origin[triangles], size=patch.shape[1::-1])
+    values, covered = rasterise(now - near, _in_source(places, stage.scale), size=patch.shape[1::-1])
     patch[covered] = values[covered]
 
 
