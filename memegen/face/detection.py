@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,7 @@ SAME = 0.4  # overlap over the smaller box from which two boxes are one face
 ERRORS = 2  # OpenCV's number for the log level at which only errors are shown
 LEAST = 10.0  # width in pixels of a face that is asked to sing when "all" are
 
-_nets = threading.local()  # OpenCV's networks keep their input: each thread has its own
+_idle: defaultdict[str, list[Any]] = defaultdict(list)  # networks that nobody uses now
 
 
 def detect_faces(image: Image, *, threshold: float = 0.6) -> list[FaceBox]:
@@ -183,22 +184,28 @@ def mesh_box(landmarks: Landmarks) -> FaceBox:
 
 def run_network(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
     """Run one of the bundled networks on uint8 RGB pictures of its size; return each output as (pictures, numbers)."""
-    net = _own_network(name, lambda: _load_net(name))
-    net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
-    outputs = net.forward(net.getUnconnectedOutLayersNames())
-    return [np.array(output).reshape(len(pictures), -1) for output in outputs]
+    with _lent(name, lambda: _load_net(name)) as net:
+        net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
+        outputs = net.forward(net.getUnconnectedOutLayersNames())
+        return [np.array(output).reshape(len(pictures), -1) for output in outputs]
 
 
 def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | Landmarks) -> float:
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
 
 
-def _own_network(name: str, load: Callable[[], Any]) -> Any:
-    """Give the calling thread a network of its own, loaded once: two threads in one network break it."""
-    nets = vars(_nets)
-    if name not in nets:
-        nets[name] = load()
-    return nets[name]
+@contextmanager
+def _lent(name: str, load: Callable[[], Any]) -> Iterator[Any]:
+    """Lend a network, loaded if none is idle: it keeps its input, so that two threads at once would break it."""
+    idle = _idle[name]
+    try:
+        net = idle.pop()
+    except IndexError:
+        net = load()
+    try:
+        yield net
+    finally:
+        idle.append(net)
 
 
 def _load_detector(threshold: float) -> Any:
@@ -226,9 +233,9 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     # In a smaller input OpenCV 4.12 finds faces at random.
     right, below = (max(0, LEAST_INPUT - length) for length in size)
     small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
-    detector = _own_network(f"detector {threshold}", lambda: _load_detector(threshold))
-    detector.setInputSize((size[0] + right, size[1] + below))
-    rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
+    with _lent(f"detector {threshold}", lambda: _load_detector(threshold)) as detector:
+        detector.setInputSize((size[0] + right, size[1] + below))
+        rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])
     return [] if rows is None else [_box_of(row[:14].reshape(7, 2) * zoom, float(row[14])) for row in rows]
 
