@@ -12,6 +12,7 @@ import numpy as np
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import soft_mask, window
 from memegen.face.topology import EYE_LIDS, IRISES
+from memegen.mesh.filling import spread
 
 LEAST = 1.5  # radius in pixels of an iris that can be seen to move
 REACH = 2.5  # how far around an iris the white is looked at, over the iris's radius
@@ -101,15 +102,6 @@ def _fit_circle(grey: Floats, seen: Floats, centre: Floats, radius: float) -> tu
     best = int(((outside - inside) * (1 - x**2 - y**2 - (size - 1) ** 2)).argmax())
     contrast = 1 - inside[best] / max(outside[best], 1.0)
     return centre + radius * np.array([x[best], y[best]]), radius * float(size[best]), float(contrast)
-
-
-def spread(patch: Floats, known: Floats, reach: float) -> Floats:
-    """Spread the colours of a patch (h, w, 3) from where `known` (h, w) is 1: from near, where that fails from far."""
-    colours = np.full_like(patch, (known[..., None] * patch).sum((0, 1)) / max(known.sum(), 1e-3))
-    for sigma in (reach, reach / 2, reach / 4):
-        near, sure = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (known[..., None] * patch, known))
-        colours = (near + 0.02 * colours) / (sure[..., None] + 0.02)
-    return colours
 
 
 def _completed(patch: Floats, seen: Floats, far: Floats) -> Floats:

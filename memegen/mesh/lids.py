@@ -12,7 +12,8 @@ import numpy as np
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import window
 from memegen.face.topology import EYE_LIDS
-from memegen.mesh.eyes import Carried, lit, placed, spread
+from memegen.mesh.eyes import Carried, lit, placed
+from memegen.mesh.filling import spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats, Image
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
+from memegen.mesh.filling import paint_out
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
 from memegen.mesh.unfolding import blend_halves, unfold
@@ -31,7 +32,6 @@ LEAST = 1  # share from which a picture changes another
 FULL = 255  # a share of 1; pictures are blended in whole numbers, three times as fast
 SEEN = 1.5  # pixels of movement that count in full
 FINER = 3  # so many cells are drawn for one when a head is unfolded, once
-PLATE_SIDE = 200  # long side at which the background is painted, pixels: it is out of focus anyway
 
 Window = tuple[slice, slice]
 """Rows and columns of a part of a picture, as an index."""
@@ -197,7 +197,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         step=step,
         triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
         matte=cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
-        plate=_paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
+        plate=paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         pixels=_own_places(bottom - top, right - left),
         source=photo[window],
         origin=(left, top),
@@ -292,7 +292,7 @@ def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Sc
     people = reduce(np.maximum, (rig.matte for rig in rigs))
     for stage in stages:
         part = scene.plate[scene.within(stage)]
-        part[:] = _paint_out(part, stage.rig.matte[stage.window], people[stage.window])
+        part[:] = paint_out(part, stage.rig.matte[stage.window], people[stage.window])
     return scene
 
 
@@ -550,20 +550,3 @@ def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np
     (x1, x2), (y1, y2) = (place[1:] - place[0] for place in (x.take(face.T), y.take(face.T)))
     back = x1 * y2 < y1 * x2
     return np.concatenate([triangles[rings], face[back, ::-1], face[~back]])
-
-
-def _paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
-    """Fill the person with the background around, which is where none of the people are; (h, w, 3) uint8."""
-    height, width = region.shape[:2]
-    scale = min(1.0, PLATE_SIDE / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    # Three pixels around the matte belong to the person: loose hair must not colour the background.
-    hole, unknown = (
-        cv2.dilate((cv2.resize(part, size) > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8))
-        for part in (matte, matte if people is None else people)
-    )
-    # Fill inwards from the edge (Telea 2004), and put the fill where the person is with a soft edge.
-    small = cv2.inpaint(cv2.resize(region, size, interpolation=cv2.INTER_AREA), unknown, 3, cv2.INPAINT_TELEA)
-    fill = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    weight = cv2.resize(cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.5), (width, height))
-    return np.asarray(cv2.blendLinear(fill, region, weight, 1 - weight), np.uint8)
