@@ -31,7 +31,7 @@ from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment, film
-from memegen.mesh.motion import Reference, find_reference, place, retarget, shares
+from memegen.mesh.motion import Reference, act, find_reference, place, shares, way_of
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings
@@ -82,36 +82,30 @@ class Singer:
         return self.acting.motion if self.acting.part in (None, "head") else 0.0
 
     @cached_property
+    def shape(self) -> Floats:
+        """The landmarks without the pose, see `shape_of`."""
+        return shape_of(self.landmarks, self.pose)
+
+    @cached_property
     def room(self) -> float:
         """By how many pixels a crown that the photo cuts off may come in."""
         return CROWN * mesh_box(self.landmarks).height
 
-    def rigid(self, theirs: Pose) -> tuple[Floats, float]:
-        """Return where every vertex would go with the head's turn, shift and growth alone, (V, 3) pixels.
-
-        A crown that the photo cuts off hardly comes in: also returns by how many pixels the head stays higher for it.
-        """
-        points = np.concatenate([self.rig.rest, self.rig.crown]) - self.pose.shift
-        placed = place(points, self.pose, theirs, self.reference.pose, self.motion)
-        rigid, crown = np.split(placed, [len(self.rig.rest)])
-        lower, room = float(crown[:, 1].max(initial=0)), self.room
-        higher = lower - room * math.tanh(lower / room)
-        rigid[:, 1] -= higher
-        return rigid, higher
+    def way(self, theirs: Pose) -> Floats:
+        """Return how the head turns, grows and moves with the driver's, as an affine map; see `way_of`."""
+        way = way_of(self.pose, theirs, self.reference.pose, self.motion)
+        # A crown that the photo cuts off hardly comes in: the head stays higher for it.
+        lower = float(place(self.rig.crown - self.pose.shift, way)[:, 1].max(initial=0))
+        way[1, 3] -= lower - self.room * math.tanh(lower / self.room)
+        return way
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
-        (rigid, higher), left = self.rigid(moment.pose), moment.left
-        face = retarget(
-            self.landmarks,
-            moment.landmarks,
-            self.reference,
-            expression=self.acting.expression,
-            motion=self.motion,
-            gaze=moment.gaze,
-            poses=(self.pose, moment.pose),
-        )
-        face[:, 1] -= higher
+        way, mine, left = self.way(moment.pose), self.pose, moment.left
+        rigid = place(self.rig.rest - mine.shift, way)
+        look, expression = shape_of(moment.landmarks, moment.pose), self.acting.expression
+        shape = act(self.shape, look, self.reference, expression=expression, gaze=moment.gaze)
+        face = place(shape @ mine.rotation.T * mine.scale, way)
         if self.acting.part == "mouth":
             face = self.landmarks + shares("mouth")[:, None] * (face - self.landmarks)
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
@@ -121,8 +115,8 @@ class Singer:
 
     def reach(self, performance: Performance) -> FaceBox:
         """Return the box in pixels that holds the head at all times of the clip."""
-        head = [*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]
-        places = (self.rigid(theirs)[0][head, :2] for theirs in performance.poses)
+        head = self.rig.rest[[*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]] - self.pose.shift
+        places = (place(head, self.way(theirs)[:2]) for theirs in performance.poses)
         ends = np.array([(points.min(0), points.max(0)) for points in places])
         return points_box(np.concatenate([ends[:, 0], ends[:, 1]]))
 

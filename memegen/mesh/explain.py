@@ -16,7 +16,7 @@ from memegen.face.pose import fit_pose
 from memegen.face.topology import Landmarks
 from memegen.mesh.eyes import carried
 from memegen.mesh.lids import held_open
-from memegen.mesh.motion import find_reference, place, retarget
+from memegen.mesh.motion import find_reference, place, retarget, way_of
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.warp import deformation, follow, set_stage
 
@@ -49,7 +49,7 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
     theirs, mine, performance = driving[frame], fit_pose(landmarks), study(driving)
     reference = find_reference(landmarks, performance)
     rig = lay_rings(photo, landmarks)
-    rigid = place(rig.rest - mine.shift, mine, fit_pose(theirs), reference.pose, 1.0)
+    rigid = place(rig.rest - mine.shift, way_of(mine, fit_pose(theirs), reference.pose, 1.0))
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0, gaze=performance.gaze[frame])
     stage = set_stage(photo, rig, points_box(rigid))
     # To the photo itself, also where the engine takes pixels from a head that it has unfolded

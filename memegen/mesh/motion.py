@@ -93,7 +93,6 @@ def retarget(
     expression: float,
     motion: float,
     gaze: Floats = AHEAD,
-    poses: tuple[Pose, Pose] | None = None,
 ) -> Floats:
     """Move a photo's landmarks as the driver moved from its reference (relative motion).
 
@@ -104,14 +103,13 @@ def retarget(
         expression: Gain of mouth, brows, lids and gaze; 1 is the driver's own.
         motion: Gain of the head's turning, shifting and growing; 1 is the driver's own.
         gaze: (2,) where the driver looks, see `Performance`.
-        poses: Of photo and driver, where they are known.
 
     Returns:
         (478, 3) float64: where the photo's landmarks go, pixels.
     """
-    mine, theirs = poses or (fit_pose(photo), fit_pose(driving))
+    mine, theirs = fit_pose(photo), fit_pose(driving)
     shape = act(shape_of(photo, mine), shape_of(driving, theirs), reference, expression=expression, gaze=gaze)
-    return place(shape @ mine.rotation.T * mine.scale, mine, theirs, reference.pose, motion)
+    return place(shape @ mine.rotation.T * mine.scale, way_of(mine, theirs, reference.pose, motion))
 
 
 def act(own: Floats, look: Floats, reference: Reference, *, expression: float, gaze: Floats = AHEAD) -> Floats:
@@ -136,14 +134,26 @@ def act(own: Floats, look: Floats, reference: Reference, *, expression: float, g
     return shape
 
 
-def place(points: Floats, mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
-    """Turn, scale and shift points (P, 3), in pixels from the photo's head, as the driver's moved; see `retarget`."""
+def way_of(mine: Pose, theirs: Pose, reference: Pose, motion: float) -> Floats:
+    """Find how a photo's head turns, grows and moves with the driver's: (3, 4), an affine map for `place`.
+
+    Args:
+        mine: The photo's pose.
+        theirs: The driver's.
+        reference: The driver's that corresponds to the photo's.
+        motion: See `retarget`.
+    """
     # The turn is measured in the driver's head and made in the photo's: one that looks aside nods about its own ears.
     relative = _limit(motion * _to_vector(reference.rotation.T @ theirs.rotation), yaw_of(mine))
     turn = mine.rotation @ _to_matrix(relative) @ mine.rotation.T
     growth = (theirs.scale / reference.scale) ** motion
     shift = motion * (theirs.shift - reference.shift) * (mine.scale / reference.scale)
-    return np.asarray(growth * points @ turn.T + mine.shift + shift)
+    return np.column_stack([growth * turn, mine.shift + shift])
+
+
+def place(points: Floats, way: Floats) -> Floats:
+    """Return where points (P, 3) of a head go, in pixels from its middle; see `way_of`."""
+    return np.asarray(points @ way[:, :3].T + way[:, 3])
 
 
 def shares(part: Region) -> Floats:

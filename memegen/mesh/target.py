@@ -27,7 +27,7 @@ from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, lit, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.moments import Moment
-from memegen.mesh.motion import Reference, act, place, shares
+from memegen.mesh.motion import Reference, act, place, shares, way_of
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rest import Rest, find_rest
@@ -315,7 +315,8 @@ def _goal(role: TargetFace, rest: Floats, pose: Pose, moment: Moment, acting: Ac
     # The driver's turn from its usual pose is added to the target's own; place and size stay the target's.
     theirs = moment.pose._replace(scale=role.reference.pose.scale, shift=role.reference.pose.shift)
     motion = acting.motion * moment.left
-    rigid, turned = (place(points - pose.shift, pose, theirs, role.reference.pose, motion) for points in (rest, face))
+    way = way_of(pose, theirs, role.reference.pose, motion)
+    rigid, turned = (place(points - pose.shift, way) for points in (rest, face))
     return rigid, turned
 
 
