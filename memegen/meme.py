@@ -6,13 +6,13 @@ import logging
 import math
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memegen.animator import Animator, engine_options, load_animator
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, NoPictureError
 from memegen.base.options import sort_options, takes_options
 from memegen.base.progress import Progress, counted
 from memegen.face.options import Acting, Ending
@@ -25,7 +25,6 @@ from memegen.media.destinations import Destination, destination_of, fill_in
 from memegen.media.encoders import check_limit, check_transparent, final_size, parse_size
 from memegen.media.fitting import broken_limits, paced
 from memegen.media.options import BELOW, BOTH, TARGET, Cut, Sound
-from memegen.media.sound import is_sound_only
 from memegen.media.subjects import open_subject, still_of
 from memegen.media.video import Audio, Video, open_video, output_file, span_of, write_video
 from memegen.provenance.credentials import marking
@@ -290,11 +289,12 @@ def open_song(clip: Template, cut: Cut, progress: Progress | None = None, *, roo
     begin, duration = clip.start if cut.start is None else cut.start, cut.duration
     if duration is None and clip.end is not None and begin < clip.end:
         duration = clip.end - begin
-    path, crop = clip.local_path, clip.crop
-    if cut.from_sound or (clip.own and is_sound_only(path)):
+    path, crop, driving = clip.local_path, clip.crop, None
+    with suppress(NoPictureError):
+        driving = None if cut.from_sound else open_video(path, start=begin, duration=duration)
+    if driving is None:
         path = mimed_clip(path, until=None if duration is None else begin + duration, progress=progress)
-        crop = None
-    driving = open_video(path, start=begin, duration=duration)
+        driving, crop = open_video(path, start=begin, duration=duration), None
     if cut.duration is None and driving.duration > room:
         count = math.floor(room * driving.fps)
         count -= count % EVEN if count > 2 * EVEN else 0

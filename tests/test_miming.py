@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 import memegen
 from memegen.base.downloads import asset
-from memegen.base.errors import InputError
+from memegen.base.errors import InputError, NoPictureError
 from memegen.media.options import Cut
-from memegen.media.sound import is_sound_only, sound_blocks, sound_length
+from memegen.media.sound import sound_blocks, sound_length
+from memegen.media.video import open_video
 from memegen.meme import open_song
 from memegen.singer.hearing import HEARD_RATE, STEPS, Ear, Heard, features, hear
 from memegen.singer.improvising import improvise, phrase_ends
@@ -98,8 +99,8 @@ def test_a_part_of_a_sound_is_exact(tmp_path: Path) -> None:
     assert len(part) == 1.5 * HEARD_RATE
     assert np.flatnonzero(np.abs(part[:, 0]) > 0.5).tolist() == [HEARD_RATE // 4, 5 * HEARD_RATE // 4]
     assert sound_length(file) == pytest.approx(SECONDS, abs=0.02)
-    assert is_sound_only(file)
-    assert not is_sound_only(DAISY)
+    with pytest.raises(NoPictureError, match="make_meme takes it as a song"):
+        open_video(file)
 
 
 def test_what_is_learned_is_small_and_knows_the_singer() -> None:
@@ -218,7 +219,8 @@ def test_every_kind_of_sound_file(tmp_path: Path, kind: str) -> None:
     codec = {"ogg": ["-c:a", "libvorbis"], "opus": ["-c:a", "libopus"]}.get(kind, [])
     ffmpeg("-i", str(DAISY), "-t", "3", "-vn", *codec, str(tmp_path / f"song.{kind}"))
     file = tmp_path / f"song.{kind}"
-    assert is_sound_only(file)
+    with pytest.raises(NoPictureError):
+        open_video(file)
     jaw = mime(file).tracks["jaw"]
     whole = mime(DAISY, until=3.0).tracks["jaw"]
     assert r(jaw[: len(whole)], whole[: len(jaw)]) > 0.9
@@ -228,7 +230,8 @@ def test_the_picture_of_an_album_is_no_video(tmp_path: Path) -> None:
     file = tmp_path / "album.mp3"
     cover = ["-i", str(asset("portrait.jpg")), "-map", "0:a", "-map", "1:v", "-disposition:v:0", "attached_pic"]
     ffmpeg("-i", str(DAISY), *cover, "-t", "1", str(file))
-    assert is_sound_only(file)
+    with pytest.raises(NoPictureError):
+        open_video(file)
 
 
 def test_a_clip_is_drawn_once(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 MemegenError
 ├── InputError          a photo, clip, sound or setting that can't be used as given
-│   └── NoFaceError     no face where one is needed
+│   ├── NoFaceError     no face where one is needed
+│   └── NoPictureError  sound only where a video is needed
 ├── DownloadError       nothing usable came from any mirror
 ├── OutputError         the result can't be written where it was asked for
 └── UnavailableError    an engine or format that needs something this machine lacks
@@ -37,6 +38,10 @@ class InputError(MemegenError):
 
 class NoFaceError(InputError):
     """No face was found where one is needed."""
+
+
+class NoPictureError(InputError):
+    """A file has sound but no picture, where a video is needed."""
 
 
 class DownloadError(MemegenError):

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from memegen.base.errors import InputError, UnavailableError
+from memegen.base.errors import InputError, NoPictureError, UnavailableError
 from memegen.media.animations import is_animation, read_animation
 from memegen.media.ffmpeg import EXACT, reading, run, said, sound_streams, tell
 
@@ -107,6 +107,7 @@ def look(file: Path) -> Probe:
 
     Raises:
         InputError: It is not a video, or damaged.
+        NoPictureError: It has sound only; the picture of an album's cover does not count.
         UnavailableError: ffmpeg crashes over it.
     """
     if is_animation(file):
@@ -123,7 +124,8 @@ def look(file: Path) -> Probe:
     size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", shot.stdout)
     if size is None or picture is None:
         if sounds and not picture:
-            raise InputError(f"{file} has sound but no picture: make_meme takes it as a song; here a video is needed.")
+            message = f"{file} has sound but no picture: make_meme takes it as a song; here a video is needed."
+            raise NoPictureError(message)
         tell(shot.stderr)
         if shot.returncode < 0:  # killed by a signal: some builds can't read MPEG-TS on some systems
             raise UnavailableError(f"ffmpeg crashed over {file.name}: run pip install -U imageio-ffmpeg and try again.")

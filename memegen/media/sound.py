@@ -40,7 +40,6 @@ _ROOM = 1.0  # dB below PEAK: resampling to 48 kHz and the AAC encoder raise pea
 _LIMIT = f"limit={10 ** ((PEAK - _ROOM) / 20):.4f}:attack=5:release=50:level=0:latency=1"
 _LIMITER = f",aresample={4 * SAMPLE_RATE},alimiter={_LIMIT},aresample={SAMPLE_RATE}"
 _DURATION = re.compile(r"^\s*Duration: (\d+):(\d+):([\d.]+)", re.MULTILINE)
-_PICTURE = re.compile(r"^\s*Stream #\S+ Video:(?!.*attached pic)", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
@@ -78,16 +77,6 @@ def sound_length(path: str | Path) -> float:
     """
     told = _DURATION.search(said(run(*reading(check_file(path, kind="sound file")), level="info")))
     return sum(float(part) * unit for part, unit in zip(told.groups(), (3600, 60, 1), strict=True)) if told else 0.0
-
-
-def is_sound_only(path: str | Path) -> bool:
-    """Return whether a file has sound and no moving picture; the picture of an album's cover does not count.
-
-    Raises:
-        InputError: There is no such file.
-    """
-    words = said(run(*reading(check_file(path, kind="song")), level="info"))
-    return bool(sound_streams(words)) and not _PICTURE.search(words)
 
 
 def sound_blocks(

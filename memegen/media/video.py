@@ -265,6 +265,7 @@ def open_video(path: str | Path, *, start: float = 0.0, duration: float | None =
     Raises:
         InputError: There is no such file, it is not a video, it breaks off, it has fewer than two frames, or the span
             is not within it.
+        NoPictureError: It has sound but no picture.
     """
     if not 0 <= start < math.inf:
         raise InputError(f"The start is {start} s: it has to be 0 or more.")

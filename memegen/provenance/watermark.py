@@ -92,7 +92,7 @@ class Watermark:
             raise InputError(f"A frame can't be {size[0]} x {size[1]} pixels: give its width and height.")
         self._size = size
         # Chips are several pixels wide, so the changes are computed on every n-th pixel only.
-        self._step = max(1, min(size) // 270)
+        self._step = max(1, min(size) // 256)
         self._flat = float(np.interp(min(size), _SIDES, _FLAT))
         rows = np.minimum(np.arange(0, size[1], self._step) + self._step // 2, size[1] - 1)
         self._pattern = _stretched(_chips(payload), (-(-size[0] // self._step), size[1]))[rows]

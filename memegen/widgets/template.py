@@ -9,8 +9,8 @@ from pathlib import Path
 import ipywidgets
 
 from memegen.base.downloads import cache_file
+from memegen.base.errors import NoPictureError
 from memegen.base.files import is_address, plain_stem
-from memegen.media.sound import is_sound_only
 from memegen.media.video import Video, open_video, write_video
 from memegen.templates import TEMPLATES, Template, resolve_driving
 from memegen.widgets import elements
@@ -134,9 +134,10 @@ def _own_card(source: str | Path, folder: Path) -> _Card:
         return _Card(title, f"Your clip from {source}", _still("Downloaded when it is needed"))
     folder.mkdir(parents=True, exist_ok=True)
     file = resolve_driving(source).local_path
-    if is_sound_only(file):
+    try:
+        clip = open_video(file)
+    except NoPictureError:
         return _Card(title, HEARD_ONLY, _still("A song without a video"))
-    clip = open_video(file)
     small = _sample(clip, folder / f"{len(list(folder.iterdir()))}-card.mp4")
     return _Card(title, "Your own clip." if clip.has_audio else SILENT, _moving(small, title))
 
