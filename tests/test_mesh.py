@@ -24,7 +24,7 @@ from memegen.face.pose import fit_pose, openings, shape_of, yaw_of
 from memegen.face.topology import FACE_OVAL, LOWER_FACE, eye_distance, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
-from memegen.mesh.animator import Singer
+from memegen.mesh.animator import PhotoFace, Singer
 from memegen.mesh.motion import Reference, find_reference, place, retarget
 from memegen.mesh.rig import lay_rings
 from memegen.mesh.unfolding import partners
@@ -606,7 +606,8 @@ def test_a_crown_that_the_photo_cuts_off_hardly_comes_in(portrait: np.ndarray, c
     pose, rig = fit_pose(points), lay_rings(photo, points)
     shape = shape_of(points, pose)
     reference = Reference(pose, shape, openings(shape)[1:])
-    singer = Singer(None, points, rig, pose, 0.0, reference, None, Acting(), (), ())  # type: ignore[arg-type]
+    face = PhotoFace(points, rig, pose, (), ())
+    singer = Singer(face, None, reference, None, Acting())  # type: ignore[arg-type]
     heads = rig.rest - pose.shift
     moved = place(heads, singer.way(pose._replace(shift=pose.shift + np.array([0, 120, 0])))) - rig.rest
     assert moved[:, 1] == pytest.approx(lower, abs=5)  # as far for every point: the head is not squeezed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import ClassVar
 
@@ -47,39 +48,24 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Singer:
-    """One face of the photo, ready to sing.
+class PhotoFace:
+    """One face of the photo, made ready for any driver.
 
     Attributes:
-        clip: What it sings.
         landmarks: (478, 3) pixels of the photo.
         rig: What moves with it.
         pose: The head's.
-        opening: How far the photo's own mouth is open, over the inter-ocular distance.
-        reference: The driver's look that corresponds to the photo.
-        palette: For the driver's mouth.
-        acting: How much it moves.
         eyes: The right and the left one, None where there is no iris to move.
         lids: The right and the left one, None where they are not seen.
         muffled: Whether no mouth is painted: another head is in front of it, or it is a muzzle.
     """
 
-    clip: Video
     landmarks: Landmarks
     rig: Rig
     pose: Pose
-    opening: float
-    reference: Reference
-    palette: Palette
-    acting: Acting
     eyes: tuple[Eye | None, ...]
     lids: tuple[Lid | None, ...]
     muffled: bool = False
-
-    @property
-    def motion(self) -> float:
-        """The gain of the head's movement."""
-        return self.acting.motion if self.acting.part in (None, "head") else 0.0
 
     @cached_property
     def shape(self) -> Floats:
@@ -87,35 +73,66 @@ class Singer:
         return shape_of(self.landmarks, self.pose)
 
     @cached_property
+    def opening(self) -> float:
+        """How far the photo's own mouth is open, over the inter-ocular distance."""
+        return float(openings(self.shape)[0])
+
+    @cached_property
     def room(self) -> float:
         """By how many pixels a crown that the photo cuts off may come in."""
         return CROWN * mesh_box(self.landmarks).height
 
+
+@dataclass(frozen=True)
+class Singer:
+    """A face of the photo with what drives it.
+
+    Attributes:
+        face: As the photo shows it.
+        clip: What it sings.
+        reference: The driver's look that corresponds to the photo.
+        palette: For the driver's mouth.
+        acting: How much it moves.
+    """
+
+    face: PhotoFace
+    clip: Video
+    reference: Reference
+    palette: Palette
+    acting: Acting
+
+    @property
+    def motion(self) -> float:
+        """The gain of the head's movement."""
+        return self.acting.motion if self.acting.part in (None, "head") else 0.0
+
     def way(self, theirs: Pose) -> Floats:
         """Return how the head turns, grows and moves with the driver's, as an affine map; see `way_of`."""
-        way = way_of(self.pose, theirs, self.reference.pose, self.motion)
+        mine, room = self.face.pose, self.face.room
+        way = way_of(mine, theirs, self.reference.pose, self.motion)
         # A crown that the photo cuts off hardly comes in: the head stays higher for it.
-        lower = float(place(self.rig.crown - self.pose.shift, way)[:, 1].max(initial=0))
-        way[1, 3] -= lower - self.room * math.tanh(lower / self.room)
+        lower = float(place(self.face.rig.crown - mine.shift, way)[:, 1].max(initial=0))
+        way[1, 3] -= lower - room * math.tanh(lower / room)
         return way
 
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
-        way, mine, left = self.way(moment.pose), self.pose, moment.left
-        rigid = place(self.rig.rest - mine.shift, way)
+        own, way, left = self.face, self.way(moment.pose), moment.left
+        rigid = place(own.rig.rest - own.pose.shift, way)
         look, expression = shape_of(moment.landmarks, moment.pose), self.acting.expression
-        shape = act(self.shape, look, self.reference, expression=expression, gaze=moment.gaze)
-        face = place(shape @ mine.rotation.T * mine.scale, way)
+        shape = act(own.shape, look, self.reference, expression=expression, gaze=moment.gaze)
+        face = place(shape @ own.pose.rotation.T * own.pose.scale, way)
         if self.acting.part == "mouth":
-            face = self.landmarks + shares("mouth")[:, None] * (face - self.landmarks)
+            face = own.landmarks + shares("mouth")[:, None] * (face - own.landmarks)
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
-            face = self.landmarks + left * (face - self.landmarks)
-            rigid = self.rig.rest + left * (rigid - self.rig.rest)
+            face = own.landmarks + left * (face - own.landmarks)
+            rigid = own.rig.rest + left * (rigid - own.rig.rest)
         return rigid, face
 
     def reach(self, performance: Performance) -> FaceBox:
         """Return the box in pixels that holds the head at all times of the clip."""
-        head = self.rig.rest[[*range(POINTS), *(POINTS + np.flatnonzero(self.rig.hold > HEAD))]] - self.pose.shift
+        rest, hold = self.face.rig.rest, self.face.rig.hold
+        head = rest[[*range(POINTS), *(POINTS + np.flatnonzero(hold > HEAD))]] - self.face.pose.shift
         places = (place(head, self.way(theirs)[:2]) for theirs in performance.poses)
         ends = np.array([(points.min(0), points.max(0)) for points in places])
         return points_box(np.concatenate([ends[:, 0], ends[:, 1]]))
@@ -155,10 +172,7 @@ class MeshAnimator:
         if isinstance(photo, Video):
             yield from self._change(photo, driving)
             return
-        roles = cast_roles(photo, self.acting.face, driving)
-        meshes = [face_mesh(photo, role.face) for role in roles]
-        performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
-        yield from self._draw(photo, roles, meshes, performances)
+        yield from self._draw(photo, cast_roles(photo, self.acting.face, driving))
 
     def _study(self, clip: Video) -> Performance:
         """Follow the face in a driving clip, and warn if it was out of sight for a while."""
@@ -168,28 +182,29 @@ class MeshAnimator:
             log.warning(message, track.lost, len(track.found))
         return study(track.landmarks)
 
-    def _draw(
-        self,
-        photo: Image,
-        roles: Sequence[Role],
-        meshes: Sequence[Landmarks],
-        performances: Mapping[Video, Performance],
-    ) -> Iterator[Image]:
+    def _draw(self, photo: Image, roles: Sequence[Role]) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
-        length = max(len(performance.poses) for performance in performances.values())
         with ExitStack() as decoders:  # they end with the stream, also where an error is kept
-            films = {
-                clip: decoders.enter_context(closing(film(clip, show, length))) for clip, show in performances.items()
-            }
-            first = {clip: next(one) for clip, one in films.items()}
+            with ThreadPoolExecutor(1) as aside:
+                preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo), roles)))
+                performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
+                length = max(len(performance.poses) for performance in performances.values())
+                films = {
+                    clip: decoders.enter_context(closing(film(clip, show, length)))
+                    for clip, show in performances.items()
+                }
+                first = {clip: next(one) for clip, one in films.items()}
 
-            def rehearse(part: tuple[Role, Landmarks]) -> Singer:
-                role, mesh = part
-                return self._rehearse(photo, role, mesh, first[role.clip], performances[role.clip])
+            def rehearse(part: tuple[Role, PhotoFace]) -> Singer:
+                role, face = part
+                begin = first[role.clip]
+                reference = find_reference(face.landmarks, performances[role.clip])
+                palette = match_colours(photo, face.landmarks, begin.frame, begin.seen)
+                return Singer(face, role.clip, reference, palette, self.acting)
 
-            singers = list(in_parallel(rehearse, zip(roles, meshes, strict=True)))
+            singers = list(in_parallel(rehearse, zip(roles, preparing.result(), strict=True)))
             reaches = [singer.reach(performances[singer.clip]) for singer in singers]
-            scene = set_scene(photo, [singer.rig for singer in singers], reaches)
+            scene = set_scene(photo, [singer.face.rig for singer in singers], reaches)
             frame = self._frame(scene)
 
             def draw(moments: tuple[Moment, ...]) -> Image:
@@ -221,28 +236,6 @@ class MeshAnimator:
             played = play(plan.target, plan.length, loop=self.acting.ending == "loop")
             yield from in_parallel(draw, zip(played, moments, strict=False))
 
-    def _rehearse(
-        self, photo: Image, role: Role, landmarks: Landmarks, first: Moment, performance: Performance
-    ) -> Singer:
-        """Prepare a face."""
-        pose = fit_pose(landmarks)
-        # The landmark network itself knows a cat: its landmarks lie beside the muzzle and the eyes.
-        animal = not shows_face(photo, mesh_box(landmarks))
-        hidden = [side for side in (0, 1) if animal or _is_covered(role, landmarks[IRISES[side]])]
-        return Singer(
-            clip=role.clip,
-            landmarks=landmarks,
-            rig=lay_rings(photo, landmarks, role.others),
-            pose=pose,
-            opening=float(openings(shape_of(landmarks, pose))[0]),
-            reference=find_reference(landmarks, performance),
-            palette=match_colours(photo, landmarks, first.frame, first.seen),
-            acting=self.acting,
-            eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
-            lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
-            muffled=animal or _is_covered(role, landmarks[LIP_MIDDLES]),
-        )
-
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
         """Return the square that is shown of the photo, as an index; None when all of it is."""
         if self.acting.framing == "photo":
@@ -250,6 +243,22 @@ class MeshAnimator:
         height, width = scene.photo.shape[:2]
         rows, columns = scene.window
         return even_square(FaceBox(columns.start, rows.start, columns.stop, rows.stop), width, height)
+
+
+def prepare_face(photo: Image, role: Role) -> PhotoFace:
+    """Find one of the photo's faces, and take it apart."""
+    landmarks = face_mesh(photo, role.face)
+    # The landmark network itself knows a cat: its landmarks lie beside the muzzle and the eyes.
+    animal = not shows_face(photo, mesh_box(landmarks))
+    hidden = [side for side in (0, 1) if animal or _is_covered(role, landmarks[IRISES[side]])]
+    return PhotoFace(
+        landmarks=landmarks,
+        rig=lay_rings(photo, landmarks, role.others),
+        pose=fit_pose(landmarks),
+        eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
+        lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
+        muffled=animal or _is_covered(role, landmarks[LIP_MIDDLES]),
+    )
 
 
 def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
@@ -270,18 +279,18 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
     # Eyes and mouths are painted into the finished picture, except those behind another head.
-    stays = [carried(face, singer.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
+    stays = [carried(face, singer.face.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
     opened = [held_open(face, stay) for (_, face), stay in zip(moves, stays, strict=True)]
     picture = scene.draw(
         [follow(stage, rigid, face) for stage, (rigid, _), face in zip(scene.stages, moves, opened, strict=True)]
     )
     for singer, (_, face), lids, stay in zip(singers, moves, opened, stays, strict=True):
-        moment = moments[singer.clip]
-        turn_eyes(picture, singer.eyes, face[:, :2], stay)
-        shut_lids(picture, singer.lids, lids[:, :2], face[:, :2], stay)
-        if singer.muffled:
+        own, moment = singer.face, moments[singer.clip]
+        turn_eyes(picture, own.eyes, face[:, :2], stay)
+        shut_lids(picture, own.lids, lids[:, :2], face[:, :2], stay)
+        if own.muffled:
             continue
-        opacity = mouth_opacity(float(openings(face)[0]), singer.opening)
+        opacity = mouth_opacity(float(openings(face)[0]), own.opening)
         paint_mouth(picture, face, moment.frame, moment.seen, palette=singer.palette, opacity=opacity)
     return picture
 
