@@ -671,11 +671,11 @@ def test_a_video_that_sings_may_keep_its_own_sound(
     page: Page, sung: Maker, singer: Video, me: bytes, tmp_path: Path
 ) -> None:
     form, room = class_of(page)
-    whose = page.find("Whose sound")
-    assert whose.layout.display == "none"  # a photo has none
+    whose, after = page.find("Whose sound"), page.find("After its end, your video")
+    assert [one.layout.display for one in (whose, after)] == ["none", "none"]  # a photo has neither
     scene = write_video(tmp_path / "scene.mp4", singer.frames(max_side=240), fps=25, audio=singer).path.read_bytes()
     send(page.find("Upload your own"), "scene.mp4", scene)
-    assert whose.layout.display == ""
+    assert [one.layout.display for one in (whose, after)] == ["", ""]
     assert [value for _, value in whose.options] == ["", "target", "both"]
     whose.value = "target"
     assert "You also chose: Sound: whose sound your video's own." in page.text
@@ -694,8 +694,10 @@ def test_a_video_that_sings_may_keep_its_own_sound(
     [remove] = [button for button in removes if button.layout.display == ""]
     remove.click()
     assert (whose.layout.display, form._options.chosen["audio"]) == ("", "target")
+    after.value = "freeze"
     send(page.find("Upload another"), "me.jpg", me)
-    assert (whose.layout.display, form._options.chosen) == ("none", {})
+    assert [one.layout.display for one in (whose, after)] == ["none", "none"]
+    assert form._options.chosen == {}
 
 
 def test_a_silent_video_has_no_sound_to_keep(page: Page, maker: Maker, singer: Video, tmp_path: Path) -> None:

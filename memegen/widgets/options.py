@@ -86,7 +86,7 @@ class OptionsChoice:
         for widget in (self.destination, self._length, self._start, self._kind, *self._controls.values()):
             widget.observe(lambda _: changed(), "value")
         self.panel = elements.folded({title: self._page(title) for title in PAGES})
-        elements.show(self._controls["audio"], False)
+        self.suit(None)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -109,12 +109,15 @@ class OptionsChoice:
         """Where the clip will be posted."""
         return DESTINATIONS[self.destination.value]
 
-    def suit(self, subject: Image | Video) -> None:
-        """Offer the sound of a video that is to sing, unless another sound was uploaded."""
-        own, audio = isinstance(subject, Video) and subject.has_audio, self._controls["audio"]
-        elements.show(audio, own and self._files["audio"].file is None)
-        if not own:
-            audio.value = ""
+    def suit(self, subject: Image | Video | None) -> None:
+        """Offer what only a video that is to sing can have: an end, and a sound, unless another sound was uploaded."""
+        video = subject if isinstance(subject, Video) else None
+        fits = {"ending": video is not None, "audio": video is not None and video.has_audio}
+        for name, fit in fits.items():
+            control, file = self._controls[name], self._files[name].file if name in self._files else None
+            elements.show(control, fit and file is None)
+            if not fit:
+                control.value = self._plain[name]
 
     def _fit(self, _: object) -> None:
         """Show in the folded pages what a destination sets, so that each of it can be changed."""
