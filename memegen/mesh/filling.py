@@ -12,6 +12,7 @@ LOOSE = 7  # width there of what belongs to the person around the matte: loose h
 EVEN = 8  # blur there of the outline in which the background is mirrored: a jagged mirror would tear it
 REACH = 24  # how far inside it the mirror counts; further in, the colours around are blurred
 BEYOND = 2  # how far outside the outline the mirror stands
+EVEN_AREA = 0.3, 0.7  # area that is mirrored, over its image's, below which nothing is taken and above which all is
 
 
 def paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
@@ -84,6 +85,10 @@ def _mirrored(unknown: Image) -> tuple[Floats, Floats]:
     clear = _softened(1 - cv2.dilate(unknown, np.ones((3, 3), np.uint8)))
     seen = cv2.remap(clear, way, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     sure = np.clip(2 * seen - 1, 0, 1) * np.clip(1.5 - depth / REACH, 0, 1)
+    # Nor where it enlarges a little to much, as a hollow mirror does: that would be streaks. A plain one's is as large.
+    (x_down, x_across), (y_down, y_across) = (np.gradient(way[..., axis]) for axis in (0, 1))
+    area = abs(x_across * y_down - x_down * y_across)
+    sure *= np.clip((area - EVEN_AREA[0]) / (EVEN_AREA[1] - EVEN_AREA[0]), 0, 1)
     return way, _softened(sure) * np.clip(2 * sure, 0, 1)
 
 
