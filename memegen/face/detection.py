@@ -190,6 +190,11 @@ def run_network(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32
         return [np.array(output).reshape(len(pictures), -1) for output in outputs]
 
 
+def let_networks_go() -> None:
+    """Give back the memory of all networks that nobody uses now, some 10 MB each."""
+    _idle.clear()
+
+
 def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | Landmarks) -> float:
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
 

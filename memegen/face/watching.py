@@ -19,6 +19,7 @@ from memegen.base.downloads import asset, cache_file
 from memegen.base.errors import OutputError
 from memegen.base.files import whole_file
 from memegen.base.progress import Progress, counted
+from memegen.face.detection import let_networks_go
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.probe import PLAIN
 from memegen.media.video import Video
@@ -55,6 +56,7 @@ def watch(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrac
 def _followed(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack]) -> Arrays:
     with closing(read_clip(clip, "Watching the singer", progress)) as frames:
         track = follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path))
+    let_networks_go()  # each thread had its own
     # Emptied while it is copied, so that a long clip's track is not in memory twice.
     landmarks = np.empty((len(track.landmarks), *track.landmarks[0].shape), np.float32)
     for number in reversed(range(len(landmarks))):
