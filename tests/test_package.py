@@ -105,11 +105,15 @@ def test_imports_go_down(room: str) -> None:
                 assert allowed & {other, room_of(other)}, f"{name_of(path)} must not import {other}"
 
 
-def test_one_module_starts_programs_and_one_starts_workers() -> None:
+def test_one_module_starts_programs_and_two_start_workers() -> None:
     for path in SOURCES:
         modules = {alias.name for node in code(path) if isinstance(node, ast.Import) for alias in node.names}
         modules |= {str(node.module) for node in code(path) if isinstance(node, ast.ImportFrom)}
-        assert not modules & PROCESSES or name_of(path) in ("media.ffmpeg", "base.processes"), path
+        assert not modules & PROCESSES or name_of(path) in (
+            "media.ffmpeg",
+            "base.processes",
+            "base.copies",
+        ), path
 
 
 def test_names_with_an_underscore_stay_at_home() -> None:

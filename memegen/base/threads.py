@@ -45,7 +45,7 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterat
         work: Called in threads; must not change anything shared.
         items: Consumed one by one, at most AHEAD + 1 ahead of what has been yielded.
     """
-    with _threads() as pool, _one_thread_each():
+    with _threads() as pool, one_thread_each():
         ahead: deque[Future[Result]] = deque()
         try:
             for item in items:
@@ -77,7 +77,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Keep OpenCV from dividing one frame's work among threads: they would wait for each other, busily."""
     import cv2
 

@@ -6,16 +6,16 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image
+from memegen.base.copies import in_copies
 from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
 from memegen.face.casting import Driving, Role, cast_roles
@@ -31,7 +31,7 @@ from memegen.media.playing import play
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
-from memegen.mesh.moments import Moment, film
+from memegen.mesh.moments import Films, Moment
 from memegen.mesh.motion import Reference, act, find_reference, place, shares, way_of
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
@@ -184,22 +184,18 @@ class MeshAnimator:
 
     def _draw(self, photo: Image, roles: Sequence[Role]) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
-        with ExitStack() as decoders:  # they end with the stream, also where an error is kept
+        with ExitStack() as stack:  # decoders end with the stream, also where an error is kept
             with ThreadPoolExecutor(1) as aside:
                 preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo), roles)))
                 performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
                 length = max(len(performance.poses) for performance in performances.values())
-                films = {
-                    clip: decoders.enter_context(closing(film(clip, show, length)))
-                    for clip, show in performances.items()
-                }
-                first = {clip: next(one) for clip, one in films.items()}
+                films = stack.enter_context(Films(performances, length))
 
             def rehearse(part: tuple[Role, PhotoFace]) -> Singer:
                 role, face = part
-                begin = first[role.clip]
+                first = films.first[role.clip]
                 reference = find_reference(face.landmarks, performances[role.clip])
-                palette = match_colours(photo, face.landmarks, begin.frame, begin.seen)
+                palette = match_colours(photo, face.landmarks, first.frame, first.seen)
                 return Singer(face, role.clip, reference, palette, self.acting)
 
             singers = list(in_parallel(rehearse, zip(roles, preparing.result(), strict=True)))
@@ -207,34 +203,28 @@ class MeshAnimator:
             scene = set_scene(photo, [singer.face.rig for singer in singers], reaches)
             frame = self._frame(scene)
 
-            def draw(moments: tuple[Moment, ...]) -> Image:
-                picture = sing(scene, singers, dict(zip(films, moments, strict=True)))
+            def draw(number: int, *frames: Image) -> Image:
+                picture = sing(scene, singers, films.moments(number, frames))
                 return picture if frame is None else _enlarged(picture[frame])
 
-            yield from in_parallel(draw, chain([tuple(first.values())], zip(*films.values(), strict=True)))
+            yield from in_copies(draw, ((number, *frames) for number, frames in enumerate(films.frames())))
 
     def _change(self, target: Video, driving: Driving) -> Iterator[Image]:
         """Draw the frames of a target with the drivers' expressions."""
         plan = plan_target(target, driving, self.acting, self.progress)
         performances = {clip: self._study(clip) for clip in dict.fromkeys(plan.clips.values())}
-        with ExitStack() as decoders:
-            films = {
-                clip: decoders.enter_context(closing(film(clip, show, plan.length)))
-                for clip, show in performances.items()
-            }
-            first = {clip: next(one) for clip, one in films.items()}
-            cast = cast_faces(plan, performances, first, self.acting)
+        with Films(performances, plan.length) as films:
+            cast = cast_faces(plan, performances, films.first, self.acting)
             size = plan.target.width, plan.target.height
             frame = None if self.acting.framing == "photo" else even_square(cast.reach, *size)
 
-            def draw(part: tuple[tuple[int, Image], tuple[Moment, ...]]) -> Image:
-                (number, picture), moments = part
-                changed = cast.change(number, picture, dict(zip(films, moments, strict=True)))
+            def draw(number: int, place: int, picture: Image, *frames: Image) -> Image:
+                changed = cast.change(place, picture, films.moments(number, frames))
                 return changed if frame is None else _enlarged(changed[frame])
 
-            moments = chain([tuple(first.values())], zip(*films.values(), strict=True))
             played = play(plan.target, plan.length, loop=self.acting.ending == "loop")
-            yield from in_parallel(draw, zip(played, moments, strict=False))
+            together = enumerate(zip(played, films.frames(), strict=False))
+            yield from in_copies(draw, ((number, *shown, *frames) for number, (shown, frames) in together))
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
         """Return the square that is shown of the photo, as an index; None when all of it is."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from typing import NamedTuple
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import chain, repeat
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -45,18 +46,56 @@ class Moment(NamedTuple):
         return self.landmarks - self.corner
 
 
-def film(clip: Video, performance: Performance, length: int) -> Generator[Moment, None, None]:
-    """Yield what a driver does frame by frame, followed by the return to rest, `length` moments in all."""
-    last, (near, corner) = None, _near(clip, performance.landmarks)
-    with closing(near.frames(max_side=DRIVING_SIDE)) as frames:
-        for frame, landmarks, pose, gaze in zip(
-            frames, performance.landmarks, performance.poses, performance.gaze, strict=False
+class Films:
+    """The clips of all drivers, played side by side. Their decoders run in its `with` block.
+
+    Args:
+        performances: What happens in each clip.
+        length: How many frames are played; where a clip ends before, its driver returns to rest.
+
+    Attributes:
+        first: What each driver does in its first frame.
+    """
+
+    first: Mapping[Video, Moment]
+
+    def __init__(self, performances: Mapping[Video, Performance], length: int) -> None:
+        self._performances, self._length, self._decoders = performances, length, ExitStack()
+        self._parts = {clip: _near(clip, show.landmarks) for clip, show in performances.items()}
+
+    def __enter__(self) -> Self:
+        streams = [self._played(part) for part, _ in self._parts.values()]
+        for stream in streams:
+            self._decoders.enter_context(closing(stream))
+        self._together = zip(*streams, strict=True)
+        self._beginning = next(self._together)
+        self.first = self.moments(0, self._beginning)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._decoders.close()
+
+    def frames(self) -> Iterator[tuple[Image, ...]]:
+        """Yield the frames of all clips at one time after the other, for `moments`."""
+        yield from chain([self._beginning], self._together)
+
+    def moments(self, number: int, frames: Sequence[Image]) -> dict[Video, Moment]:
+        """Return what each driver does in its frame of a number."""
+        moments = {}
+        for frame, (clip, show), (_, corner) in zip(
+            frames, self._performances.items(), self._parts.values(), strict=True
         ):
-            last = Moment(frame, corner, landmarks, pose, gaze, 1.0)
-            yield last
-    if last is not None:
-        for late in range(1, length - len(performance.landmarks) + 1):
-            yield last._replace(left=eased(late, float(clip.fps)))
+            late = max(number + 1 - len(show.poses), 0)
+            now, left = number - late, eased(late, float(clip.fps)) if late else 1.0
+            moments[clip] = Moment(frame, corner, show.landmarks[now], show.poses[now], show.gaze[now], left)
+        return moments
+
+    def _played(self, part: Video) -> Generator[Image, None, None]:
+        """Decode a clip, and repeat its last frame."""
+        with closing(part.frames(max_side=DRIVING_SIDE)) as frames:
+            for frame in frames:
+                yield frame
+        yield from repeat(frame, self._length - part.frame_count)
 
 
 def _near(clip: Video, landmarks: Sequence[Landmarks]) -> tuple[Video, Floats]:
