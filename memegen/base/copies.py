@@ -146,8 +146,9 @@ class _Copy:
         process, self._process = self._process, 0
         if process:
             self._pipe.close()
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            with suppress(ProcessLookupError, ChildProcessError):  # somebody else has waited for it
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
 
 def _start(work: Callable[..., Image], slots: _Slots, stack: ExitStack) -> list[_Copy]:
