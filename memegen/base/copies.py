@@ -22,7 +22,7 @@ import numpy as np
 from memegen.base.arrays import Image
 from memegen.base.threads import AHEAD, WORKERS, in_parallel, one_thread_each
 
-PATIENCE = 60.0  # seconds for one picture: a copy that takes longer hangs
+PATIENCE = 20.0  # seconds for one picture: a copy that takes longer hangs
 
 Item = tuple[Any, ...]
 """Numbers and uint8 pictures."""
