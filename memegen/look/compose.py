@@ -17,7 +17,6 @@ import numpy as np
 
 from memegen.base.arrays import Image
 from memegen.base.errors import InputError
-from memegen.base.threads import in_parallel
 from memegen.face.detection import detect_faces
 from memegen.look.canvas import Size, beside, canvas_size, lay_out, safe_area
 from memegen.look.captions import Block, Box, Colour, Stamp, caption, check_letters, draw, on_plate, tidy
@@ -129,15 +128,11 @@ def _composed(
         yield from (still.copy() for _ in range(look.lead_frames(fps)))
     pictures = shown.frames(max_side=max(canvas.size)) if shown else None
     start = driving.start if driving else 0.0
-
-    def work(item: tuple[int, Image, Image | None]) -> Image:
-        number, frame, picture = item
-        whole = canvas.fill(frame, picture)
-        texts.write(whole, start + number / float(fps))
-        return whole
-
     with closing(pictures) if pictures else nullcontext():  # ends the decoder when the meme is the shorter one
-        yield from in_parallel(work, zip(itertools.count(), frames, _held(pictures or ()), strict=False))
+        for number, (frame, picture) in enumerate(zip(frames, _held(pictures or ()), strict=False)):
+            whole = canvas.fill(frame, picture)
+            texts.write(whole, start + number / float(fps))
+            yield whole
 
 
 def _held(pictures: Iterable[Image]) -> Iterator[Image | None]:
@@ -332,7 +327,7 @@ class _SungLine:
             light = min((time - word.start + half) / _LIGHT, (word.end + half - time) / _LIGHT, 1.0)
             stamp.blend(frame, light * visible)
 
-    @cached_property  # two threads may draw it at the same time; both get the same
+    @cached_property
     def stamps(self) -> tuple[Stamp, list[Stamp]]:
         """The line, and each of its words alone and lit."""
         plain = draw(self.block)

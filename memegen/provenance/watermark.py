@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
 from memegen.base.errors import InputError
-from memegen.base.threads import in_parallel
 
 SMALLEST = 160  # pixels; a frame with a shorter side is left unmarked, because nothing could be read back
 FALSE_ALARM = 1e-6  # an unmarked clip is taken for a marked one less often than this
@@ -153,12 +152,9 @@ def embed(frames: Iterable[Image], payload: int) -> Iterator[Image]:
         return
     _check(first[..., :3], None)
     mark = Watermark(payload, (first.shape[1], first.shape[0]))
-
-    def apply(frame: Image) -> Image:
+    for frame in chain([first], rest):
         colours = mark.apply(frame[..., :3])
-        return np.dstack([colours, frame[..., 3]]) if frame.shape[2:] == (4,) else colours
-
-    yield from in_parallel(apply, chain([first], rest))
+        yield np.dstack([colours, frame[..., 3]]) if frame.shape[2:] == (4,) else colours
 
 
 def detect(frames: Iterable[Image]) -> Detection | None:
