@@ -56,7 +56,7 @@ def watch(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrac
 def _followed(clip: Video, progress: Progress | None, follow: Callable[..., FaceTrack]) -> Arrays:
     with closing(read_clip(clip, "Watching the singer", progress)) as frames:
         track = follow(frames, fps=float(clip.fps), start=clip.start, name=str(clip.path))
-    let_networks_go()  # each thread had its own
+    let_networks_go()  # each thread had one of each: drawing needs the memory
     # Emptied while it is copied, so that a long clip's track is not in memory twice.
     landmarks = np.empty((len(track.landmarks), *track.landmarks[0].shape), np.float32)
     for number in reversed(range(len(landmarks))):

@@ -31,7 +31,7 @@ from memegen.media.playing import play
 from memegen.media.video import Video
 from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
-from memegen.mesh.moments import Films, Moment
+from memegen.mesh.moments import Moment, play_films
 from memegen.mesh.motion import Reference, act, find_reference, place, shares, way_of
 from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
@@ -189,7 +189,7 @@ class MeshAnimator:
                 preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo), roles)))
                 performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
                 length = max(len(performance.poses) for performance in performances.values())
-                films = stack.enter_context(Films(performances, length))
+                films = stack.enter_context(play_films(performances, length))
 
             def rehearse(part: tuple[Role, PhotoFace]) -> Singer:
                 role, face = part
@@ -207,24 +207,24 @@ class MeshAnimator:
                 picture = sing(scene, singers, films.moments(number, frames))
                 return picture if frame is None else _enlarged(picture[frame])
 
-            yield from in_copies(draw, ((number, *frames) for number, frames in enumerate(films.frames())))
+            yield from in_copies(draw, films.frames())
 
     def _change(self, target: Video, driving: Driving) -> Iterator[Image]:
         """Draw the frames of a target with the drivers' expressions."""
         plan = plan_target(target, driving, self.acting, self.progress)
         performances = {clip: self._study(clip) for clip in dict.fromkeys(plan.clips.values())}
-        with Films(performances, plan.length) as films:
+        with play_films(performances, plan.length) as films:
             cast = cast_faces(plan, performances, films.first, self.acting)
             size = plan.target.width, plan.target.height
             frame = None if self.acting.framing == "photo" else even_square(cast.reach, *size)
 
-            def draw(number: int, place: int, picture: Image, *frames: Image) -> Image:
-                changed = cast.change(place, picture, films.moments(number, frames))
+            def draw(shown: int, picture: Image, number: int, *frames: Image) -> Image:
+                changed = cast.change(shown, picture, films.moments(number, frames))
                 return changed if frame is None else _enlarged(changed[frame])
 
             played = play(plan.target, plan.length, loop=self.acting.ending == "loop")
-            together = enumerate(zip(played, films.frames(), strict=False))
-            yield from in_copies(draw, ((number, *shown, *frames) for number, (shown, frames) in together))
+            together = zip(played, films.frames(), strict=False)
+            yield from in_copies(draw, ((*picture, *frames) for picture, frames in together))
 
     def _frame(self, scene: Scene) -> tuple[slice, slice] | None:
         """Return the square that is shown of the photo, as an index; None when all of it is."""
@@ -236,7 +236,15 @@ class MeshAnimator:
 
 
 def prepare_face(photo: Image, role: Role) -> PhotoFace:
-    """Find one of the photo's faces, and take it apart."""
+    """Find one of the photo's faces, and take it apart.
+
+    Args:
+        photo: uint8 RGB (H, W, 3).
+        role: Which one, and what is near it.
+
+    Raises:
+        InputError: Its box is empty.
+    """
     landmarks = face_mesh(photo, role.face)
     # The landmark network itself knows a cat: its landmarks lie beside the muzzle and the eyes.
     animal = not shows_face(photo, mesh_box(landmarks))

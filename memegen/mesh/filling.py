@@ -56,6 +56,9 @@ def spread(patch: Floats, known: Floats, reach: float, *, times: int = 3) -> Flo
         known: float32, 0 to 1.
         reach: Sigma in pixels of the widest blur.
         times: How many blurs there are, each half as wide as the one before.
+
+    Returns:
+        (h, w, 3) float32.
     """
     colours = np.full_like(patch, (known[..., None] * patch).sum((0, 1)) / max(known.sum(), 1e-3))
     for sigma in reach / 2.0 ** np.arange(times):

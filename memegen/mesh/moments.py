@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, repeat
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,55 +47,62 @@ class Moment(NamedTuple):
 
 
 class Films:
-    """The clips of all drivers, played side by side. Their decoders run in its `with` block.
+    """The clips of all drivers, played side by side; see `play_films`.
 
     Args:
-        performances: What happens in each clip.
-        length: How many frames are played; where a clip ends before, its driver returns to rest.
+        shows: The clips, what happens in each, and the corner of the part that is seen, see `Moment`.
+        frames: Tuples of one frame of each clip, uint8 RGB.
 
     Attributes:
         first: What each driver does in its first frame.
     """
 
-    first: Mapping[Video, Moment]
+    def __init__(self, shows: Sequence[tuple[Video, Performance, Floats]], frames: Iterator[tuple[Image, ...]]) -> None:
+        beginning = next(frames)
+        self._shows, self._frames = shows, chain([beginning], frames)
+        self.first = self.moments(0, beginning)
 
-    def __init__(self, performances: Mapping[Video, Performance], length: int) -> None:
-        self._performances, self._length, self._decoders = performances, length, ExitStack()
-        self._parts = {clip: _near(clip, show.landmarks) for clip, show in performances.items()}
-
-    def __enter__(self) -> Self:
-        streams = [self._played(part) for part, _ in self._parts.values()]
-        for stream in streams:
-            self._decoders.enter_context(closing(stream))
-        self._together = zip(*streams, strict=True)
-        self._beginning = next(self._together)
-        self.first = self.moments(0, self._beginning)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._decoders.close()
-
-    def frames(self) -> Iterator[tuple[Image, ...]]:
-        """Yield the frames of all clips at one time after the other, for `moments`."""
-        yield from chain([self._beginning], self._together)
+    def frames(self) -> Iterator[tuple[int, *tuple[Image, ...]]]:
+        """Yield once, for `moments`, the number of each time and what all clips show then, uint8 RGB (h, w, 3)."""
+        for number, frames in enumerate(self._frames):
+            yield number, *frames
 
     def moments(self, number: int, frames: Sequence[Image]) -> dict[Video, Moment]:
-        """Return what each driver does in its frame of a number."""
+        """Return what each driver does at the time of a number, with what its clip shows then."""
         moments = {}
-        for frame, (clip, show), (_, corner) in zip(
-            frames, self._performances.items(), self._parts.values(), strict=True
-        ):
+        for frame, (clip, show, corner) in zip(frames, self._shows, strict=True):
             late = max(number + 1 - len(show.poses), 0)
             now, left = number - late, eased(late, float(clip.fps)) if late else 1.0
             moments[clip] = Moment(frame, corner, show.landmarks[now], show.poses[now], show.gaze[now], left)
         return moments
 
-    def _played(self, part: Video) -> Generator[Image, None, None]:
-        """Decode a clip, and repeat its last frame."""
-        with closing(part.frames(max_side=DRIVING_SIDE)) as frames:
-            for frame in frames:
-                yield frame
-        yield from repeat(frame, self._length - part.frame_count)
+
+@contextmanager
+def play_films(performances: Mapping[Video, Performance], length: int) -> Iterator[Films]:
+    """Play the clips of all drivers side by side; the decoders end with the block, also where it does not begin.
+
+    Args:
+        performances: What happens in each clip.
+        length: How many frames are played. Where a clip ends before, its driver returns to rest.
+
+    Raises:
+        InputError: A clip breaks off.
+    """
+    shows, streams = [], []
+    with ExitStack() as decoders:
+        for clip, show in performances.items():
+            near, corner = _near(clip, show.landmarks)
+            shows.append((clip, show, corner))
+            streams.append(decoders.enter_context(closing(_played(near, length))))
+        yield Films(shows, zip(*streams, strict=True))
+
+
+def _played(clip: Video, length: int) -> Generator[Image, None, None]:
+    """Decode a clip, and repeat its last frame until there are so many."""
+    with closing(clip.frames(max_side=DRIVING_SIDE)) as frames:
+        for frame in frames:
+            yield frame
+    yield from repeat(frame, length - clip.frame_count)
 
 
 def _near(clip: Video, landmarks: Sequence[Landmarks]) -> tuple[Video, Floats]:
