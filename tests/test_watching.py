@@ -83,10 +83,12 @@ def test_the_tracker_still_gives_the_bundled_track() -> None:
     track = watch(clip, None)
     fresh = track_face(clip.frames(max_side=DRIVING_SIDE), fps=float(clip.fps))
     assert track.found == fresh.found
-    apart = np.abs(np.array(track.landmarks) - fresh.landmarks)  # processors and OpenCVs differ in the last bits
+    apart = np.abs(np.array(track.landmarks) - fresh.landmarks)
     reason = "the tracker gives other numbers than when the track was made: raise VERSION and run `make assets`"
-    assert apart.mean() < 0.02, reason
-    assert np.percentile(apart, 99.9) < 0.5, reason
+    # Networks differ in the last bits from machine to machine. Run by OpenCV instead of LiteRT, they are 0.034 pixels
+    # apart, the farthest thousandth 0.57; the eyes are 135 pixels apart.
+    assert apart.mean() < 0.05, reason
+    assert np.percentile(apart, 99.9) < 0.8, reason
 
 
 def test_a_part_of_a_bundled_template_is_followed(cache: Path, follow: Follower) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from memegen.base.arrays import Floats, Image
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
+from memegen.base.networks import lent, run_network
 from memegen.face.cropping import FaceBox, points_box, refuse_empty
 from memegen.face.topology import EYE_LIDS, IRISES, LEFT_EYE, LEFT_LIDS, MESH, POINTS, RIGHT_EYE, RIGHT_LIDS, Landmarks
 
@@ -29,8 +28,6 @@ PANORAMA = 2.2  # long over short side from which a picture is searched square b
 SAME = 0.4  # overlap over the smaller box from which two boxes are one face
 ERRORS = 2  # OpenCV's number for the log level at which only errors are shown
 LEAST = 10.0  # width in pixels of a face that is asked to sing when "all" are
-
-_idle: defaultdict[str, list[Any]] = defaultdict(list)  # networks that nobody uses now
 
 
 def detect_faces(image: Image, *, threshold: float = 0.6) -> list[FaceBox]:
@@ -182,35 +179,8 @@ def mesh_box(landmarks: Landmarks) -> FaceBox:
     return replace(points_box(landmarks), roll=_roll(landmarks[RIGHT_EYE], landmarks[LEFT_EYE]))
 
 
-def run_network(name: str, pictures: Sequence[Image]) -> list[NDArray[np.float32]]:
-    """Run one of the bundled networks on uint8 RGB pictures of its size; return each output as (pictures, numbers)."""
-    with _lent(name, lambda: _load_net(name)) as net:
-        net.setInput(cv2.dnn.blobFromImages(pictures, 1 / 255))
-        outputs = net.forward(net.getUnconnectedOutLayersNames())
-        return [np.array(output).reshape(len(pictures), -1) for output in outputs]
-
-
-def let_networks_go() -> None:
-    """Give back the memory of all networks that nobody uses now, some 10 MB each."""
-    _idle.clear()
-
-
 def _roll(right_eye: Sequence[float] | Landmarks, left_eye: Sequence[float] | Landmarks) -> float:
     return math.atan2(float(left_eye[1]) - float(right_eye[1]), float(left_eye[0]) - float(right_eye[0]))
-
-
-@contextmanager
-def _lent(name: str, load: Callable[[], Any]) -> Iterator[Any]:
-    """Lend a network, loaded if none is idle: it keeps its input, so that two threads at once would break it."""
-    idle = _idle[name]
-    try:
-        net = idle.pop()
-    except IndexError:
-        net = load()
-    try:
-        yield net
-    finally:
-        idle.append(net)
 
 
 def _load_detector(threshold: float) -> Any:
@@ -223,12 +193,6 @@ def _load_detector(threshold: float) -> Any:
         log.setLogLevel(level)
 
 
-def _load_net(name: str) -> Any:
-    path = str(asset(f"models/{name}.tflite"))
-    classic = getattr(cv2.dnn, "ENGINE_CLASSIC", None)  # OpenCV 5's new engine drops all outputs but one
-    return cv2.dnn.readNetFromTFLite(path) if classic is None else cv2.dnn.readNetFromTFLite(path, classic)
-
-
 def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     """Detect on the picture scaled down to a long side of `side` pixels (never up)."""
     height, width = image.shape[:2]
@@ -238,7 +202,7 @@ def _detect_at(image: Image, side: int, threshold: float) -> list[FaceBox]:
     # In a smaller input OpenCV 4.12 finds faces at random.
     right, below = (max(0, LEAST_INPUT - length) for length in size)
     small = cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_CONSTANT)
-    with _lent(f"detector {threshold}", lambda: _load_detector(threshold)) as detector:
+    with lent(f"detector {threshold}", lambda: _load_detector(threshold)) as detector:
         detector.setInputSize((size[0] + right, size[1] + below))
         rows = detector.detect(np.ascontiguousarray(small[..., ::-1]))[1]
     zoom = np.array([width / size[0], height / size[1]])

@@ -18,8 +18,8 @@ from memegen.base.arrays import Image
 from memegen.base.downloads import asset, cache_file
 from memegen.base.errors import OutputError
 from memegen.base.files import whole_file
+from memegen.base.networks import let_networks_go
 from memegen.base.progress import Progress, counted
-from memegen.face.detection import let_networks_go
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.probe import PLAIN
 from memegen.media.video import Video
@@ -29,7 +29,7 @@ KEPT = 50  # analyses in the cache; the oldest are removed
 
 # Part of every key: raise it when tracking or cropping gives other numbers, and run `make assets`. It is not a checksum
 # of the code, which every change of a comment would alter; a test compares the bundled track with a new one instead.
-VERSION = 3
+VERSION = 4
 
 TRACK = ("landmarks", "found")  # the arrays of a kept track
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
-from memegen.face.detection import detect_faces, run_network
+from memegen.base.networks import run_network
+from memegen.face.detection import detect_faces
 
 BORDER = 0.016  # width of the white border, as a share of the frame's side: 8 pixels of 512, as WhatsApp advises
 _SIDE = 256  # input of the person segmentation network, pixels

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats, Image, smoothstep
+from memegen.base.networks import run_network
 from memegen.face.casting import territory
 from memegen.face.cropping import FaceBox, points_box
-from memegen.face.detection import mesh_box, run_network
+from memegen.face.detection import mesh_box
 from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
