@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from memegen.mesh.filling import SIDE, paint_out, spread
+from memegen.mesh.filling import SIDE, background, paint_out, put_behind, spread
 
 RED = np.array([255, 0, 0], np.uint8)
 TRACE = 5  # grey levels: the soft edge of the fill leaves at most two per cent of a person
@@ -50,7 +50,7 @@ def test_nobody_is_filled_with_somebody_else() -> None:
     other = np.zeros_like(disc)
     other[:, 235:] = 1  # a neighbour, close beside the disc
     photo[:, 235:] = 0, 0, 255
-    filled = paint_out(photo, disc, np.maximum(disc, other)).astype(int)
+    filled = put_behind(photo, *background(photo, disc, np.maximum(disc, other))).astype(int)
     assert np.ptp(filled[disc > 0], axis=1).max() <= TRACE
 
 

@@ -132,10 +132,10 @@ class Singer:
     def reach(self, performance: Performance) -> FaceBox:
         """Return the box in pixels that holds the head at all times of the clip."""
         rest, hold = self.face.rig.rest, self.face.rig.hold
-        head = rest[[*range(POINTS), *(POINTS + np.flatnonzero(hold > HEAD))]] - self.face.pose.shift
-        places = (place(head, self.way(theirs)[:2]) for theirs in performance.poses)
-        ends = np.array([(points.min(0), points.max(0)) for points in places])
-        return points_box(np.concatenate([ends[:, 0], ends[:, 1]]))
+        head = (rest[[*range(POINTS), *(POINTS + np.flatnonzero(hold > HEAD))]] - self.face.pose.shift).T
+        ways = np.array([self.way(theirs)[:2] for theirs in performance.poses])
+        ends = np.array([(moved.min(1), moved.max(1)) for moved in (way[:, :3] @ head for way in ways)])
+        return points_box((ends + ways[:, None, :, 3]).reshape(-1, 2))
 
 
 @dataclass(frozen=True)
@@ -191,15 +191,16 @@ class MeshAnimator:
                 length = max(len(performance.poses) for performance in performances.values())
                 films = stack.enter_context(play_films(performances, length))
 
-            def rehearse(part: tuple[Role, PhotoFace]) -> Singer:
+            def rehearse(part: tuple[Role, PhotoFace]) -> tuple[Singer, FaceBox]:
                 role, face = part
                 first = films.first[role.clip]
                 reference = find_reference(face.landmarks, performances[role.clip])
                 palette = match_colours(photo, face.landmarks, first.frame, first.seen)
-                return Singer(face, role.clip, reference, palette, self.acting)
+                singer = Singer(face, role.clip, reference, palette, self.acting)
+                return singer, singer.reach(performances[role.clip])
 
-            singers = list(in_parallel(rehearse, zip(roles, preparing.result(), strict=True)))
-            reaches = [singer.reach(performances[singer.clip]) for singer in singers]
+            rehearsed = in_parallel(rehearse, zip(roles, preparing.result(), strict=True))
+            singers, reaches = zip(*rehearsed, strict=True)
             scene = set_scene(photo, [singer.face.rig for singer in singers], reaches)
             frame = self._frame(scene)
 

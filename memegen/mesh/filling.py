@@ -12,11 +12,30 @@ LOOSE = 7  # width there of what belongs to the person around the matte: loose h
 EVEN = 8  # blur there of the outline in which the background is mirrored: a jagged mirror would tear it
 REACH = 24  # how far inside it the mirror counts; further in, the colours around are blurred
 BEYOND = 2  # how far outside the outline the mirror stands
+ENOUGH = 3.0  # sigma in pixels of what a blur is made from
 EVEN_AREA = 0.3, 0.7  # area that is mirrored, over its image's, below which nothing is taken and above which all is
 
 
-def paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Image:
+def paint_out(region: Image, matte: Floats) -> Image:
     """Fill a person with the background around: as in a mirror at its outline, and as a blur further in.
+
+    Args:
+        region: uint8 RGB (h, w, 3).
+        matte: (h, w) float32, 1 on the person.
+
+    Returns:
+        uint8 RGB (h, w, 3).
+    """
+    return put_behind(region, *background(region, matte, matte))
+
+
+def put_behind(region: Image, fill: Image, share: Floats) -> Image:
+    """Return a region (h, w, 3) with the background over its person, both from `background`."""
+    return np.asarray(cv2.blendLinear(fill, region, share, 1 - share), np.uint8)
+
+
+def background(region: Image, matte: Floats, people: Floats) -> tuple[Image, Floats]:
+    """Make up what is behind a person.
 
     Args:
         region: uint8 RGB (h, w, 3).
@@ -24,14 +43,14 @@ def paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Ima
         people: (h, w) float32, 1 on everybody: nobody is filled with somebody else.
 
     Returns:
-        uint8 RGB (h, w, 3).
+        uint8 RGB (h, w, 3), and (h, w) float32, 1 where the person is or may be.
     """
     height, width = region.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
     hole, unknown = (
         cv2.dilate((cv2.resize(part, size) > 0.02).astype(np.uint8), np.ones((LOOSE, LOOSE), np.uint8))
-        for part in (matte, matte if people is None else people)
+        for part in (matte, people)
     )
     small = cv2.resize(region, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     blurred = np.clip(spread(small, 1 - unknown.astype(np.float32), REACH, times=6), 0, 255).astype(np.uint8)
@@ -44,8 +63,7 @@ def paint_out(region: Image, matte: Floats, people: Floats | None = None) -> Ima
     )
     mirrored = cv2.remap(region, way, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     blurred = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
-    fill = cv2.blendLinear(mirrored, blurred, sure, 1 - sure)
-    return np.asarray(cv2.blendLinear(fill, region, share, 1 - share), np.uint8)
+    return np.asarray(cv2.blendLinear(mirrored, blurred, sure, 1 - sure), np.uint8), share
 
 
 def spread(patch: Floats, known: Floats, reach: float, *, times: int = 3) -> Floats:
@@ -62,9 +80,17 @@ def spread(patch: Floats, known: Floats, reach: float, *, times: int = 3) -> Flo
     """
     colours = np.full_like(patch, (known[..., None] * patch).sum((0, 1)) / max(known.sum(), 1e-3))
     for sigma in reach / 2.0 ** np.arange(times):
-        near, sure = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (known[..., None] * patch, known))
+        near, sure = (_blurred(part, sigma) for part in (known[..., None] * patch, known))
         colours = (near + 0.02 * colours) / (sure[..., None] + 0.02)
     return colours
+
+
+def _blurred(part: Floats, sigma: float) -> Floats:
+    """Blur numbers (h, w) or (h, w, C); widely blurred ones need few pixels."""
+    size = part.shape[1::-1]
+    few = tuple(max(round(length * min(ENOUGH / sigma, 1)), 1) for length in size)
+    small = cv2.resize(part, few, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma * few[0] / size[0]), size))
 
 
 def _mirrored(unknown: Image) -> tuple[Floats, Floats]:

@@ -88,8 +88,8 @@ def _way(own: Floats, theirs: Floats, size: tuple[int, int]) -> Floats:
     wanted = _bend(*(across * x + down * y[:, None] for across, down in axes))
     # Fit a smooth map through the lips, pulled to the simplest where they meet. The driver's own lips are cut off.
     theirs = theirs + TUCK * (theirs.mean(0) - theirs)
-    fit = np.linalg.solve(known.T @ known + 1e-3 * np.eye(known.shape[1]), known.T @ theirs)
-    return (wanted @ fit).astype(np.float32)
+    fit = cv2.solve(known.T @ known + 1e-3 * np.eye(known.shape[1]), known.T @ theirs)[1]
+    return np.asarray(wanted @ fit, np.float32)
 
 
 def _bend(u: Floats, v: Floats) -> Floats:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image
+from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
-from memegen.mesh.filling import paint_out
+from memegen.mesh.filling import background, paint_out, put_behind
 from memegen.mesh.raster import rasterise
 from memegen.mesh.rig import RADII, Rig
 from memegen.mesh.unfolding import blend_halves, unfold
@@ -282,7 +283,7 @@ def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Sc
         rigs: One for each, from the back to the front.
         boxes: Where their heads will be, see `set_stage`.
     """
-    stages = tuple(set_stage(photo, rig, box, company=len(rigs)) for rig, box in zip(rigs, boxes, strict=True))
+    stages = tuple(in_parallel(lambda one: set_stage(photo, *one, company=len(rigs)), zip(rigs, boxes, strict=True)))
     rows, columns = zip(*(stage.window for stage in stages), strict=True)
     window = _span(rows), _span(columns)
     if len(stages) == 1:
@@ -290,9 +291,10 @@ def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Sc
     scene = Scene(photo, window, stages, photo[window].copy())
     # Nobody is painted out with the colours of a neighbour, who moves too.
     people = reduce(np.maximum, (rig.matte for rig in rigs))
-    for stage in stages:
+    behind = in_parallel(lambda one: background(one.region, one.rig.matte[one.window], people[one.window]), stages)
+    for stage, (fill, share) in zip(stages, behind, strict=True):
         part = scene.plate[scene.within(stage)]
-        part[:] = paint_out(part, stage.rig.matte[stage.window], people[stage.window])
+        part[:] = put_behind(part, fill, share)
     return scene
 
 
@@ -410,6 +412,10 @@ def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
         if len(columns):
             left, right = max(int(columns[0]) - 1, 0), int(columns[-1]) + 2
             part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
+            # Nearly the same rows of the source, read in order, so that they are in the processor's cache: pixels that
+            # are fetched one by one from farther away take two to three times as long.
+            first, last = stage.pixels[part][[0, -1], 0, 1].astype(int)
+            cv2.mean(stage.source[first : last + stage.scale])
             cv2.remap(stage.source, flow[part], None, cv2.INTER_LINEAR, fetched[part], cv2.BORDER_REFLECT_101)
     return fetched
 
