@@ -113,7 +113,7 @@ def chromium() -> str:
 
 SMOKE = {  # the files that touch what may differ with other versions, and are quick
     "captions", "colab", "credentials", "detection", "downloads", "fomm_parity", "images", "lyrics", "moviepy",
-    "preview", "tiny", "video", "waiting", "widgets",
+    "networks", "preview", "tiny", "video", "waiting", "widgets",
 }  # fmt: skip
 
 

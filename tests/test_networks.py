@@ -26,7 +26,6 @@ def views(portrait: np.ndarray, side: int) -> list[np.ndarray]:
     return [np.ascontiguousarray(portrait[top : top + side, 170 : 170 + side]) for top in (100, 110)]
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("name", SIDES)
 def test_litert_and_opencv_find_the_same(portrait: np.ndarray, name: str) -> None:
     pytest.importorskip("ai_edge_litert")

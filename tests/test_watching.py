@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +86,11 @@ def test_the_tracker_still_gives_the_bundled_track() -> None:
     assert track.found == fresh.found
     apart = np.abs(np.array(track.landmarks) - fresh.landmarks)
     reason = "the tracker gives other numbers than when the track was made: raise VERSION and run `make assets`"
-    # Networks differ in the last bits from machine to machine. Run by OpenCV instead of LiteRT, they are 0.034 pixels
-    # apart, the farthest thousandth 0.57; the eyes are 135 pixels apart.
-    assert apart.mean() < 0.05, reason
-    assert np.percentile(apart, 99.9) < 0.8, reason
+    # The bundled track was made with LiteRT. Where OpenCV runs the networks it is 0.034 pixels apart, the farthest
+    # thousandth 0.57, as they differ in the last bits; the eyes are 135 pixels apart.
+    mean, farthest = (0.02, 0.5) if find_spec("ai_edge_litert") else (0.05, 0.8)
+    assert apart.mean() < mean, reason
+    assert np.percentile(apart, 99.9) < farthest, reason
 
 
 def test_a_part_of_a_bundled_template_is_followed(cache: Path, follow: Follower) -> None:

@@ -31,6 +31,9 @@ def run_network(name: str, pictures: Sequence[Image]) -> Outputs:
 
     Returns:
         Each output as (pictures, numbers) float32, in an order that LiteRT and OpenCV do not share.
+
+    Raises:
+        UnavailableError: The installation lacks the network's file.
     """
     with lent(name, lambda: _load(str(asset(f"models/{name}.tflite")))) as network:
         outputs: Outputs = network(pictures)
