@@ -12,7 +12,7 @@ from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.face.performance import study
 from memegen.face.pose import fit_pose, openings, shape_of
 from memegen.face.topology import EYE_LIDS, IRISES
-from memegen.mesh.eyes import Eye, carried, open_up, turn_eyes
+from memegen.mesh.eyes import Eye, carried, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
 from memegen.mesh.motion import Reference, retarget
 
@@ -186,3 +186,8 @@ def test_the_gaze_is_measured_from_the_usual_one_and_not_through_shut_lids(landm
     assert abs(gaze[:17]).max() < 0.01
     assert gaze[22:28, 0] == pytest.approx(0.1, abs=0.01)
     assert abs(gaze[:, 1]).max() < 0.01
+
+
+def test_a_layer_goes_on_beyond_its_edge() -> None:
+    layer, patch = np.full((4, 4, 3), 200, np.uint8), np.zeros((9, 9, 3), np.uint8)
+    assert (placed(layer, np.eye(2, 3), np.array([2, 2]), np.zeros(2), patch) == 200).all()

@@ -16,6 +16,7 @@ import pytest
 from memegen.animator import load_animator
 from memegen.base.downloads import asset
 from memegen.base.errors import InputError, NoFaceError
+from memegen.face.casting import Role
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.options import Acting
@@ -24,10 +25,11 @@ from memegen.face.pose import fit_pose, openings, shape_of, yaw_of
 from memegen.face.topology import FACE_OVAL, LOWER_FACE, eye_distance, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
-from memegen.mesh.animator import PhotoFace, Singer
+from memegen.mesh.animator import PhotoFace, Singer, prepare_face
+from memegen.mesh.moments import Moment
 from memegen.mesh.motion import Reference, find_reference, place, retarget
 from memegen.mesh.rig import lay_rings
-from memegen.mesh.unfolding import partners
+from memegen.mesh.unfolding import partners, unfold
 from memegen.mesh.warp import deformation, follow, move, set_scene, set_stage
 from memegen.singer.tunes import TUNES
 
@@ -472,10 +474,11 @@ def before_green(portrait: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 def look(photo: np.ndarray, points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
     """Turn a photo's head by the engine itself, radians: the picture and where the landmarks are."""
-    rig = lay_rings(photo, points)
+    rig = unfold(photo, lay_rings(photo, points))
     middle = points.mean(0)
     rotation = cv2.Rodrigues(np.array([0, yaw, 0.0]))[0]
-    rigid, face = ((x - middle) @ rotation.T + middle for x in (rig.rest, points))
+    rigid = (rig.rest - middle) @ rotation.T + middle
+    face = rigid[:478]
     scene = set_scene(photo, [rig], [points_box(rigid)])
     return scene.draw([follow(scene.stages[0], rigid, face)]), face.astype(np.float32)
 
@@ -499,18 +502,72 @@ def test_a_hidden_cheek_has_no_background_in_it(portrait: np.ndarray, landmarks:
     assert green_in_face(back, face) < 0.002
 
 
+@pytest.mark.parametrize("yaw", [0.8, -0.8])
+def test_a_hat_goes_on_behind_its_outline(portrait: np.ndarray, landmarks: np.ndarray, yaw: float) -> None:
+    aside, points = look(before_green(portrait, landmarks), landmarks, yaw)
+    back, face = look(aside, points, -yaw)
+    red, green, blue = back.astype(int).transpose(2, 0, 1)
+    person = green <= np.maximum(red, blue) + 50
+    middle, top, chin = face[168, 0], face[10, 1], face[152, 1]
+    for row in np.linspace(top - 0.12 * (chin - top), top, 5).astype(int):
+        [columns] = np.nonzero(person[row])
+        halves = middle - columns.min(), columns.max() - middle
+        far, near = halves if yaw > 0 else halves[::-1]  # now it is as wide as the other half
+        assert far > 0.8 * near
+
+
+@pytest.mark.parametrize("yaw", [0.6, -0.6])
+def test_a_hidden_half_is_the_mirror_image_of_the_other(
+    portrait: np.ndarray, landmarks: np.ndarray, yaw: float
+) -> None:
+    aside, points = look(portrait, landmarks, yaw)
+    rig = unfold(aside, lay_rings(aside, points))
+    canvas, pose, mirror = rig.canvas, fit_pose(points), partners()
+    assert canvas is not None
+    # Its landmarks are, but for the outline, which the photo shows, ...
+    inner = np.setdiff1d(np.arange(468), FACE_OVAL)
+    head = ((rig.rest[:478] - pose.shift) @ pose.rotation / pose.scale)[inner]
+    wide = np.abs(face_model().mean_shape[inner, 0]) > 0.2
+    partner = ((rig.rest[mirror] - pose.shift) @ pose.rotation / pose.scale)[inner]
+    assert np.abs(head - partner * [-1, 1, 1])[wide].max() < 1e-3
+    # ... and so are its colours, whose light may differ.
+    x, y = np.round(canvas.places[[*inner[wide], *mirror[inner[wide]]], :2] - canvas.corner).astype(int).T
+    mine, theirs = np.split(cv2.cvtColor(cv2.GaussianBlur(canvas.picture, (0, 0), 2), cv2.COLOR_RGB2GRAY)[y, x], 2)
+    assert correlation(mine, theirs) > 0.8
+
+
+@pytest.mark.parametrize("yaw", [0.6, -0.6])
+def test_a_head_is_unfolded_as_it_turns_towards_us(portrait: np.ndarray, landmarks: np.ndarray, yaw: float) -> None:
+    aside, points = look(portrait, landmarks, yaw)
+    role = Role(0, mesh_box(points), [], open_video(CLIP))
+    face = prepare_face(aside, role)
+    assert face.unfolded is not None
+    reference = Reference(face.pose, face.shape, openings(face.shape)[1:])
+    singer = Singer(face, role.clip, reference, None, Acting())  # type: ignore[arg-type]
+    exposed = []
+    for turn in (-0.2, 0, 0.15, 0.3, 0.5):  # away from us, ..., and towards us
+        driver = turned(face.landmarks, -turn * np.sign(yaw))
+        moment = Moment(aside, np.zeros(3), driver, fit_pose(driver), np.zeros(2), 1.0)
+        exposed.append(singer.exposed(moment))
+    assert exposed[:3] == [0, 0, 0]
+    assert 0 < exposed[3] < exposed[4] == 1
+    # A head that does not turn shows nothing that is hidden.
+    assert prepare_face(aside, role, turns=False).unfolded is None
+
+
 def test_at_rest_a_head_that_looks_aside_is_the_photo(portrait: np.ndarray, landmarks: np.ndarray) -> None:
     aside, points = look(portrait, landmarks, 0.6)
-    rig = lay_rings(aside, points)
+    rig = unfold(aside, lay_rings(aside, points))
     scene = set_scene(aside, [rig], [points_box(points)])
-    assert scene.stages[0].source is not scene.stages[0].region
+    assert rig.canvas is not None
     assert np.array_equal(scene.draw([rig.rest]), aside)
 
 
 def test_a_head_that_looks_at_us_is_not_unfolded(portrait: np.ndarray, landmarks: np.ndarray) -> None:
-    stage = set_stage(portrait, lay_rings(portrait, landmarks), points_box(landmarks))
+    rig = lay_rings(portrait, landmarks)
+    assert unfold(portrait, rig) is rig
+    stage = set_stage(portrait, rig, points_box(landmarks))
     assert difference(cv2.resize(stage.source[..., :3], stage.region.shape[1::-1]), stage.region) < 1
-    assert stage.aside is None
 
 
 def test_a_cheek_beyond_the_oval_is_taken_from_the_oval(portrait: np.ndarray, landmarks: np.ndarray) -> None:
@@ -606,7 +663,7 @@ def test_a_crown_that_the_photo_cuts_off_hardly_comes_in(portrait: np.ndarray, c
     pose, rig = fit_pose(points), lay_rings(photo, points)
     shape = shape_of(points, pose)
     reference = Reference(pose, shape, openings(shape)[1:])
-    face = PhotoFace(points, rig, pose, (), ())
+    face = PhotoFace(points, rig, pose, points, (), ())
     singer = Singer(face, None, reference, None, Acting())  # type: ignore[arg-type]
     heads = rig.rest - pose.shift
     moved = place(heads, singer.way(pose._replace(shift=pose.shift + np.array([0, 120, 0])))) - rig.rest

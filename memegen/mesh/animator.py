@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
-from memegen.base.arrays import Floats, Image
+from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.base.copies import in_copies
 from memegen.base.progress import Progress
 from memegen.base.threads import in_parallel
@@ -23,7 +23,7 @@ from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import face_mesh, mesh_box, shows_face
 from memegen.face.options import Acting
 from memegen.face.performance import Performance, study
-from memegen.face.pose import Pose, fit_pose, openings, shape_of
+from memegen.face.pose import Pose, fit_pose, openings, shape_of, yaw_of
 from memegen.face.targets import plan_target
 from memegen.face.topology import IRISES, LIP_MIDDLES, POINTS, Landmarks
 from memegen.face.watching import watch
@@ -37,10 +37,12 @@ from memegen.mesh.mouth import mouth_opacity, paint_mouth
 from memegen.mesh.palette import Palette, match_colours
 from memegen.mesh.rig import Rig, lay_rings
 from memegen.mesh.target import cast_faces
-from memegen.mesh.warp import Scene, follow, set_scene
+from memegen.mesh.unfolding import unfold
+from memegen.mesh.warp import CROWD, Scene, follow, set_scene
 
 HEAD = 0.3  # a ring vertex that follows the head by more than this belongs to it
 HAIR = 0.45  # how far a head rises above its face's box, over the box's height
+EXPOSED = 0.25, 0.4  # turns towards us, radians, from which on a hidden half is drawn, and alone
 CROWN = 0.08  # how far a crown that the photo cuts off may come in, over the height of the face
 LEAST_SIDE = 256  # pixels of the square that shows only the face: a smaller one is scaled up
 
@@ -55,22 +57,26 @@ class PhotoFace:
         landmarks: (478, 3) pixels of the photo.
         rig: What moves with it.
         pose: The head's.
+        flat: (V, 2 or 3) where its vertices lie in the picture that its eyes are taken from, pixels of the photo.
         eyes: The right and the left one, None where there is no iris to move.
         lids: The right and the left one, None where they are not seen.
         muffled: Whether no mouth is painted: another head is in front of it, or it is a muzzle.
+        unfolded: The same face with the half that the photo hides; None where it shows both.
     """
 
     landmarks: Landmarks
     rig: Rig
     pose: Pose
+    flat: Floats
     eyes: tuple[Eye | None, ...]
     lids: tuple[Lid | None, ...]
     muffled: bool = False
+    unfolded: PhotoFace | None = None
 
     @cached_property
     def shape(self) -> Floats:
         """The landmarks without the pose, see `shape_of`."""
-        return shape_of(self.landmarks, self.pose)
+        return shape_of(self.rig.rest[:POINTS], self.pose)
 
     @cached_property
     def opening(self) -> float:
@@ -104,7 +110,7 @@ class Singer:
     @property
     def motion(self) -> float:
         """The gain of the head's movement."""
-        return self.acting.motion if self.acting.part in (None, "head") else 0.0
+        return motion_of(self.acting)
 
     def way(self, theirs: Pose) -> Floats:
         """Return how the head turns, grows and moves with the driver's, as an affine map; see `way_of`."""
@@ -115,18 +121,25 @@ class Singer:
         way[1, 3] -= lower - room * math.tanh(lower / room)
         return way
 
+    def exposed(self, moment: Moment) -> float:
+        """Return how much of what the photo hides of the head has been turned towards us, 0 to 1."""
+        mine = self.face.pose
+        yaw, now = yaw_of(mine), yaw_of(mine._replace(rotation=self.way(moment.pose)[:, :3] @ mine.rotation))
+        return float(smoothstep((moment.left * (yaw - now) * np.sign(yaw) - EXPOSED[0]) / (EXPOSED[1] - EXPOSED[0])))
+
     def move(self, moment: Moment) -> tuple[Floats, Floats]:
         """Return where every vertex (V, 3) would go with the head, and where the landmarks (478, 3) go, pixels."""
         own, way, left = self.face, self.way(moment.pose), moment.left
-        rigid = place(own.rig.rest - own.pose.shift, way)
+        rest = own.rig.rest
+        rigid = place(rest - own.pose.shift, way)
         look, expression = shape_of(moment.landmarks, moment.pose), self.acting.expression
         shape = act(own.shape, look, self.reference, expression=expression, gaze=moment.gaze)
         face = place(shape @ own.pose.rotation.T * own.pose.scale, way)
         if self.acting.part == "mouth":
-            face = own.landmarks + shares("mouth")[:, None] * (face - own.landmarks)
+            face = rest[:POINTS] + shares("mouth")[:, None] * (face - rest[:POINTS])
         if left < 1:  # its clip has ended: everything goes back to where it is in the photo
-            face = own.landmarks + left * (face - own.landmarks)
-            rigid = own.rig.rest + left * (rigid - own.rig.rest)
+            face = rest[:POINTS] + left * (face - rest[:POINTS])
+            rigid = rest + left * (rigid - rest)
         return rigid, face
 
     def reach(self, performance: Performance) -> FaceBox:
@@ -184,9 +197,10 @@ class MeshAnimator:
 
     def _draw(self, photo: Image, roles: Sequence[Role]) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
+        turns = motion_of(self.acting) > 0 and len(roles) < CROWD
         with ExitStack() as stack:  # decoders end with the stream, also where an error is kept
             with ThreadPoolExecutor(1) as aside:
-                preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo), roles)))
+                preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo, turns=turns), roles)))
                 performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
                 length = max(len(performance.poses) for performance in performances.values())
                 films = stack.enter_context(play_films(performances, length))
@@ -201,11 +215,14 @@ class MeshAnimator:
 
             rehearsed = in_parallel(rehearse, zip(roles, preparing.result(), strict=True))
             singers, reaches = zip(*rehearsed, strict=True)
-            scene = set_scene(photo, [singer.face.rig for singer in singers], reaches)
-            frame = self._frame(scene)
+            casts = [list(singers)]
+            if any(singer.face.unfolded for singer in singers):
+                casts.append([replace(singer, face=singer.face.unfolded or singer.face) for singer in singers])
+            scenes = list(in_parallel(lambda cast: set_scene(photo, [one.face.rig for one in cast], reaches), casts))
+            frame = self._frame(scenes[0])
 
             def draw(number: int, *frames: Image) -> Image:
-                picture = sing(scene, singers, films.moments(number, frames))
+                picture = perform(scenes, casts, films.moments(number, frames))
                 return picture if frame is None else _enlarged(picture[frame])
 
             yield from in_copies(draw, films.frames())
@@ -236,12 +253,18 @@ class MeshAnimator:
         return even_square(FaceBox(columns.start, rows.start, columns.stop, rows.stop), width, height)
 
 
-def prepare_face(photo: Image, role: Role) -> PhotoFace:
+def motion_of(acting: Acting) -> float:
+    """Return the gain of the head's movement."""
+    return acting.motion if acting.part in (None, "head") else 0.0
+
+
+def prepare_face(photo: Image, role: Role, *, turns: bool = True) -> PhotoFace:
     """Find one of the photo's faces, and take it apart.
 
     Args:
         photo: uint8 RGB (H, W, 3).
         role: Which one, and what is near it.
+        turns: Whether its head will turn, and may show what the photo hides.
 
     Raises:
         InputError: Its box is empty.
@@ -250,14 +273,28 @@ def prepare_face(photo: Image, role: Role) -> PhotoFace:
     # The landmark network itself knows a cat: its landmarks lie beside the muzzle and the eyes.
     animal = not shows_face(photo, mesh_box(landmarks))
     hidden = [side for side in (0, 1) if animal or _is_covered(role, landmarks[IRISES[side]])]
-    return PhotoFace(
-        landmarks=landmarks,
-        rig=lay_rings(photo, landmarks, role.others),
-        pose=fit_pose(landmarks),
-        eyes=tuple(None if side in hidden else open_up(photo, landmarks[:, :2], side) for side in (0, 1)),
-        lids=tuple(None if side in hidden else skin_of_lids(photo, landmarks[:, :2], side) for side in (0, 1)),
-        muffled=animal or _is_covered(role, landmarks[LIP_MIDDLES]),
-    )
+
+    def taken_apart(rig: Rig, shown: Image, flat: Floats, corner: tuple[int, int]) -> PhotoFace:
+        points = flat[:POINTS, :2] - corner
+        eyes = [None if side in hidden else open_up(shown, points, side) for side in (0, 1)]
+        lids = [None if side in hidden else skin_of_lids(shown, points, side) for side in (0, 1)]
+        return PhotoFace(
+            landmarks=landmarks,
+            rig=rig,
+            pose=fit_pose(landmarks),
+            flat=flat,
+            eyes=tuple(eye and eye._replace(corner=eye.corner + corner) for eye in eyes),
+            lids=tuple(lid and lid._replace(corner=lid.corner + corner) for lid in lids),
+            muffled=animal or _is_covered(role, landmarks[LIP_MIDDLES]),
+        )
+
+    rig = lay_rings(photo, landmarks, role.others)
+    seen, whole = in_parallel(lambda whole: unfold(photo, rig, whole=whole), (False, True)) if turns else (rig, rig)
+    face = taken_apart(seen, photo, landmarks, (0, 0))
+    if whole.canvas is None:
+        return face
+    picture, _, corner, places = whole.canvas
+    return replace(face, unfolded=taken_apart(whole, picture, places, corner))
 
 
 def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
@@ -266,6 +303,24 @@ def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
     side = max(int(box.width) // 2 * 2, 2)
     left, top = (min(max(round(v), 0), n - side) for v, n in ((box.left, width), (box.top, height)))
     return np.s_[top : top + side, left : left + side]
+
+
+def perform(scenes: Sequence[Scene], casts: Sequence[Sequence[Singer]], moments: Mapping[Video, Moment]) -> Image:
+    """Draw the heads as the photo shows them, unfolded when they turn towards us, and both on the way: (H, W, 3).
+
+    Args:
+        scenes: The photo, and where a head is unfolded, with that.
+        casts: The singers of each.
+        moments: What the driver of each clip does.
+    """
+    (scene, *unfolded), (singers, *turned) = scenes, casts
+    exposed = max(singer.exposed(moments[singer.clip]) for singer in singers) if unfolded else 0.0
+    if exposed == 0:
+        return sing(scene, singers, moments)
+    picture = sing(unfolded[0], turned[0], moments)
+    if exposed == 1:
+        return picture
+    return np.asarray(cv2.addWeighted(picture, exposed, sing(scene, singers, moments), 1 - exposed, 0), np.uint8)
 
 
 def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment]) -> Image:
@@ -278,7 +333,7 @@ def sing(scene: Scene, singers: Sequence[Singer], moments: Mapping[Video, Moment
     """
     moves = [singer.move(moments[singer.clip]) for singer in singers]
     # Eyes and mouths are painted into the finished picture, except those behind another head.
-    stays = [carried(face, singer.face.landmarks) for singer, (_, face) in zip(singers, moves, strict=True)]
+    stays = [carried(face, singer.face.flat) for singer, (_, face) in zip(singers, moves, strict=True)]
     opened = [held_open(face, stay) for (_, face), stay in zip(moves, stays, strict=True)]
     picture = scene.draw(
         [follow(stage, rigid, face) for stage, (rigid, _), face in zip(scene.stages, moves, opened, strict=True)]

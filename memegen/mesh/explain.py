@@ -52,7 +52,7 @@ def explain_frame(photo: Image, landmarks: Landmarks, driving: Sequence[Landmark
     rigid = place(rig.rest - mine.shift, way_of(mine, fit_pose(theirs), reference.pose, 1.0))
     moved = retarget(landmarks, theirs, reference, expression=1.0, motion=1.0, gaze=performance.gaze[frame])
     stage = set_stage(photo, rig, points_box(rigid))
-    # To the photo itself, also where the engine takes pixels from a head that it has unfolded
+    # To where the landmarks are, also where the engine takes a cheek's bulge from the oval
     cells = deformation(
         replace(stage, places=rig.rest), follow(stage, rigid, held_open(moved, carried(moved, landmarks)))
     )

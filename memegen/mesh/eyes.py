@@ -176,7 +176,7 @@ def placed(layer: Image, way: Floats, source: Floats, target: Floats, patch: Ima
     """
     way = way.copy()
     way[:, 2] += way[:, :2] @ source - target
-    return np.asarray(cv2.warpAffine(layer, way, patch.shape[1::-1]), np.uint8)
+    return np.asarray(cv2.warpAffine(layer, way, patch.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def lit(layer: Image, light: Floats | float) -> Image:

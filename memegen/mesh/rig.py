@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.base.networks import run_network
 from memegen.face.casting import territory
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import mesh_box
-from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, Landmarks
+from memegen.face.topology import CHIN, FACE_OVAL, FOREHEAD, POINTS, Landmarks, face_model
 
 RADII = np.array([1.12, 1.3, 1.5, 1.75, 2.05, 2.4, 2.8])  # rings around the face oval, in its own size
 RIM = 0.03  # how far the matte is grown beyond the person, over the face's width: loose hair goes with the head
@@ -33,6 +36,7 @@ class Rig(NamedTuple):
         jaw: (V - 478,) how much it goes with the expression of the oval's point it belongs to.
         matte: (H, W) float32, 1 on the person.
         crown: (K, 3) points where the photo's upper edge cuts the head off, pixels; none where the head is whole.
+        canvas: The head with its hidden half; None where the photo shows both halves.
     """
 
     rest: Floats
@@ -40,6 +44,23 @@ class Rig(NamedTuple):
     jaw: Floats
     matte: Floats
     crown: Floats
+    canvas: Canvas | None = None
+
+
+class Canvas(NamedTuple):
+    """A head that looks aside, spread flat, from which its pixels are taken.
+
+    Attributes:
+        picture: uint8 RGB (h, w, 3).
+        outline: (h, w) float32, 1 on the person.
+        corner: Pixels (x, y) of its corner in the photo; it may lie outside.
+        places: (V, 3) float32 where the rig's vertices lie in it, pixels of the photo.
+    """
+
+    picture: Image
+    outline: Floats
+    corner: tuple[int, int]
+    places: Floats
 
 
 def lay_rings(photo: Image, landmarks: Landmarks, others: Sequence[FaceBox] = ()) -> Rig:
@@ -70,6 +91,33 @@ def with_rings(landmarks: Landmarks, count: int, below: float) -> Floats:
     return np.concatenate([landmarks, rings]).astype(np.float32)
 
 
+@lru_cache(maxsize=len(RADII))
+def triangles_of(rings: int) -> NDArray[np.int64]:
+    """Return all triangles (T, 3) of a face with some rings, outer ones first; each ring joins the one inside it."""
+    n = len(FACE_OVAL)
+    loops = [np.array(FACE_OVAL), *(POINTS + n * k + np.arange(n) for k in range(rings))]
+    bands = []
+    for inner, outer in pairwise(loops):
+        a, b = np.roll(inner, -1), np.roll(outer, -1)
+        bands.append(np.concatenate([np.stack([inner, outer, b], 1), np.stack([inner, b, a], 1)]))
+    return np.concatenate([*bands[::-1], face_model().triangles.astype(np.int64)])
+
+
+def back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np.int64]:
+    """Sort the face's triangles by depth, farthest first; the rings stay behind them.
+
+    Those that turn their back are turned round and stay behind the rest: where the outline of a cheek folds, there is
+    skin behind it.
+    """
+    rings = triangles.max(1) >= POINTS
+    face = triangles[~rings]
+    x, y, depth = vertices.T
+    face = face.take(np.argsort(-depth.take(face).sum(1)), axis=0)
+    (x1, x2), (y1, y2) = (place[1:] - place[0] for place in (x.take(face.T), y.take(face.T)))
+    back = x1 * y2 < y1 * x2
+    return np.concatenate([triangles[rings], face[back, ::-1], face[~back]])
+
+
 def _rings(landmarks: Landmarks) -> Floats:
     """Scale the face oval up about its middle, ring after ring: (7, 36, 3) pixels.
 
@@ -79,13 +127,13 @@ def _rings(landmarks: Landmarks) -> Floats:
     oval = landmarks[FACE_OVAL]
     middle = (oval.max(0) + oval.min(0)) / 2
     rings = np.stack([middle + radius * (oval - middle) for radius in RADII])
-    above = np.maximum(-_towards_chin(landmarks), 0)
+    above = np.maximum(-towards_chin(landmarks), 0)
     level = smoothstep((RADII[:, None] - 1) / (0.7 + above**4))
     rings[..., 2] = oval[:, 2] + level * (np.percentile(oval[:, 2], 80) - oval[:, 2])  # 80 %: about the ears
     return np.asarray(rings, np.float32)
 
 
-def _towards_chin(landmarks: Landmarks) -> Floats:
+def towards_chin(landmarks: Landmarks) -> Floats:
     """Return the cosines between the spokes and the way down the face, (36,): -1 at the forehead, 1 at the chin."""
     oval, down = landmarks[FACE_OVAL, :2], landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]
     spokes = oval - (oval.max(0) + oval.min(0)) / 2
@@ -98,7 +146,7 @@ def _holds(matte: Floats, landmarks: Landmarks) -> tuple[Floats, Floats]:
     middle = (oval.max(0) + oval.min(0)) / 2
     # 1 over the head and beside the ears, 0 under the chin, by the cosine between a spoke and the way down the face:
     # hair and hat go with the head, neck and shoulders do not.
-    above = smoothstep((0.55 - _towards_chin(landmarks)) / 0.6)
+    above = smoothstep((0.55 - towards_chin(landmarks)) / 0.6)
     reach = _around(1 + above * (np.array([max(_reach(matte, middle, point), LEAST) for point in oval]) - 1))
     # Up to the head's end a ring has all of its movement, farther out less: none at twice the oval, or a little beyond
     # the end, where the neck needs a longer way than hair.

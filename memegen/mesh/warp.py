@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,9 +17,8 @@ from memegen.base.threads import in_parallel
 from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
 from memegen.mesh.filling import background, paint_out, put_behind
-from memegen.mesh.raster import rasterise
-from memegen.mesh.rig import RADII, Rig
-from memegen.mesh.unfolding import blend_halves, unfold
+from memegen.mesh.raster import WIDER, rasterise
+from memegen.mesh.rig import Canvas, Rig, back_to_front, triangles_of
 
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
@@ -31,8 +29,8 @@ FINE = 2  # so many times a photo is enlarged to fetch pixels from it
 CRISP = 0.25  # how much that picture is sharpened, for what the linear filter takes
 LEAST = 1  # share from which a picture changes another
 FULL = 255  # a share of 1; pictures are blended in whole numbers, three times as fast
+BARELY = 0.1  # pixels by which triangles are wider where thin ones are seen: more would be specks
 SEEN = 1.5  # pixels of movement that count in full
-FINER = 3  # so many cells are drawn for one when a head is unfolded, once
 
 Window = tuple[slice, slice]
 """Rows and columns of a part of a picture, as an index."""
@@ -51,13 +49,12 @@ class Stage:
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the source.
-        source: Where the pixels are taken from, see `_enlarged`: the region, unfolded if its head looks aside. In a
-            frame that is drawn once it is the region itself, uint8 RGB.
+        source: Where the pixels are taken from, see `_enlarged`: the region, or the canvas of a head that looks aside.
+            In a frame that is drawn once it is the region itself, uint8 RGB.
         scale: How many times as large it is.
         origin: Pixels (x, y) of the source's corner in the photo.
         places: (V, 3) float32, where the vertices lie in it, pixels of the photo.
         still: (gh, gw, 2) the deformation at rest; None where it is 0.
-        aside: (T, 3) vertex numbers of triangles in the hidden half, see `Spread`; None where it is not hidden.
         share: Which vertices each cell at rest lies between, and how near to each; None where triangles are drawn.
     """
 
@@ -73,7 +70,6 @@ class Stage:
     origin: tuple[int, int]
     places: Floats
     still: Floats | None = None
-    aside: NDArray[np.int64] | None = None
     share: Share | None = None
     scale: int = 1
 
@@ -196,7 +192,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
         rig=rig,
         corner=(left, top),
         step=step,
-        triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
+        triangles=triangles_of(len(rig.hold) // len(FACE_OVAL)),
         matte=cv2.resize(rig.matte[window], cells[::-1], interpolation=cv2.INTER_AREA),
         plate=paint_out(photo[window], rig.matte[window]) if company == 1 else photo[window],
         pixels=_own_places(bottom - top, right - left),
@@ -206,7 +202,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
     )
     if crowd:
         return _enlarged(replace(stage, share=_share(stage)))
-    return _unfolded(stage) or _enlarged(_tucked(stage))
+    return _enlarged(_tucked(stage)) if rig.canvas is None else _unfolded(stage, rig.canvas)
 
 
 def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
@@ -249,30 +245,17 @@ def _tucked(stage: Stage) -> Stage:
     return replace(stage, still=deformation(stage, rest))
 
 
-def _unfolded(stage: Stage) -> Stage | None:
-    """Draw the half of the face that the photo hides; None if it hides none."""
-    spread = unfold(stage.rig, stage.triangles)
-    if spread is None:
-        return None
-    # Draw the triangles where they are spread, with the way to the photo's own half and to the other one, mirrored.
-    fine, (height, width) = replace(stage, step=max(stage.step // FINER, 1)), stage.plate.shape[:2]
-    order, now = _back_to_front(stage.triangles, spread.places), fine.cells(spread.places)
-    own, other = (points[:, :2] - spread.places[:, :2] for points in (stage.rig.rest, spread.mirrored))
-    values = np.concatenate([own, other, spread.marks], 1).astype(np.float32)
-    cells = -(-width // fine.step), -(-height // fine.step)
-    fields = rasterise(now[order], values[order], size=cells)[0]
-    fields = cv2.resize(fields, None, fx=fine.step, fy=fine.step, interpolation=cv2.INTER_LINEAR)[:height, :width]
-    ways = fields[..., :2] + stage.pixels, fields[..., 2:4] + stage.pixels
-    hidden, person, ended, known = cv2.split(np.clip(fields[..., 4:], 0, 1))
-    halves = [cv2.remap(stage.region, w, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for w in ways]
-    source = blend_halves((halves[0], halves[1]), hidden, known)
-    # The matte likewise
-    matte = spread.matte[stage.window]
-    people = [cv2.remap(matte, w, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for w in ways]
-    outline = cv2.blendLinear(*people, 1 - person, person) * np.maximum(1 - 1.5 * ended, 0)
-    matte = cv2.resize(outline, stage.matte.shape[::-1], interpolation=cv2.INTER_AREA)
-    stage = replace(stage, source=source, places=spread.places, matte=matte, aside=spread.edges)
-    return _enlarged(replace(stage, still=deformation(stage, stage.rig.rest)), outline)
+def _unfolded(stage: Stage, canvas: Canvas) -> Stage:
+    """Let a stage take its pixels from a canvas."""
+    shift = np.subtract(stage.corner, canvas.corner, dtype=np.float32)
+    stage = replace(
+        stage,
+        source=canvas.picture,
+        pixels=stage.pixels + shift,
+        origin=canvas.corner,
+        places=canvas.places,
+    )
+    return _enlarged(replace(stage, still=deformation(stage, stage.rig.rest)), canvas.outline)
 
 
 def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
@@ -338,7 +321,7 @@ def bare_stage(frame: Image, rig: Rig, places: Floats) -> Stage:
         rig=rig,
         corner=(left, top),
         step=step,
-        triangles=_triangles(len(rig.hold) // len(FACE_OVAL)),
+        triangles=triangles_of(len(rig.hold) // len(FACE_OVAL)),
         matte=np.zeros((-(-(bottom - top) // step), -(-(right - left) // step)), np.float32),
         plate=region,
         pixels=_own_places(bottom - top, right - left),
@@ -364,7 +347,7 @@ def bend(stage: Stage, vertices: Floats, *, turned: bool) -> Image:
     moved = cv2.convertScaleAbs(cv2.magnitude(flow[..., 0], flow[..., 1]), alpha=2 * FULL)  # half a pixel is all
     flow += part.pixels
     # Lips that shut are thinner than a cell, and at an outline the deformation jumps.
-    _sharpen(part, flow, _face_of(_back_to_front(stage.triangles, vertices)) if turned else _lips(), vertices)
+    _sharpen(part, flow, _face_of(back_to_front(stage.triangles, vertices)) if turned else _lips(), vertices)
     face = cv2.remap(stage.source, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     _blend(face, part.region, moved, picture[part.window])
     return picture
@@ -384,16 +367,17 @@ def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
     """Draw a person as its deformation (gh, gw, 2) says, in pixels per cell, with the vertices (V, 3) of `move`."""
     # From shifts to places in the source, per pixel; what is finer than a cell is drawn again.
     flow = cv2.scaleAdd(stage.scaled_up(cells), stage.scale, stage.pixels)
-    if stage.aside is not None:  # where a nose is in front of its cheek, the deformation jumps
-        _sharpen(stage, flow, _back_to_front(stage.aside, vertices), vertices)
+    aside = stage.rig.canvas is not None
+    if aside:  # where a nose is in front of its cheek, and at an outline, the deformation jumps
+        _sharpen(stage, flow, back_to_front(stage.triangles, vertices), vertices, wider=BARELY)
     if stage.share is not None:
         _sharpen(stage, flow, _lips(), vertices)
     change = cells if stage.still is None else cells - stage.still
     moved = cv2.convertScaleAbs(cv2.magnitude(change[..., 0], change[..., 1]), alpha=FULL / SEEN)
-    if stage.aside is not None:
+    if aside:
         person = _moved_pixels(stage, flow, moved)
         # Small triangles shoot over in single pixels.
-        alpha = cv2.medianBlur(person[..., 3], 3)
+        alpha = cv2.blur(cv2.medianBlur(person[..., 3], 3), (3, 3))
     else:
         # The matte goes along with the person.
         back = cv2.scaleAdd(cells, 1 / stage.step, _cells()[: cells.shape[0], : cells.shape[1]])
@@ -414,7 +398,7 @@ def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
             part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
             # Nearly the same rows of the source, read in order, so that they are in the processor's cache: pixels that
             # are fetched one by one from farther away take two to three times as long.
-            first, last = stage.pixels[part][[0, -1], 0, 1].astype(int)
+            first, last = np.clip(stage.pixels[part][[0, -1], 0, 1], 0, len(stage.source) - 1).astype(int)
             cv2.mean(stage.source[first : last + stage.scale])
             cv2.remap(stage.source, flow[part], None, cv2.INTER_LINEAR, fetched[part], cv2.BORDER_REFLECT_101)
     return fetched
@@ -452,7 +436,7 @@ def deformation(stage: Stage, vertices: Floats) -> Floats:
     if stage.share is not None:
         return _turned_back(stage.share, now - origin, stage.matte.shape) * stage.step
     # Draw the triangles where they are now, with the way back at each corner.
-    order = _back_to_front(stage.triangles, vertices)
+    order = back_to_front(stage.triangles, vertices)
     height, width = stage.matte.shape
     triangles, shifts = now.take(order, axis=0), (origin - now).take(order, axis=0)
     return rasterise(triangles, shifts, size=(width, height))[0] * stage.step
@@ -462,7 +446,7 @@ def _share(stage: Stage) -> Share:
     """Find out between which vertices the cells of a stage lie at rest."""
     # Draw the triangles once: at each corner its own weight of 1, and the triangle's number, equal at all three
     rest = stage.cells(stage.rig.rest)
-    order = _back_to_front(stage.triangles, stage.rig.rest)
+    order = back_to_front(stage.triangles, stage.rig.rest)
     numbers = np.broadcast_to(np.arange(len(order), dtype=np.float32)[:, None, None], (len(order), 3, 1))
     marks = np.concatenate([np.broadcast_to(np.eye(3, dtype=np.float32), (len(order), 3, 3)), numbers], 2)
     height, width = stage.matte.shape
@@ -484,7 +468,9 @@ def _turned_back(share: Share, moves: Floats, shape: tuple[int, int]) -> Floats:
     return np.asarray(back)
 
 
-def _sharpen(stage: Stage, flow: Floats, triangles: NDArray[np.int64], vertices: Floats) -> None:
+def _sharpen(
+    stage: Stage, flow: Floats, triangles: NDArray[np.int64], vertices: Floats, *, wider: float = WIDER
+) -> None:
     """Redo the deformation in some triangles pixel by pixel, in place: lips in a crowd are thinner than a cell.
 
     Args:
@@ -492,6 +478,7 @@ def _sharpen(stage: Stage, flow: Floats, triangles: NDArray[np.int64], vertices:
         flow: (h, w, 2) where each pixel of the region comes from, pixels of the source; changed.
         triangles: (T, 3) vertex numbers.
         vertices: (V, 3) float32, where the vertices are now, pixels of the photo.
+        wider: See `rasterise`.
     """
     now, places = (
         points[triangles, :2] - np.array(corner, np.float32)
@@ -502,7 +489,7 @@ def _sharpen(stage: Stage, flow: Floats, triangles: NDArray[np.int64], vertices:
     if not patch.size:  # they have left the picture
         return
     near = np.array([int(box.left), int(box.top)], np.float32)
-    values, covered = rasterise(now - near, _in_source(places, stage.scale), size=patch.shape[1::-1])
+    values, covered = rasterise(now - near, _in_source(places, stage.scale), size=patch.shape[1::-1], wider=wider)
     patch[covered] = values[covered]
 
 
@@ -529,30 +516,3 @@ def _lips() -> NDArray[np.int64]:
     order = np.roll(face_model().triangles.astype(np.int64), CLOSING, axis=0)
     inner = order[np.isin(order, INNER_LIPS).any(1)]
     return np.asarray(order[np.isin(order, inner).any(1)])
-
-
-@lru_cache(maxsize=len(RADII))
-def _triangles(rings: int) -> NDArray[np.int64]:
-    """Return all triangles, outer rings first; each ring joins the one inside it."""
-    n = len(FACE_OVAL)
-    loops = [np.array(FACE_OVAL), *(POINTS + n * k + np.arange(n) for k in range(rings))]
-    bands = []
-    for inner, outer in pairwise(loops):
-        a, b = np.roll(inner, -1), np.roll(outer, -1)
-        bands.append(np.concatenate([np.stack([inner, outer, b], 1), np.stack([inner, b, a], 1)]))
-    return np.concatenate([*bands[::-1], face_model().triangles.astype(np.int64)])
-
-
-def _back_to_front(triangles: NDArray[np.int64], vertices: Floats) -> NDArray[np.int64]:
-    """Sort the face's triangles by depth, farthest first; the rings stay behind them.
-
-    Those that turn their back are turned round and stay behind the rest: where the outline of a cheek folds, there is
-    skin behind it.
-    """
-    rings = triangles.max(1) >= POINTS
-    face = triangles[~rings]
-    x, y, depth = vertices.T
-    face = face.take(np.argsort(-depth.take(face).sum(1)), axis=0)
-    (x1, x2), (y1, y2) = (place[1:] - place[0] for place in (x.take(face.T), y.take(face.T)))
-    back = x1 * y2 < y1 * x2
-    return np.concatenate([triangles[rings], face[back, ::-1], face[~back]])
