@@ -222,7 +222,7 @@ def part_lips(shape: Floats) -> None:
 def _limit(vector: Floats, yaw: float) -> Floats:
     """Limit the out-of-plane part of a rotation vector in the head's axes, for a photo with a yaw.
 
-    A head that looks aside may turn farther towards us: what it hides is drawn from its other half, but not its hair.
+    A head that looks aside may turn farther towards us: what it hides is drawn from its other half.
     """
     middle = np.array([0.0, -yaw * UNFOLDED / 2, 0.0])
     size = float(np.hypot(*(vector - middle)[:2]))

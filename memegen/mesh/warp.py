@@ -398,8 +398,10 @@ def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
             part = np.s_[top * step : (top + BAND) * step, left * step : right * step]
             # Nearly the same rows of the source, read in order, so that they are in the processor's cache: pixels that
             # are fetched one by one from farther away take two to three times as long.
-            first, last = np.clip(stage.pixels[part][[0, -1], 0, 1], 0, len(stage.source) - 1).astype(int)
-            cv2.mean(stage.source[first : last + stage.scale])
+            first, last = (int(row) for row in stage.pixels[part][[0, -1], 0, 1])
+            rows = stage.source[max(first, 0) : max(last, 0) + stage.scale]
+            if len(rows):  # a canvas may end before
+                cv2.mean(rows)
             cv2.remap(stage.source, flow[part], None, cv2.INTER_LINEAR, fetched[part], cv2.BORDER_REFLECT_101)
     return fetched
 
