@@ -552,7 +552,7 @@ def test_a_head_is_unfolded_as_it_turns_towards_us(portrait: np.ndarray, landmar
     assert exposed[:3] == [0, 0, 0]
     assert 0 < exposed[3] < exposed[4] == 1
     # A head that does not turn shows nothing that is hidden.
-    assert prepare_face(aside, role, turns=False).unfolded is None
+    assert prepare_face(aside, role, views=(False,)).unfolded is None
 
 
 def test_at_rest_a_head_that_looks_aside_is_the_photo(portrait: np.ndarray, landmarks: np.ndarray) -> None:

@@ -197,10 +197,11 @@ class MeshAnimator:
 
     def _draw(self, photo: Image, roles: Sequence[Role]) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
-        turns = motion_of(self.acting) > 0 and len(roles) < CROWD
+        # In a crowd nobody is unfolded; a head that does not turn shows nothing that is hidden.
+        views = (False, True)[: 0 if len(roles) >= CROWD else 1 + (motion_of(self.acting) > 0)]
         with ExitStack() as stack:  # decoders end with the stream, also where an error is kept
             with ThreadPoolExecutor(1) as aside:
-                preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo, turns=turns), roles)))
+                preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo, views=views), roles)))
                 performances = {clip: self._study(clip) for clip in dict.fromkeys(role.clip for role in roles)}
                 length = max(len(performance.poses) for performance in performances.values())
                 films = stack.enter_context(play_films(performances, length))
@@ -258,13 +259,13 @@ def motion_of(acting: Acting) -> float:
     return acting.motion if acting.part in (None, "head") else 0.0
 
 
-def prepare_face(photo: Image, role: Role, *, turns: bool = True) -> PhotoFace:
+def prepare_face(photo: Image, role: Role, *, views: Sequence[bool] = (False, True)) -> PhotoFace:
     """Find one of the photo's faces, and take it apart.
 
     Args:
         photo: uint8 RGB (H, W, 3).
         role: Which one, and what is near it.
-        turns: Whether its head will turn, and may show what the photo hides.
+        views: How it is unfolded if it looks aside: hardly, and as a whole; see `unfold`.
 
     Raises:
         InputError: Its box is empty.
@@ -289,12 +290,13 @@ def prepare_face(photo: Image, role: Role, *, turns: bool = True) -> PhotoFace:
         )
 
     rig = lay_rings(photo, landmarks, role.others)
-    seen, whole = in_parallel(lambda whole: unfold(photo, rig, whole=whole), (False, True)) if turns else (rig, rig)
+    seen, *whole = in_parallel(lambda view: unfold(photo, rig, whole=view), views) if views else [rig]
     face = taken_apart(seen, photo, landmarks, (0, 0))
-    if whole.canvas is None:
-        return face
-    picture, _, corner, places = whole.canvas
-    return replace(face, unfolded=taken_apart(whole, picture, places, corner))
+    for one in whole:
+        if one.canvas is not None:
+            picture, _, corner, places = one.canvas
+            face = replace(face, unfolded=taken_apart(one, picture, places, corner))
+    return face
 
 
 def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
