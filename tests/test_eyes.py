@@ -10,7 +10,7 @@ import pytest
 
 from memegen.face.detection import detect_faces, face_mesh, pick_face
 from memegen.face.performance import study
-from memegen.face.pose import fit_pose, openings, shape_of
+from memegen.face.pose import fit_pose, lids_of, shape_of
 from memegen.face.topology import EYE_LIDS, IRISES
 from memegen.mesh.eyes import Eye, carried, open_up, placed, turn_eyes
 from memegen.mesh.lids import Lid, held_open, shut_lids, skin_of_lids
@@ -36,7 +36,7 @@ def acted(
     driver = landmarks.copy()
     for upper, lower in EYE_LIDS:
         driver[upper] = driver[lower] - (1 - shut) * (driver[lower] - driver[upper])
-    reference = Reference(pose, shape, openings(shape)[1:])
+    reference = Reference(pose, shape, lids_of(landmarks))
     return retarget(landmarks, driver, reference, expression=expression, motion=1, gaze=np.array(gaze))
 
 
@@ -148,7 +148,7 @@ def test_shut_lids_hide_the_irises(portrait: np.ndarray, landmarks: np.ndarray, 
         shown.append(picture)
     assert abs(shown[0].astype(int) - shown[1]).max() <= 12
     shut, open_ = (face_mesh(picture, pick_face(detect_faces(picture))) for picture in (shown[0], portrait))
-    assert openings(shut)[1:].max() < 0.75 * openings(open_)[1:].min()
+    assert lids_of(shut).max() < 0.75 * lids_of(open_).min()
     for iris in IRISES:  # skin where the iris was
         x, y = landmarks[iris[0], :2].round().astype(int)
         assert shown[0][y - 1 : y + 2, x - 1 : x + 2].mean() > portrait[y - 1 : y + 2, x - 1 : x + 2].mean() + 20

@@ -21,7 +21,7 @@ from memegen.face.cropping import FaceBox, points_box
 from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.options import Acting
 from memegen.face.performance import study
-from memegen.face.pose import fit_pose, openings, shape_of, yaw_of
+from memegen.face.pose import fit_pose, lids_of, openings, shape_of, yaw_of
 from memegen.face.topology import FACE_OVAL, LOWER_FACE, eye_distance, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
@@ -542,12 +542,12 @@ def test_a_head_is_unfolded_as_it_turns_towards_us(portrait: np.ndarray, landmar
     role = Role(0, mesh_box(points), [], open_video(CLIP))
     face = prepare_face(aside, role)
     assert face.unfolded is not None
-    reference = Reference(face.pose, face.shape, openings(face.shape)[1:])
+    reference = Reference(face.pose, face.shape, lids_of(face.landmarks))
     singer = Singer(face, role.clip, reference, None, Acting())  # type: ignore[arg-type]
     exposed = []
     for turn in (-0.2, 0, 0.15, 0.3, 0.5):  # away from us, ..., and towards us
         driver = turned(face.landmarks, -turn * np.sign(yaw))
-        moment = Moment(aside, np.zeros(3), driver, fit_pose(driver), np.zeros(2), 1.0)
+        moment = Moment(aside, np.zeros(3), driver, fit_pose(driver), np.zeros(2), np.zeros(2), 1.0)
         exposed.append(singer.exposed(moment))
     assert exposed[:3] == [0, 0, 0]
     assert 0 < exposed[3] < exposed[4] == 1
@@ -662,7 +662,7 @@ def test_a_crown_that_the_photo_cuts_off_hardly_comes_in(portrait: np.ndarray, c
     points = face_mesh(photo, pick_face(detect_faces(photo)))
     pose, rig = fit_pose(points), lay_rings(photo, points)
     shape = shape_of(points, pose)
-    reference = Reference(pose, shape, openings(shape)[1:])
+    reference = Reference(pose, shape, lids_of(points))
     face = PhotoFace(points, rig, pose, points, (), ())
     singer = Singer(face, None, reference, None, Acting())  # type: ignore[arg-type]
     heads = rig.rest - pose.shift

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from memegen.base.arrays import Floats
-from memegen.face.pose import Pose, fit_pose, openings, shape_of, turned_aside
+from memegen.face.pose import Pose, fit_pose, lids_of, openings, shape_of, turned_aside
 from memegen.face.topology import EYE_CORNERS, IRISES, MOUTH_CORNERS, Landmarks
 
 SHUT_EYE = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
@@ -23,7 +23,7 @@ class Performance(NamedTuple):
         landmarks: N arrays (478, 3), pixels of the driving frames.
         poses: N poses.
         cues: (N, 5) measures to compare with a photo, see `cues_of`.
-        lids: (N, 2) the openings of its right and left eye over the inter-ocular distance.
+        lids: (N, 2) the openings of its right and left eye, see `lids_of`.
         gaze: (N, 2) how far the irises are from where they usually are, right and down, in eye widths.
     """
 
@@ -42,7 +42,7 @@ def study(driving: Sequence[Landmarks]) -> Performance:
     """
     poses = [fit_pose(landmarks) for landmarks in driving]
     cues = np.array([cues_of(shape_of(x, pose), pose) for x, pose in zip(driving, poses, strict=True)])
-    lids = np.array([openings(x)[1:] for x in driving])
+    lids = np.array([lids_of(x) for x in driving])
     return Performance(driving, poses, cues, lids, _gaze(driving, lids))
 
 

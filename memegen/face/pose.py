@@ -47,6 +47,17 @@ def openings(shape: Floats) -> Floats:
     return np.asarray(np.linalg.norm(shape[upper] - shape[lower], axis=1) / eye_distance(shape))
 
 
+def lids_of(landmarks: Landmarks) -> Floats:
+    """Measure how far the right and the left eye are open in the picture, (2,), over the inter-ocular distance.
+
+    The depth of a lid is a guess: with it, eyes that are turned away seem to shut.
+
+    Args:
+        landmarks: (478, 3) pixels.
+    """
+    return openings(landmarks[:, :2])[1:]
+
+
 def yaw_of(pose: Pose) -> float:
     """Return how far a head looks aside, radians: more than 0 to the left of the picture."""
     return float(np.arctan2(pose.rotation[0, 2], pose.rotation[2, 2]))

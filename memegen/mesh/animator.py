@@ -133,7 +133,7 @@ class Singer:
         rest = own.rig.rest
         rigid = place(rest - own.pose.shift, way)
         look, expression = shape_of(moment.landmarks, moment.pose), self.acting.expression
-        shape = act(own.shape, look, self.reference, expression=expression, gaze=moment.gaze)
+        shape = act(own.shape, look, self.reference, lids=moment.lids, expression=expression, gaze=moment.gaze)
         face = place(shape @ own.pose.rotation.T * own.pose.scale, way)
         if self.acting.part == "mouth":
             face = rest[:POINTS] + shares("mouth")[:, None] * (face - rest[:POINTS])

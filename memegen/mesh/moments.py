@@ -29,7 +29,8 @@ class Moment(NamedTuple):
         corner: (3,) its left and top in the driving frame, pixels, and 0.
         landmarks: (478, 3) in the driving frame, pixels.
         pose: The head's.
-        gaze: (2,) where it looks, see `Performance`.
+        lids: (2,) how far its eyes are open, see `Performance`.
+        gaze: (2,) where it looks, likewise.
         left: How much of its movement counts: 1 while the clip runs, then falling to 0.
     """
 
@@ -37,6 +38,7 @@ class Moment(NamedTuple):
     corner: Floats
     landmarks: Landmarks
     pose: Pose
+    lids: Floats
     gaze: Floats
     left: float
 
@@ -73,7 +75,9 @@ class Films:
         for frame, (clip, show, corner) in zip(frames, self._shows, strict=True):
             late = max(number + 1 - len(show.poses), 0)
             now, left = number - late, eased(late, float(clip.fps)) if late else 1.0
-            moments[clip] = Moment(frame, corner, show.landmarks[now], show.poses[now], show.gaze[now], left)
+            moments[clip] = Moment(
+                frame, corner, show.landmarks[now], show.poses[now], show.lids[now], show.gaze[now], left
+            )
         return moments
 
 

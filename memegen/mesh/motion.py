@@ -14,7 +14,7 @@ import numpy as np
 from memegen.base.arrays import Floats, smoothstep
 from memegen.face.options import Region
 from memegen.face.performance import SHUT_EYE, Performance, cues_of
-from memegen.face.pose import Pose, fit_pose, openings, shape_of, yaw_of
+from memegen.face.pose import Pose, fit_pose, lids_of, shape_of, yaw_of
 from memegen.face.topology import BONE, EYE_CORNERS, EYE_LIDS, INNER_LIPS, IRISES, POINTS, Landmarks, face_model
 
 FREE_TURN, MAX_TURN = 0.35, 0.6  # radians out of the picture's plane: followed fully, and the most a flat photo shows
@@ -38,7 +38,7 @@ class Reference(NamedTuple):
     Attributes:
         pose: Its pose.
         shape: (478, 3) its landmarks without the pose.
-        eyes: (2,) the openings of its right and left eye over the inter-ocular distance.
+        eyes: (2,) the openings of its right and left eye, see `lids_of`.
     """
 
     pose: Pose
@@ -81,7 +81,7 @@ def find_reference(photo: Landmarks, driving: Performance) -> Reference:
     for weight, x, p in zip(looks, landmarks, poses, strict=True):
         reference += weight * shape_of(x, p)
     # Open eyes are compared with the driver's open eyes, not with its average, which blinks pull down.
-    eyes, wide = openings(shape)[1:], np.percentile(lids, 85, axis=0)
+    eyes, wide = lids_of(photo), np.percentile(lids, 85, axis=0)
     return Reference(mean, reference, np.where(eyes > SHUT_EYE, np.maximum(wide, SHUT_EYE), eyes))
 
 
@@ -108,11 +108,14 @@ def retarget(
         (478, 3) float64: where the photo's landmarks go, pixels.
     """
     mine, theirs = fit_pose(photo), fit_pose(driving)
-    shape = act(shape_of(photo, mine), shape_of(driving, theirs), reference, expression=expression, gaze=gaze)
+    look, lids = shape_of(driving, theirs), lids_of(driving)
+    shape = act(shape_of(photo, mine), look, reference, lids=lids, expression=expression, gaze=gaze)
     return place(shape @ mine.rotation.T * mine.scale, way_of(mine, theirs, reference.pose, motion))
 
 
-def act(own: Floats, look: Floats, reference: Reference, *, expression: float, gaze: Floats = AHEAD) -> Floats:
+def act(
+    own: Floats, look: Floats, reference: Reference, *, lids: Floats, expression: float, gaze: Floats = AHEAD
+) -> Floats:
     """Give a face the driver's expression.
 
     The expression is added in the mean shape's axes, where heads of all poses and sizes are alike.
@@ -121,6 +124,7 @@ def act(own: Floats, look: Floats, reference: Reference, *, expression: float, g
         own: (478, 3) the face at rest, see `shape_of`.
         look: (478, 3) the driver's.
         reference: The driver's look that corresponds to the face at rest.
+        lids: (2,) the driver's, see `lids_of`.
         expression: See `retarget`, as `gaze`.
         gaze: (2,)
 
@@ -128,7 +132,7 @@ def act(own: Floats, look: Floats, reference: Reference, *, expression: float, g
         (478, 3) the face with the expression, in the same axes.
     """
     shape = own + expression * (look - reference.shape)
-    _open_eyes(shape, own, expression * BLINK * (openings(look)[1:] / reference.eyes - 1))
+    _open_eyes(shape, own, expression * BLINK * (lids / reference.eyes - 1))
     _turn_eyes(shape, own, expression * GAZE * gaze)
     part_lips(shape)
     return shape

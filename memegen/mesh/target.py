@@ -305,6 +305,7 @@ def _goal(role: TargetFace, rest: Floats, pose: Pose, moment: Moment, acting: Ac
         role.rest.at(pose),
         shape_of(moment.landmarks, moment.pose),
         role.reference._replace(shape=role.driver.at(moment.pose)),
+        lids=moment.lids,
         expression=acting.expression * moment.left,
         gaze=moment.left * moment.gaze,
     )
