@@ -219,7 +219,7 @@ class MeshAnimator:
             casts = [list(singers)]
             if any(singer.face.unfolded for singer in singers):
                 casts.append([replace(singer, face=singer.face.unfolded or singer.face) for singer in singers])
-            scenes = list(in_parallel(lambda cast: set_scene(photo, [one.face.rig for one in cast], reaches), casts))
+            scenes = [set_scene(photo, [one.face.rig for one in cast], reaches) for cast in casts]
             frame = self._frame(scenes[0])
 
             def draw(number: int, *frames: Image) -> Image:
@@ -290,7 +290,7 @@ def prepare_face(photo: Image, role: Role, *, views: Sequence[bool] = (False, Tr
         )
 
     rig = lay_rings(photo, landmarks, role.others)
-    seen, *whole = in_parallel(lambda view: unfold(photo, rig, whole=view), views) if views else [rig]
+    seen, *whole = (unfold(photo, rig, whole=view) for view in views) if views else [rig]
     face = taken_apart(seen, photo, landmarks, (0, 0))
     for one in whole:
         if one.canvas is not None:

@@ -41,7 +41,7 @@ INSIDE = 0.2  # how far inside the outline its mirror image is taken from, over 
 ROW, MISS = 0.04, 0.08  # what counts as one row, and how far beside the person landmarks may be, over the face's height
 ROWS, FEW = 200, 600  # in which the person's outline is looked for, and pixels of the photo's long side there
 CHEEK = 0.55, 0.95  # height of the middle of the cheek under the eyes, and half its own, over the inter-ocular distance
-CELLS = 480  # along the long side of a canvas
+CELLS = 320  # along the long side of a canvas
 SEAM = 0.02  # what of the person is left out where the mirror image goes on, over the face's width
 SMALL = 64  # long side of the picture in which light is measured, pixels
 LIGHT = 2.4  # how far light is smoothed in it
@@ -432,9 +432,15 @@ def blend_halves(halves: tuple[Image, Image], hidden: Floats, known: Floats, rel
     # The 8 keeps the ratio calm in the dark. Brightness and tint are limited separately.
     ratio = (_light(mine, both) + 8) / (_light(theirs, np.maximum(unseen, both)) + 8)
     grey = ratio.mean(2, keepdims=True)
-    gain = cv2.resize(np.clip(grey, *BRIGHT) * np.clip(ratio / grey, *TINT), (width, height))
-    gain = 1 + relit[..., None] * (gain - 1)
-    lit = np.clip((other.astype(np.float32) + 8) * gain - 8, 0, 255).astype(np.uint8)
+    gain = cv2.resize(np.clip(grey, *BRIGHT) * np.clip(ratio / grey, *TINT) - 1, (width, height))
+    # In place: these are the largest arrays of all.
+    gain *= relit[..., None]
+    gain += 1
+    lit = other.astype(np.float32)
+    lit += 8
+    lit *= gain
+    lit -= 8
+    lit = np.clip(lit, 0, 255, out=lit).astype(np.uint8)
     return np.asarray(cv2.blendLinear(own, lit, 1 - hidden, hidden), np.uint8)
 
 
