@@ -463,6 +463,12 @@ def test_eyes_may_leave_the_picture(portrait: np.ndarray) -> None:
         assert move(stage, moved).person.shape == stage.region.shape
 
 
+def test_lids_are_measured_without_their_depth(landmarks: np.ndarray) -> None:
+    deeper = landmarks + np.where(np.isin(np.arange(478), [159, 386])[:, None], [0, 0, 50], 0)
+    assert lids_of(deeper) == pytest.approx(lids_of(landmarks))
+    assert openings(deeper)[1:].min() > openings(landmarks)[1:].max()
+
+
 # Heads that look aside
 
 
@@ -522,8 +528,8 @@ def test_a_hidden_half_is_the_mirror_image_of_the_other(
 ) -> None:
     aside, points = look(portrait, landmarks, yaw)
     rig = unfold(aside, lay_rings(aside, points))
-    canvas, pose, mirror = rig.canvas, fit_pose(points), partners()
-    assert canvas is not None
+    texture, pose, mirror = rig.texture, fit_pose(points), partners()
+    assert texture is not None
     # Its landmarks are, but for the outline, which the photo shows, ...
     inner = np.setdiff1d(np.arange(468), FACE_OVAL)
     head = ((rig.rest[:478] - pose.shift) @ pose.rotation / pose.scale)[inner]
@@ -531,8 +537,8 @@ def test_a_hidden_half_is_the_mirror_image_of_the_other(
     partner = ((rig.rest[mirror] - pose.shift) @ pose.rotation / pose.scale)[inner]
     assert np.abs(head - partner * [-1, 1, 1])[wide].max() < 1e-3
     # ... and so are its colours, whose light may differ.
-    x, y = np.round(canvas.places[[*inner[wide], *mirror[inner[wide]]], :2] - canvas.corner).astype(int).T
-    mine, theirs = np.split(cv2.cvtColor(cv2.GaussianBlur(canvas.picture, (0, 0), 2), cv2.COLOR_RGB2GRAY)[y, x], 2)
+    x, y = np.round(texture.places[[*inner[wide], *mirror[inner[wide]]], :2] - texture.corner).astype(int).T
+    mine, theirs = np.split(cv2.cvtColor(cv2.GaussianBlur(texture.picture, (0, 0), 2), cv2.COLOR_RGB2GRAY)[y, x], 2)
     assert correlation(mine, theirs) > 0.8
 
 
@@ -551,7 +557,9 @@ def test_a_head_is_unfolded_as_it_turns_towards_us(portrait: np.ndarray, landmar
         exposed.append(singer.exposed(moment))
     assert exposed[:3] == [0, 0, 0]
     assert 0 < exposed[3] < exposed[4] == 1
-    # A head that does not turn shows nothing that is hidden.
+    # One whose photo shows both halves is never unfolded, however it turns, nor is one that does not turn.
+    seen = replace(singer, face=replace(face, unfolded=None))
+    assert seen.exposed(moment) == 0
     assert prepare_face(aside, role, views=(False,)).unfolded is None
 
 
@@ -559,7 +567,7 @@ def test_at_rest_a_head_that_looks_aside_is_the_photo(portrait: np.ndarray, land
     aside, points = look(portrait, landmarks, 0.6)
     rig = unfold(aside, lay_rings(aside, points))
     scene = set_scene(aside, [rig], [points_box(points)])
-    assert rig.canvas is not None
+    assert rig.texture is not None
     assert np.array_equal(scene.draw([rig.rest]), aside)
 
 

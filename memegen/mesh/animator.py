@@ -123,6 +123,8 @@ class Singer:
 
     def exposed(self, moment: Moment) -> float:
         """Return how much of what the photo hides of the head has been turned towards us, 0 to 1."""
+        if self.face.unfolded is None:
+            return 0.0
         mine = self.face.pose
         yaw, now = yaw_of(mine), yaw_of(mine._replace(rotation=self.way(moment.pose)[:, :3] @ mine.rotation))
         return float(smoothstep((moment.left * (yaw - now) * np.sign(yaw) - EXPOSED[0]) / (EXPOSED[1] - EXPOSED[0])))
@@ -293,8 +295,8 @@ def prepare_face(photo: Image, role: Role, *, views: Sequence[bool] = (False, Tr
     seen, *whole = (unfold(photo, rig, whole=view) for view in views) if views else [rig]
     face = taken_apart(seen, photo, landmarks, (0, 0))
     for one in whole:
-        if one.canvas is not None:
-            picture, _, corner, places = one.canvas
+        if one.texture is not None:
+            picture, _, corner, places = one.texture
             face = replace(face, unfolded=taken_apart(one, picture, places, corner))
     return face
 
@@ -308,12 +310,15 @@ def even_square(box: FaceBox, width: int, height: int) -> tuple[slice, slice]:
 
 
 def perform(scenes: Sequence[Scene], casts: Sequence[Sequence[Singer]], moments: Mapping[Video, Moment]) -> Image:
-    """Draw the heads as the photo shows them, unfolded when they turn towards us, and both on the way: (H, W, 3).
+    """Draw the heads as the photo shows them, unfolded when they turn towards us, and a blend of both on the way.
 
     Args:
         scenes: The photo, and where a head is unfolded, with that.
         casts: The singers of each.
         moments: What the driver of each clip does.
+
+    Returns:
+        uint8 RGB (H, W, 3), the whole photo.
     """
     (scene, *unfolded), (singers, *turned) = scenes, casts
     exposed = max(singer.exposed(moments[singer.clip]) for singer in singers) if unfolded else 0.0

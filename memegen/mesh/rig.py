@@ -36,7 +36,7 @@ class Rig(NamedTuple):
         jaw: (V - 478,) how much it goes with the expression of the oval's point it belongs to.
         matte: (H, W) float32, 1 on the person.
         crown: (K, 3) points where the photo's upper edge cuts the head off, pixels; none where the head is whole.
-        canvas: The head with its hidden half; None where the photo shows both halves.
+        texture: The head with its hidden half; None where the photo shows both halves.
     """
 
     rest: Floats
@@ -44,10 +44,10 @@ class Rig(NamedTuple):
     jaw: Floats
     matte: Floats
     crown: Floats
-    canvas: Canvas | None = None
+    texture: Texture | None = None
 
 
-class Canvas(NamedTuple):
+class Texture(NamedTuple):
     """A head that looks aside, spread flat, from which its pixels are taken.
 
     Attributes:

@@ -24,7 +24,7 @@ from memegen.face.topology import (
     face_model,
 )
 from memegen.mesh.raster import rasterise
-from memegen.mesh.rig import RADII, RIM, Canvas, Rig, back_to_front, towards_chin, triangles_of
+from memegen.mesh.rig import RADII, RIM, Rig, Texture, back_to_front, towards_chin, triangles_of
 
 ASIDE = 0.3  # yaw from which a head is unfolded, radians: up to 17 degrees both cheeks are seen well
 MIDDLE = [
@@ -41,11 +41,11 @@ INSIDE = 0.2  # how far inside the outline its mirror image is taken from, over 
 ROW, MISS = 0.04, 0.08  # what counts as one row, and how far beside the person landmarks may be, over the face's height
 ROWS, FEW = 200, 600  # in which the person's outline is looked for, and pixels of the photo's long side there
 CHEEK = 0.55, 0.95  # height of the middle of the cheek under the eyes, and half its own, over the inter-ocular distance
-CELLS = 320  # along the long side of a canvas
+CELLS = 320  # along the long side of a texture
 SEAM = 0.02  # what of the person is left out where the mirror image goes on, over the face's width
 SMALL = 64  # long side of the picture in which light is measured, pixels
 LIGHT = 2.4  # how far light is smoothed in it
-BRIGHT, TINT = (0.65, 1.35), (0.85, 1.18)  # limits of a change of light, and of colour
+BRIGHT, TINT = (0.65, 1.2), (0.85, 1.1)  # limits of a change of light, and of colour
 HAIR = 0.5  # how much of that change hair, hats and ears get
 
 
@@ -118,7 +118,7 @@ def partners() -> NDArray[np.int64]:
 
 
 def unfold(photo: Image, rig: Rig, *, whole: bool = True) -> Rig:
-    """Give a head that looks aside a canvas with its hidden half; a rig whose photo shows both halves stays as it is.
+    """Give a head that looks aside a texture with its hidden half; a rig whose photo shows both halves stays as it is.
 
     Args:
         photo: uint8 RGB (H, W, 3).
@@ -148,7 +148,7 @@ def unfold(photo: Image, rig: Rig, *, whole: bool = True) -> Rig:
     mirrored = _mirrored(rig.rest, view, wrap)
     behind = _behind(rig, view, wrap)
     picture, outline, corner = _drawn(photo, matte, behind, places, mirrored, marks)
-    return behind._replace(canvas=Canvas(picture, outline, corner, places))
+    return behind._replace(texture=Texture(picture, outline, corner, places))
 
 
 def _far(pose: Pose) -> NDArray[np.bool_]:
@@ -169,7 +169,7 @@ def _completed(rest: Floats, pose: Pose) -> Floats:
 
 
 def _laid_in(rest: Floats, places: Floats) -> Floats:
-    """Lay the irises of (V, 3) in the plane of their lids: they turn and grow as these do since the canvas."""
+    """Lay the irises of (V, 3) in the plane of their lids: they turn and grow as these do since the texture."""
     rest = rest.copy()
     for (upper, lower), iris in zip(EYE_LIDS, IRISES, strict=True):
         flat = np.column_stack([places[:POINTS, :2], np.ones(POINTS)])
@@ -202,7 +202,7 @@ def _view(rest: Floats, pose: Pose) -> View:
 
 
 def _places(rest: Floats, view: View, wrap: Wrap) -> Floats:
-    """Spread the vertices (V, 3) on the canvas: the far half mirrors the near one."""
+    """Spread the vertices (V, 3) on the texture: the far half mirrors the near one."""
     partner = np.concatenate([rest[partners()], _other_side(rest[POINTS:], view)])
     across, down = np.linalg.solve(view.axes, partner[:, :2].T)
     # The mirror stands in a straight line, but on the nose, which is in front of the rest, on its ridge.
@@ -257,7 +257,7 @@ def _wrap(rest: Floats, view: View, *, whole: bool) -> Wrap:
     ring, pose, towards = len(FACE_OVAL), view.pose, _towards_far(view)
     # Where the ring vertices are across the head: more than 0 in its far half
     across = ((rest[POINTS:] - pose.shift) @ pose.rotation)[:, 0].reshape(-1, ring)
-    across *= np.sign(face_model().mean_shape[view.rim(far=True), 0].mean())
+    across *= view.side
     spokes = np.arange(-QUARTER, QUARTER + 1)
     tilt = np.array([max(-np.interp(0, row[towards * spokes], spokes), 0) for row in across])
     down = towards_chin(rest[:POINTS])
@@ -310,20 +310,20 @@ def _ends(matte: Floats, view: View, rows: Floats) -> Floats:
 def _drawn(
     photo: Image, matte: Floats, rig: Rig, places: Floats, mirrored: Floats, marks: Floats
 ) -> tuple[Image, Floats, tuple[int, int]]:
-    """Draw the canvas of a head.
+    """Draw the texture of a head.
 
     Args:
         photo: uint8 RGB (H, W, 3).
         matte: (H, W) float32, 1 on the person, without the rim around it.
         rig: What moves.
-        places: (V, 3) where its vertices lie in the canvas, pixels of the photo.
+        places: (V, 3) where its vertices lie in the texture, pixels of the photo.
         mirrored: (V, 3) where the photo has what may be shown there instead.
         marks: (V, 5) from 0 to 1: how much of that is shown; where it is shown as soon as the photo's person ends, and
             how much less of it; where the person ends, whatever the matte says; and where the photo knows at least the
             colour of the far half.
 
     Returns:
-        The picture, its outline and its corner, see `Canvas`.
+        The picture, its outline and its corner, see `Texture`.
     """
     room = points_box(places).union(points_box(rig.rest))
     left, top = math.floor(room.left), math.floor(room.top)
@@ -351,7 +351,8 @@ def _drawn(
     )
     seam = 2 * round(SEAM * float(np.ptp(rig.rest[:POINTS, 0]))) + 3
     sure = np.clip(2 * cv2.erode(own, np.ones((seam, seam))) - 1, 0, 1)
-    hidden = np.maximum(hidden, around * (1 - sure))
+    # Where the photo's person ends, the far half of the face and what is around it go on with the mirror image.
+    hidden = np.max([hidden, around * (1 - sure), known * (1 - own)], axis=0)
     outline = cv2.blendLinear(own, other * (1 - over), 1 - hidden, hidden) * np.maximum(1 - 1.5 * ended, 0)
     halves = [cv2.remap(photo, way, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for way in ways]
     picture = blend_halves((halves[0], halves[1]), hidden, known * sure, 1 - HAIR * around)

@@ -18,7 +18,7 @@ from memegen.face.cropping import FaceBox, points_box
 from memegen.face.topology import CLOSING, FACE_OVAL, INNER_LIPS, POINTS, face_model
 from memegen.mesh.filling import background, paint_out, put_behind
 from memegen.mesh.raster import WIDER, rasterise
-from memegen.mesh.rig import Canvas, Rig, back_to_front, triangles_of
+from memegen.mesh.rig import Rig, Texture, back_to_front, triangles_of
 
 GRID = 160  # most cells of the deformation along a side
 CROWD, CROWD_GRID = 3, 64  # from so many faces on each has a coarser grid, turned inside out instead of drawn
@@ -49,7 +49,7 @@ class Stage:
         matte: (gh, gw) float32, 1 on the person, per cell.
         plate: uint8 RGB (h, w, 3), the region with the person painted out; as it is where the scene has the plate.
         pixels: (h, w, 2) float32, each pixel's own place in the source.
-        source: Where the pixels are taken from, see `_enlarged`: the region, or the canvas of a head that looks aside.
+        source: Where the pixels are taken from, see `_enlarged`: the region, or the texture of a head that looks aside.
             In a frame that is drawn once it is the region itself, uint8 RGB.
         scale: How many times as large it is.
         origin: Pixels (x, y) of the source's corner in the photo.
@@ -202,7 +202,7 @@ def set_stage(photo: Image, rig: Rig, box: FaceBox, *, company: int = 1) -> Stag
     )
     if crowd:
         return _enlarged(replace(stage, share=_share(stage)))
-    return _enlarged(_tucked(stage)) if rig.canvas is None else _unfolded(stage, rig.canvas)
+    return _enlarged(_tucked(stage)) if rig.texture is None else _unfolded(stage, rig.texture)
 
 
 def _enlarged(stage: Stage, outline: Floats | None = None) -> Stage:
@@ -245,17 +245,17 @@ def _tucked(stage: Stage) -> Stage:
     return replace(stage, still=deformation(stage, rest))
 
 
-def _unfolded(stage: Stage, canvas: Canvas) -> Stage:
-    """Let a stage take its pixels from a canvas."""
-    shift = np.subtract(stage.corner, canvas.corner, dtype=np.float32)
+def _unfolded(stage: Stage, texture: Texture) -> Stage:
+    """Let a stage take its pixels from a texture."""
+    shift = np.subtract(stage.corner, texture.corner, dtype=np.float32)
     stage = replace(
         stage,
-        source=canvas.picture,
+        source=texture.picture,
         pixels=stage.pixels + shift,
-        origin=canvas.corner,
-        places=canvas.places,
+        origin=texture.corner,
+        places=texture.places,
     )
-    return _enlarged(replace(stage, still=deformation(stage, stage.rig.rest)), canvas.outline)
+    return _enlarged(replace(stage, still=deformation(stage, stage.rig.rest)), texture.outline)
 
 
 def set_scene(photo: Image, rigs: Sequence[Rig], boxes: Sequence[FaceBox]) -> Scene:
@@ -367,7 +367,7 @@ def _layers(stage: Stage, cells: Floats, vertices: Floats) -> Layers:
     """Draw a person as its deformation (gh, gw, 2) says, in pixels per cell, with the vertices (V, 3) of `move`."""
     # From shifts to places in the source, per pixel; what is finer than a cell is drawn again.
     flow = cv2.scaleAdd(stage.scaled_up(cells), stage.scale, stage.pixels)
-    aside = stage.rig.canvas is not None
+    aside = stage.rig.texture is not None
     if aside:  # where a nose is in front of its cheek, and at an outline, the deformation jumps
         _sharpen(stage, flow, back_to_front(stage.triangles, vertices), vertices, wider=BARELY)
     if stage.share is not None:
@@ -400,7 +400,7 @@ def _moved_pixels(stage: Stage, flow: Floats, share: Image) -> Image:
             # are fetched one by one from farther away take two to three times as long.
             first, last = (int(row) for row in stage.pixels[part][[0, -1], 0, 1])
             rows = stage.source[max(first, 0) : max(last, 0) + stage.scale]
-            if len(rows):  # a canvas may end before
+            if len(rows):  # a texture may end before
                 cv2.mean(rows)
             cv2.remap(stage.source, flow[part], None, cv2.INTER_LINEAR, fetched[part], cv2.BORDER_REFLECT_101)
     return fetched
