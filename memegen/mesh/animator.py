@@ -200,7 +200,8 @@ class MeshAnimator:
     def _draw(self, photo: Image, roles: Sequence[Role]) -> Iterator[Image]:
         """Draw one picture for each frame of the longest clip."""
         # In a crowd nobody is unfolded; a head that does not turn shows nothing that is hidden.
-        views = (False, True)[: 0 if len(roles) >= CROWD else 1 + (motion_of(self.acting) > 0)]
+        turns = (False, True) if motion_of(self.acting) > 0 else (False,)
+        views = turns if len(roles) < CROWD else ()
         with ExitStack() as stack:  # decoders end with the stream, also where an error is kept
             with ThreadPoolExecutor(1) as aside:
                 preparing = aside.submit(lambda: list(in_parallel(partial(prepare_face, photo, views=views), roles)))
