@@ -22,7 +22,7 @@ from memegen.face.detection import detect_faces, face_mesh, mesh_box, pick_face
 from memegen.face.options import Acting
 from memegen.face.performance import study
 from memegen.face.pose import fit_pose, lids_of, openings, shape_of, yaw_of
-from memegen.face.topology import FACE_OVAL, LOWER_FACE, eye_distance, face_model
+from memegen.face.topology import EYE_LIDS, FACE_OVAL, LOWER_FACE, eye_distance, face_model
 from memegen.face.tracking import FaceTrack, track_face
 from memegen.media.video import Video, open_video, write_video
 from memegen.mesh.animator import PhotoFace, Singer, prepare_face
@@ -540,6 +540,27 @@ def test_a_hidden_half_is_the_mirror_image_of_the_other(
     x, y = np.round(texture.places[[*inner[wide], *mirror[inner[wide]]], :2] - texture.corner).astype(int).T
     mine, theirs = np.split(cv2.cvtColor(cv2.GaussianBlur(texture.picture, (0, 0), 2), cv2.COLOR_RGB2GRAY)[y, x], 2)
     assert correlation(mine, theirs) > 0.8
+
+
+@pytest.mark.parametrize("yaw", [0.6, -0.6])
+def test_a_hidden_eye_lies_between_its_lids(portrait: np.ndarray, landmarks: np.ndarray, yaw: float) -> None:
+    aside, points = look(portrait, landmarks, yaw)
+
+    def between(lids: tuple[list[int], list[int]], points: np.ndarray, canvas: np.ndarray) -> np.ndarray:
+        upper, lower = lids
+        loop = np.round(points[[*upper, *lower[::-1]], :2]).astype(np.int32)
+        return cv2.fillPoly(np.zeros(canvas.shape[:2], np.uint8), [loop], 1) > 0
+
+    near, far = EYE_LIDS if face_model().mean_shape[33, 0] * yaw_of(fit_pose(points)) > 0 else EYE_LIDS[::-1]
+    aside[between(near, points, aside)] = 0, 255, 0
+    texture = unfold(aside, lay_rings(aside, points)).texture
+    assert texture is not None
+    red, green, blue = texture.picture.astype(int).transpose(2, 0, 1)
+    eyes = (between(lids, texture.places - [*texture.corner, 0], texture.picture) for lids in (near, far))
+    for eye in eyes:
+        around = cv2.dilate(eye.astype(np.uint8), np.ones((9, 9))) > 0
+        painted = around & (green > np.maximum(red, blue) + 60)
+        assert (painted & eye).sum() / (painted | eye).sum() > 0.87
 
 
 @pytest.mark.parametrize("yaw", [0.6, -0.6])

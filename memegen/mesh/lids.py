@@ -17,7 +17,7 @@ from memegen.mesh.filling import spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
-BELOW = 0.025  # and below it
+BELOW, LEAST = 0.025, 1.0  # and below it; at least so many pixels, or in a small eye they would not be seen
 OVERLAP = 0.08  # how far a shut lid goes beyond the lower one, where the white would still show
 SKIN = 0.12, 0.35  # where the skin under the eye begins and ends, below the lower lid
 FOLD = 0.15, 0.25  # and that over the eye, above the upper lid
@@ -174,7 +174,8 @@ def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
     """
     before, edge, floor = eye.lids
     edge = edge + OVERLAP * eye.width * np.clip((edge - before) / np.maximum(floor - before, 1), 0, 1) ** 2
-    shut, soft, lashes = edge - before, max(SOFT * eye.width, 0.5), max(LASHES * eye.width, 1.0)
+    shut, soft = edge - before, max(SOFT * eye.width, 0.5)
+    lashes, below = max(LASHES * eye.width, 1.0), max(BELOW * eye.width, LEAST)
     middle = np.minimum(10 * np.minimum(STEPS, 1 - STEPS), 1)
     shut, edge, some = eye.spread(shut, edge, np.clip(shut / (2 * soft), 0, 1) * middle)
     # The lashes, as the photo has them, go with the edge; what is brighter than skin there is the eye.
@@ -185,6 +186,6 @@ def _draw_lid(patch: Image, skin: Image, eye: _Across) -> None:
     # The skin covers the edge where it was, down to where it is; the lashes cover the skin.
     lower = eye.height - edge
     covered = np.clip(0.5 - lower / soft, 0, 1) * np.clip((lower + shut) / lashes + 2, 0, 1)
-    fringed = np.clip(lower / (lashes / 2) + 2, 0, 1) * np.clip((BELOW * eye.width - lower) / soft + 0.5, 0, 1)
+    fringed = np.clip(lower / (lashes / 2) + 2, 0, 1) * np.clip((below - lower) / soft + 0.5, 0, 1)
     for layer, share in ((skin, some * covered), (fringe, some * fringed)):
         patch[:] = cv2.blendLinear(layer, patch.copy(), share, 1 - share)

@@ -37,7 +37,8 @@ EVEN = 0.12  # blur of the line on the nose at which it is mirrored, over the fa
 QUARTER = len(FACE_OVAL) // 4  # spokes from the top of the head to an ear
 SIDE, TOP, FADE = 1.1, 1.75, 0.2  # how far the other side of a head goes on beyond its outline, in sizes of the oval
 SEEN = 0.1, 0.35  # area in the photo over area unfolded: below the first the other half is shown, above the second this
-INSIDE = 0.2  # how far inside the outline its mirror image is taken from, over the way to the middle line
+INSIDE = 0.1  # how far inside the outline its mirror image is taken from, over the way to the middle line
+STEEP = 8  # the power with which that grows from the middle line on: an eye's mirror image lies within the other's lids
 ROW, MISS = 0.04, 0.08  # what counts as one row, and how far beside the person landmarks may be, over the face's height
 ROWS, FEW = 200, 600  # in which the person's outline is looked for, and pixels of the photo's long side there
 CHEEK = 0.55, 0.95  # height of the middle of the cheek under the eyes, and half its own, over the inter-ocular distance
@@ -364,7 +365,7 @@ def _mirrored(rest: Floats, view: View, wrap: Wrap) -> Floats:
     # The outline of the near half is often hair or an ear: there, and on the ring under it, show the skin inside.
     away, rim, ring = view.across - np.interp(view.down, *view.line[::-1]), view.rim(far=False), len(FACE_OVAL)
     width = np.interp(view.down, view.down[rim], np.abs(away[rim]))
-    inward = INSIDE * np.minimum(np.abs(away) / np.maximum(width, 1e-3), 1) ** 2 * away
+    inward = INSIDE * np.minimum(np.abs(away) / np.maximum(width, 1e-3), 1) ** STEEP * away
     skin = rest.copy()
     skin[:POINTS, :2] -= inward[:, None] * view.axes[:, 0]
     bare = 1 - _other_side(wrap.around[0][:, None], view)
