@@ -50,10 +50,9 @@ $(COLAB_AND_OLDEST):
 	@$(@D)/bin/python $(INSTALL) --requirement $< --editable .
 	@touch $@
 
-# What these commands set up one after another, at once: pip alone keeps no more than one core busy.
+# What `make test` and `make lab-test` set up one after another, at once: pip alone keeps no more than one core busy.
 environments:
-	@$(AGAIN) --no-print-directory --jobs $(VENV)/test lab-environment $(if $(call FIND_3,13),.venv-colab-3.13/run) \
-	  $(if $(call FIND_3,11),.venv-colab-3.11/run .venv-oldest-3.11/run)
+	@$(AGAIN) --no-print-directory --jobs $(VENV)/test lab-environment
 
 lab: $(VENV)/lab
 	$(VENV)/bin/jupyter lab notebooks/01_make_a_meme.ipynb
