@@ -492,7 +492,7 @@ def _sharpen(
         return
     near = np.array([int(box.left), int(box.top)], np.float32)
     values, covered = rasterise(now - near, _in_source(places, stage.scale), size=patch.shape[1::-1], wider=wider)
-    patch[covered] = values[covered]
+    cv2.copyTo(values, covered.view(np.uint8), patch)
 
 
 def _face_of(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
