@@ -13,7 +13,7 @@ from memegen.face.pose import Pose, fit_pose, lids_of, openings, shape_of, turne
 from memegen.face.topology import EYE_CORNERS, IRISES, MOUTH_CORNERS, Landmarks
 
 SHUT_EYE = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
-CALM = 1.2  # blur of the gaze over time, frames: the eye network trembles
+CALM = 0.7  # blur of the gaze over time, frames: the eye network trembles
 
 
 class Performance(NamedTuple):
@@ -69,7 +69,7 @@ def _gaze(driving: Sequence[Landmarks], lids: Floats) -> Floats:
         places += along / np.maximum((across**2).sum(1, keepdims=True), 1e-6) / 2
     # Shut eyes look nowhere: a blink is bridged by the weighted mean of the frames around it.
     opening = lids.mean(1, keepdims=True)
-    seen = np.clip(2 * opening / np.maximum(np.median(opening), SHUT_EYE) - 0.8, 1e-3, 1)
+    seen = np.clip(2 * opening / np.maximum(np.median(opening), SHUT_EYE) - 0.8, 1e-5, 1)
     usual = np.median(places[seen[:, 0] > 0.5] if (seen > 0.5).any() else places, axis=0)
     blurred = cv2.GaussianBlur(np.hstack([seen * (places - usual), seen]), (1, 0), sigmaX=1, sigmaY=CALM)
     return np.asarray(blurred[:, :2] / blurred[:, 2:])

@@ -17,7 +17,7 @@ from memegen.mesh.filling import spread
 
 # Lengths, over the eye's width
 LASHES = 0.09  # of the lashes, above the lid's edge
-BELOW, LEAST = 0.025, 1.0  # and below it; at least so many pixels, or in a small eye they would not be seen
+BELOW, LEAST = 0.025, 1.1  # and below it; at least so many pixels, or in a small eye they would not be seen
 OVERLAP = 0.08  # how far a shut lid goes beyond the lower one, where the white would still show
 SKIN = 0.12, 0.35  # where the skin under the eye begins and ends, below the lower lid
 FOLD = 0.15, 0.25  # and that over the eye, above the upper lid
@@ -29,7 +29,7 @@ STIR = 0.01  # movement of a lid from which it is painted
 SOFT = 0.02  # of the soft edge between lid and eye
 STEPS = np.linspace(0, 1, 64)  # places along an eye at which its lids are measured
 
-SHADOW = 0.1  # how much the skin over the eye counts, which may lie in the shadow of the brow
+SHADOW = 0.07  # how much the skin over the eye counts, which may lie in the shadow of the brow
 BULGE = 1.03, 0.08  # light on a shut lid: in its middle, and less towards the corners
 GRAIN = 0.8  # spread of the skin's grain, over the median size of what a blur of a pixel takes away
 

@@ -37,6 +37,7 @@ EVEN = 0.12  # blur of the line on the nose at which it is mirrored, over the fa
 QUARTER = len(FACE_OVAL) // 4  # spokes from the top of the head to an ear
 SIDE, TOP, FADE = 1.1, 1.75, 0.2  # how far the other side of a head goes on beyond its outline, in sizes of the oval
 SEEN = 0.1, 0.35  # area in the photo over area unfolded: below the first the other half is shown, above the second this
+CHEEKS = 0.25, 0.7  # the same on the cheeks: a far outline is often found a little outside, on hair or the background
 INSIDE = 0.1  # how far inside the outline its mirror image is taken from, over the way to the middle line
 STEEP = 8  # the power with which that grows from the middle line on: an eye's mirror image lies within the other's lids
 ROW, MISS = 0.04, 0.08  # what counts as one row, and how far beside the person landmarks may be, over the face's height
@@ -353,7 +354,7 @@ def _drawn(
     seam = 2 * round(SEAM * float(np.ptp(rig.rest[:POINTS, 0]))) + 3
     sure = np.clip(2 * cv2.erode(own, np.ones((seam, seam))) - 1, 0, 1)
     # Where the photo's person ends, the far half of the face and what is around it go on with the mirror image.
-    hidden = np.max([hidden, around * (1 - sure), known * (1 - own)], axis=0)
+    hidden = np.maximum(hidden, np.maximum(around, known) * (1 - sure))
     outline = cv2.blendLinear(own, other * (1 - over), 1 - hidden, hidden) * np.maximum(1 - 1.5 * ended, 0)
     halves = [cv2.remap(photo, way, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101) for way in ways]
     picture = blend_halves((halves[0], halves[1]), hidden, known * sure, 1 - HAIR * around)
@@ -384,9 +385,12 @@ def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_], *, whole: bool)
         area = (b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0]
         np.add.at(size, triangles.ravel(), np.repeat(np.maximum(area, 0), 3))
     ratio = sizes[0] / np.maximum(sizes[1], 1e-6)
-    hidden, known = 1 - smoothstep((ratio - SEEN[0]) / (SEEN[1] - SEEN[0])), smoothstep(ratio / SEEN[0])
+    scarce, scarcer = (1 - smoothstep((ratio - low) / (high - low)) for low, high in (CHEEKS, SEEN))
+    x, y, _ = face_model().mean_shape.T
+    cheek = smoothstep((np.abs(x) - 0.3) / 0.15) * smoothstep((y - 0.1) / 0.2)
+    hidden, known = np.maximum(scarcer, cheek * scarce), smoothstep(ratio / SEEN[0])
     if whole:
-        hidden = smoothstep(np.abs(face_model().mean_shape[:, 0]) / CENTRE)
+        hidden = smoothstep(np.abs(x) / CENTRE)
     # At the outline the landmarks often lie beside the face.
     hidden[FACE_OVAL], known[FACE_OVAL] = 1, 0
     marks = np.zeros((POINTS, 5))
