@@ -29,7 +29,7 @@ STIR = 0.01  # movement of a lid from which it is painted
 SOFT = 0.02  # of the soft edge between lid and eye
 STEPS = np.linspace(0, 1, 64)  # places along an eye at which its lids are measured
 
-SHADOW = 0.09  # how much the skin over the eye counts, which may lie in the shadow of the brow
+SHADOW = 0.1  # how much the skin over the eye counts, which may lie in the shadow of the brow
 BULGE = 1.03, 0.08  # light on a shut lid: in its middle, and less towards the corners
 GRAIN = 0.8  # spread of the skin's grain, over the median size of what a blur of a pixel takes away
 

@@ -37,7 +37,7 @@ EVEN = 0.12  # blur of the line on the nose at which it is mirrored, over the fa
 QUARTER = len(FACE_OVAL) // 4  # spokes from the top of the head to an ear
 SIDE, TOP, FADE = 1.1, 1.75, 0.2  # how far the other side of a head goes on beyond its outline, in sizes of the oval
 SEEN = 0.1, 0.35  # area in the photo over area unfolded: below the first the other half is shown, above the second this
-CHEEKS = 0.25, 0.7  # the same on the cheeks: a far outline is often found a little outside, on hair or the background
+SEEN_CHEEK = 0.25, 0.7  # the same on the cheek: a far outline is often found a little outside, on hair or background
 INSIDE = 0.1  # how far inside the outline its mirror image is taken from, over the way to the middle line
 STEEP = 8  # the power with which that grows from the middle line on: an eye's mirror image lies within the other's lids
 ROW, MISS = 0.04, 0.08  # what counts as one row, and how far beside the person landmarks may be, over the face's height
@@ -385,7 +385,8 @@ def _marks(rest: Floats, places: Floats, far: NDArray[np.bool_], *, whole: bool)
         area = (b - a)[0] * (c - a)[1] - (b - a)[1] * (c - a)[0]
         np.add.at(size, triangles.ravel(), np.repeat(np.maximum(area, 0), 3))
     ratio = sizes[0] / np.maximum(sizes[1], 1e-6)
-    scarce, scarcer = (1 - smoothstep((ratio - low) / (high - low)) for low, high in (CHEEKS, SEEN))
+    scarce, scarcer = (1 - smoothstep((ratio - low) / (high - low)) for low, high in (SEEN_CHEEK, SEEN))
+    # The cheek is under the eyes and beside the mouth.
     x, y, _ = face_model().mean_shape.T
     cheek = smoothstep((np.abs(x) - 0.3) / 0.15) * smoothstep((y - 0.1) / 0.2)
     hidden, known = np.maximum(scarcer, cheek * scarce), smoothstep(ratio / SEEN[0])
