@@ -172,13 +172,14 @@ def test_an_eye_without_an_iris_does_not_look(portrait: np.ndarray, landmarks: n
     assert skin_of_lids(portrait, landmarks[:, :2] + 5000, 0) is None
 
 
-def test_the_gaze_is_measured_from_the_usual_one_and_not_through_shut_lids(landmarks: np.ndarray) -> None:
+@pytest.mark.parametrize("blink", [range(8, 12), range(2, 14)])
+def test_the_gaze_is_measured_from_the_usual_one_and_not_through_shut_lids(landmarks: np.ndarray, blink: range) -> None:
     driving = [landmarks.copy() for _ in range(40)]
     width = np.mean([np.linalg.norm(landmarks[upper[0]] - landmarks[upper[-1]]) for upper, _ in EYE_LIDS])
     for number in range(20, 30):  # a look to the right in the picture
         for iris in IRISES:
             driving[number][iris, 0] += 0.1 * width
-    for number in range(8, 12):  # a blink, in which the network sees the irises anywhere
+    for number in blink:  # in which the network sees the irises anywhere
         for (upper, lower), iris in zip(EYE_LIDS, IRISES, strict=True):
             driving[number][upper] = driving[number][lower]
             driving[number][iris, 0] -= 0.3 * width
@@ -186,6 +187,13 @@ def test_the_gaze_is_measured_from_the_usual_one_and_not_through_shut_lids(landm
     assert abs(gaze[:17]).max() < 0.01
     assert gaze[22:28, 0] == pytest.approx(0.1, abs=0.01)
     assert abs(gaze[:, 1]).max() < 0.01
+
+
+def test_eyes_that_are_always_shut_look_nowhere(landmarks: np.ndarray) -> None:
+    asleep = landmarks.copy()
+    for upper, lower in EYE_LIDS:
+        asleep[upper] = asleep[lower]
+    assert not study([asleep] * 3).gaze.any()
 
 
 def test_a_layer_goes_on_beyond_its_edge() -> None:

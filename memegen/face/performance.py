@@ -13,6 +13,7 @@ from memegen.face.pose import Pose, fit_pose, lids_of, openings, shape_of, turne
 from memegen.face.topology import EYE_CORNERS, IRISES, MOUTH_CORNERS, Landmarks
 
 SHUT_EYE = 0.045  # an opening below which an eye counts as shut, over the inter-ocular distance
+OPEN = 0.65  # of an eye's usual opening, from which it is seen where it looks
 CALM = 0.7  # blur of the gaze over time, frames: the eye network trembles
 
 
@@ -67,9 +68,11 @@ def _gaze(driving: Sequence[Landmarks], lids: Floats) -> Floats:
         # Along and beside the line between the eye's corners, whose length is the unit
         along = np.stack([(across * off).sum(1), across[:, 0] * off[:, 1] - across[:, 1] * off[:, 0]], 1)
         places += along / np.maximum((across**2).sum(1, keepdims=True), 1e-6) / 2
-    # Shut eyes look nowhere: a blink is bridged by the weighted mean of the frames around it.
-    opening = lids.mean(1, keepdims=True)
-    seen = np.clip(2 * opening / np.maximum(np.median(opening), SHUT_EYE) - 0.8, 1e-5, 1)
-    usual = np.median(places[seen[:, 0] > 0.5] if (seen > 0.5).any() else places, axis=0)
-    blurred = cv2.GaussianBlur(np.hstack([seen * (places - usual), seen]), (1, 0), sigmaX=1, sigmaY=CALM)
-    return np.asarray(blurred[:, :2] / blurred[:, 2:])
+    # Shut eyes look nowhere: across a blink the gaze goes straight from where it was to where it is afterwards.
+    opening = lids.mean(1)
+    seen = np.flatnonzero(opening > OPEN * max(float(np.median(opening)), SHUT_EYE))
+    if not len(seen):
+        return np.zeros_like(places)
+    known = (places[seen] - np.median(places[seen], axis=0)).T
+    bridged = np.stack([np.interp(np.arange(len(places)), seen, axis) for axis in known], 1)
+    return np.asarray(cv2.GaussianBlur(bridged, (1, 0), sigmaX=1, sigmaY=CALM))
