@@ -20,7 +20,7 @@ from memegen.base.arrays import Floats, Image, smoothstep
 from memegen.face.cropping import FaceBox, points_box, soft_mask, window
 from memegen.face.options import Acting
 from memegen.face.performance import Performance
-from memegen.face.pose import Pose, fit_pose, openings, shape_of, turned_aside
+from memegen.face.pose import Pose, fit_pose, lids_of, openings, shape_of, turned_aside
 from memegen.face.targets import TargetPlan, TargetTrack, how_visible
 from memegen.face.topology import EYE_LIDS, FACE_OVAL, INNER_LIPS, IRISES, LOWER_LIP, POINTS, Landmarks
 from memegen.media.video import Video
@@ -37,7 +37,7 @@ from memegen.mesh.warp import bare_stage, bend, follow
 ASIDE = 0.6, 0.95  # yaw up to which a face is changed fully, and from which not at all, radians
 BLINKING = 0.65, 0.85  # opening of an eye, over its usual one, up to which it is painted over, and from which not
 AROUND_EYE = 0.5  # what is cut out around an eye, over its width
-BEYOND_LIDS, SOFT_EYE = 1.5, 0.12  # what is painted, over the lids' outline, and the blur of its edge
+BEYOND_LIDS, SOFT_EYE = 2.0, 0.12  # what is painted, over the lids' outline, as lashes lie below, and its soft edge
 MISREAD, DOWN = 0.5, 0.5  # how much of the lower lip may be teeth taken for it, and how much of that its outer edge
 LEVELS = [0.06, 0.09, 0.13, 0.18, 0.24, 0.31]  # openings at which the inside of a mouth is kept
 ALIKE = 0.25  # by how much of its opening a mouth must open or shut until its inside is replaced in full
@@ -194,10 +194,9 @@ def wanted_frames(track: TargetTrack, span: tuple[int, int]) -> list[int]:
     meshes = track.landmarks[slice(*span)]
     poses = [fit_pose(mesh) for mesh in meshes]
     turns = np.array([turned_aside(pose) for pose in poses])
-    opening, right, left = np.array([openings(mesh) for mesh in meshes]).T
+    opening, eyes = np.array([(openings(mesh)[0], lids_of(mesh).mean()) for mesh in meshes]).T
     usual = np.median(turns, axis=0)
     cost = abs(turns - usual).sum(1) + 10 * (1 - track.likeness[slice(*span)]) + 10 * (track.found[slice(*span)] <= 0)
-    eyes = (right + left) / 2
     wide = np.percentile(eyes, 80)
     best = int((cost + 3 * abs(eyes - wide) / max(wide, 1e-3) + 3 * (opening - np.percentile(opening, 5))).argmin())
     levels = [int((cost + 20 * abs(opening - level)).argmin()) for level in LEVELS if level <= opening.max() + 0.01]
@@ -228,7 +227,7 @@ def _unblinked(frame: Image, landmarks: Landmarks, pose: Pose, role: TargetFace)
     picture, opened = frame, landmarks
     # A turned head carries what is flat on it by an affine map.
     turn = pose.scale * pose.rotation[:2, :2] @ np.linalg.inv(role.pose.scale * role.pose.rotation[:2, :2])
-    now, usual = openings(landmarks)[1:], openings(role.model)[1:]
+    now, usual = lids_of(landmarks), lids_of(role.model)
     for side, (eye, (upper, lower)) in enumerate(zip(role.open_eyes, EYE_LIDS, strict=True)):
         amount = 1 - float(smoothstep((now[side] / max(usual[side], 1e-6) - BLINKING[0]) / np.ptp(BLINKING)))
         part = window(landmarks[[*upper, *lower], :2], (AROUND_EYE + 0.1) * float(np.ptp(landmarks[upper, 0])), frame)
